@@ -6,6 +6,7 @@ from pathlib import Path
 
 from snakemake.logging import logger
 
+from throughtime import guard
 from throughtime.cli import THREADS
 from throughtime.errors import UserError
 from throughtime.workflow import FIGURES, Pipeline
@@ -17,6 +18,16 @@ os.environ.update(
 
 try:
     PIPELINE = Pipeline.open(Path(workflow.basedir), config)
+    if (
+        not workflow.is_main_process
+    ):  # a job on a cluster: its pipeline is on another machine
+        os.environ.pop(guard.PIPELINE, None)
+    elif guard.executing(sys.argv[1:]):
+        print(
+            *guard.begin(Path(workflow.basedir), Path(PIPELINE.results)),
+            sep="\n",
+            end="",
+        )
 except UserError as error:
     sys.exit(f"throughtime: {error}")
 

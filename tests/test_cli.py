@@ -161,7 +161,7 @@ def test_train_collect_references_manifest_status(project: Path, capsys: pytest.
     (job,) = plan.jobs
     line = said(capsys, "train", "tiny", job.key, *root)
     assert line.startswith("tiny 2/2 networks, 0 diverged, done | all 2/2 networks")
-    assert {p.name for p in collect.job_folder(project / "results", job).iterdir()} == {
+    assert {p.name for p in collect.job_folder(project / "results", job).glob("[!.]*")} == {
         "summary.parquet",
         "curves.parquet",
         "breakdown.parquet",

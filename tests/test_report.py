@@ -182,7 +182,7 @@ def test_a_caption_cannot_break_the_page(results: Path, project: Project) -> Non
 
 def test_a_damaged_table_is_named(results: Path, project: Project) -> None:
     (results / "clipping" / "summary.parquet").write_bytes(b"PAR1")
-    with pytest.raises(UserError, match=r"summary\.parquet: not a readable summary table"):
+    with pytest.raises(UserError, match=r"summary\.parquet: damaged"):
         report.write(results, results, project)
 
 

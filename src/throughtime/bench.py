@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 import torch
 
+from throughtime import files
 from throughtime.block import Block, Judges
 from throughtime.experiment import expand
 from throughtime.provenance import machine
@@ -159,8 +160,7 @@ def main(out: Path = Path("results/bench")) -> None:
     print(f"sgemm peak {frame['sgemm_gflops'].iloc[0]:.0f} GFLOP/s on {machine()['processor']}")
     (planned,) = expand("bench", "bench", {"task": "copy", "length": STEPS - 20}, "bench").jobs
     print(f"memory of a network at N=32, B=20, T={STEPS}: {bytes_per_row(planned.job) / 2**20:.2f} MiB")
-    out.mkdir(parents=True, exist_ok=True)
-    frame.to_csv(out / "bench.csv", index=False)
+    files.write(out / "bench.csv", frame.to_csv(index=False).encode())
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -26,6 +27,28 @@ from throughtime.truncation import Window, windows
 CHECK = 200  # fresh sequences in a check during training
 
 Floats = NDArray[np.float64]
+
+
+Arrays = dict[str, NDArray[np.generic]]
+
+
+class Keeper(Protocol):
+    """Keeps what a training has reached; see checkpoints.py."""
+
+    def finished(self) -> list[dict[str, pd.DataFrame]]:
+        """The tables of finished blocks, in order."""
+
+    def finish(self, block: dict[str, pd.DataFrame]) -> None:
+        """A block is finished."""
+
+    def due(self) -> bool:
+        """Whether the block in training should be saved now."""
+
+    def save(self, arrays: Arrays) -> None:
+        """Keep the state of the block in training."""
+
+    def load(self) -> Arrays | None:
+        """The state of the block in training, if one was kept."""
 
 
 class Judges:
@@ -65,6 +88,21 @@ class History:
             grad_norm_max=norm.max(0),
             clipped_share=clipped.mean(0),
         )
+
+    def arrays(self) -> Arrays:
+        """All of it as arrays without Python objects."""
+        steps, names, values = zip(*self.points, strict=True)
+        kept: Arrays = {"points.step": np.array(steps), "points.name": np.array(names), "points.value": np.stack(values)}
+        if self.loss:
+            kept |= {"loss": np.stack(self.loss), "norm": np.stack(self.norm), "clipped": np.stack(self.clipped)}
+        return kept
+
+    def restore(self, arrays: Arrays) -> None:
+        """What ``arrays`` was made from."""
+        for name, rows in (("loss", self.loss), ("norm", self.norm), ("clipped", self.clipped)):
+            rows[:] = list(arrays.get(name, ()))
+        points = zip(*(arrays[f"points.{part}"] for part in ("step", "name", "value")), strict=True)
+        self.points = [(int(step), str(name), value) for step, name, value in points]
 
     def frame(self, keys: list[str], alive_until: NDArray[np.int64]) -> pd.DataFrame:
         """The curves table: finite values of rows that were alive at that step."""
@@ -122,13 +160,21 @@ class Block:
         return frozenset(w.start for w in found if w.start) if self.job.border == "reset" else frozenset()
 
     # Training ----------------------------------------------------------------------------------------------------------
-    def train(self) -> None:
-        """All updates, with a check at every point of the curve, and the job's probes at its moments."""
+    def train(self, keeper: Keeper | None = None) -> None:
+        """All updates, with a check at every point of the curve, and the job's probes at its moments.
+
+        Args:
+            keeper: is asked for a state to go on from, and is given one whenever it is due; changes no number.
+        """
         points = {round(self.job.updates * i / self.job.points) for i in range(1, self.job.points + 1)}
         probed = set(self.job.probed)
-        done = since = 0  # updates; since: at the last point
-        for stop in sorted({0} | points | probed):
+        saved = keeper.load() if keeper else None
+        done = self.restore(saved) if saved else 0  # updates
+        since = max((p for p in points if p <= done), default=0)  # at the last point
+        for stop in sorted(s for s in {0} | points | probed if s > done or not saved):
             for update in range(done + 1, stop + 1):
+                if keeper and update > 1 and keeper.due():
+                    keeper.save(self.state_after(update - 1))
                 self.update(update)
             done = stop
             if stop > since and stop in points:
@@ -138,6 +184,38 @@ class Block:
                 self.check(stop)
             if stop in probed:
                 self.measure(stop)
+
+    def state_after(self, updates: int) -> Arrays:
+        """All that the rest of the training depends on, after so many updates and what was measured at them."""
+        own = {"flat": self.flat, "state": self.state, **{f"optimizer.{k}": v for k, v in self.optimizer.memory().items()}}
+        arrays = {name: tensor.cpu().numpy() for name, tensor in own.items() if tensor is not None}
+        arrays |= {"updates": np.array(updates), "count": np.array(self.optimizer.count)}
+        arrays |= {name: getattr(self, name) for name in ("diverged_at", "solved_at", "last_loss")}
+        measured = pd.concat(self.measured, ignore_index=True) if self.measured else pd.DataFrame()
+        columns = {f"measured.{c}": measured[c].to_numpy() for c in measured}
+        texts = {name: column.astype(str) for name, column in columns.items() if column.dtype == object}  # no Python objects
+        return arrays | self.history.arrays() | columns | texts
+
+    def restore(self, arrays: Arrays) -> int:
+        """Be as ``state_after`` found it.
+
+        Returns:
+            The updates done by then.
+        """
+        updates = int(arrays["updates"])
+        for name, memory in {"flat": self.flat, **{f"optimizer.{k}": v for k, v in self.optimizer.memory().items()}}.items():
+            memory.copy_(torch.from_numpy(arrays[name]))
+        if "state" in arrays:
+            self.state = torch.from_numpy(arrays["state"]).to(self.device)
+        self.optimizer.count = int(arrays["count"])
+        for name in ("diverged_at", "solved_at", "last_loss"):
+            setattr(self, name, arrays[name])
+        columns = {name.removeprefix("measured."): values for name, values in arrays.items() if name.startswith("measured.")}
+        self.measured = [pd.DataFrame(columns)] if columns else []
+        self.history.restore(arrays)
+        self.feed.skip(updates)
+        self.phases.random(updates)
+        return updates
 
     def update(self, number: int) -> None:
         """One optimizer step of every row that is alive; ``number`` counts from 1."""

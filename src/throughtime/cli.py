@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from throughtime import commands
+from throughtime import commands, guard
 from throughtime.errors import UserError
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
@@ -57,6 +57,8 @@ def parser() -> argparse.ArgumentParser:
     ui.add_argument("--port", type=int, default=5000, help="another is chosen if it is taken")
     add("report", commands.report, "write the report page", project)
     add("keep", commands.keep, "keep this run's figures, summaries and captions as results/reference", project)
+    verify = add("verify", commands.verify, "hold every results file against the sum that was written with it", project)
+    verify.add_argument("folder", nargs="?", type=Path, help="default: the project's results")
     add("status", commands.status, "what was trained, and where the results lie", project)
     compare = add("compare", commands.compare, "which cells of two results folders differ beyond their intervals", project)
     compare.add_argument("a", type=Path)
@@ -72,6 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.environ.setdefault(name, "1")  # before NumPy is imported: one process uses one thread
     try:
         chosen = parser().parse_args(arguments)
+        guard.end_with_pipeline()
         chosen.run(chosen)
     except UserError as error:
         print(f"throughtime: {error}", file=sys.stderr)

@@ -1,14 +1,13 @@
 """Where results lie, and how the tables of jobs become the tables of an experiment."""
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from throughtime import tables
+from throughtime import files, tables
 from throughtime.discovery import load
 from throughtime.errors import UserError
 from throughtime.experiment import Plan, PlannedJob, task_args
@@ -126,17 +125,14 @@ def manifest(plan: Plan, results: Path, experiment: str, config: dict[str, Any],
 def timing(results: Path, planned: PlannedJob) -> dict[str, Any] | None:
     """What a finished job recorded beside its tables (seconds, networks by status, cost, code); None where it has not finished."""
     try:
-        return dict(json.loads((job_folder(results, planned) / "timing.json").read_text(encoding="utf-8")))
-    except (OSError, ValueError):
+        return dict(json.loads(files.read(job_folder(results, planned) / "timing.json")))
+    except (OSError, ValueError, UserError):
         return None
 
 
 def write_json(content: Any, path: Path) -> None:
     """Write JSON whole or not at all, indented, keys in the order given."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    temporary.write_text(json.dumps(content, indent=1, default=str) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    files.write(path, (json.dumps(content, indent=1, default=str) + "\n").encode())
 
 
 def training_modules(planned: PlannedJob) -> tuple[str, ...]:

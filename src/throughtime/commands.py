@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -175,12 +174,9 @@ def train(args: argparse.Namespace) -> None:
     project = _project(args)
     whole, results = project.plan(), _results(project)
     planned = whole.of(args.experiment).job(args.key)
-    from throughtime.train import train as run
-
-    began = time.monotonic()
-    made = run(planned, project.config.device)
-    seconds = time.monotonic() - began
-    folder = collect.job_folder(results, planned)
+    keeper = _keeper(project, results, planned)
+    made = _trained(planned, project.config.device, keeper)
+    folder, seconds = collect.job_folder(results, planned), keeper.spent()
     for name in collect.JOB_TABLES:
         tables.write(getattr(made, name), name, folder / f"{name}.parquet")
     status = made.summary["status"].value_counts()
@@ -192,7 +188,37 @@ def train(args: argparse.Namespace) -> None:
     }
     record |= {s: int(status.get(s, 0)) for s in ("solved", "unsolved", "diverged")}
     collect.write_json(record, folder / "timing.json")
+    keeper.clear()
     print(progress.line(whole, args.experiment, results, _workers()), flush=True)
+
+
+def _keeper(project: Any, results: Path, planned: Any) -> Any:
+    """Checkpoints of a job, of use to this code and these versions alone."""
+    from throughtime import progress, provenance
+    from throughtime.checkpoints import Checkpoints
+    from throughtime.experiment import digest
+
+    versions = provenance.versions()
+    decides = [planned.key, progress.job_digest(planned), project.config.device, versions["torch"], versions["numpy"]]
+    folder = results / planned.experiment / "checkpoints" / planned.key
+    return Checkpoints(folder, digest(decides), project.config.checkpoint_every)
+
+
+def _trained(planned: Any, device: str, keeper: Any) -> Any:
+    """What training yields; where memory runs out, one line."""
+    from throughtime.train import block_rows, bytes_per_row
+    from throughtime.train import train as run
+
+    try:
+        return run(planned, device, keeper=keeper)
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "memory" not in str(error):  # torch: "not enough memory", "out of memory"
+            raise
+        need = min(len(planned.grid), block_rows(planned.job)) * bytes_per_row(planned.job) + LIBRARIES
+        raise UserError(
+            f"{planned.experiment} {planned.key}: out of memory; a process needs about {need / 2**20:,.0f} MiB: use fewer at once "
+            "(--cores), or a machine with more, and run again"
+        ) from None
 
 
 def collect(args: argparse.Namespace) -> None:
@@ -331,6 +357,19 @@ def keep(args: argparse.Namespace) -> None:
     print(
         f"{len(module.keep(project.root, _results(project), list(project.experiments), out))} files in {out.relative_to(project.root)}"
     )
+
+
+def verify(args: argparse.Namespace) -> None:
+    """Which results files are not what was written."""
+    from throughtime import verify as module
+
+    folder = args.folder or _results(_project(args))
+    found = module.inspect(folder)
+    print("\n".join(found.lines()))
+    if found.wrong:
+        raise UserError(
+            f"{folder}: {len(found.wrong)} files are damaged or gone; `make` finds and makes them again, or do as said above"
+        )
 
 
 def status(args: argparse.Namespace) -> None:

@@ -356,6 +356,7 @@ class Config(BaseModel):
     results: str = "results"
     device: str = "cpu"
     max_job_cost: float = Field(5e11, gt=0, description="a costlier job is split by rows (unit of Job.cost)")
+    checkpoint_every: float = Field(60, gt=0, description="seconds of training between two checkpoints of a job")
     mlflow: dict[str, Any] = Field(default_factory=dict)
 
 

@@ -1,6 +1,7 @@
 """From a task's NumPy batches to the engine's tensors."""
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 import numpy as np
 import pandas as pd
@@ -48,6 +49,11 @@ class Feed:
         self.rows = torch.from_numpy(index.astype(np.int64)).to(device)
         self.streams: list[Iterator[Batch]] = [task.batches(stream(int(s), "data", task.name), sizes.batch) for s in distinct]
         self.sizes, self.dtype = sizes, dtype
+
+    def skip(self, batches: int) -> None:
+        """Pass over that many batches, as if they had been trained on."""
+        for source in self.streams:
+            next(islice(source, batches, batches), None)
 
     def __next__(self) -> tuple[Tensor, Targets]:
         return tensors([next(s) for s in self.streams], self.rows, self.sizes, self.dtype)

@@ -1,8 +1,8 @@
 """Keeping a run as the reference that readers see before they run anything."""
 
-import shutil
 from pathlib import Path
 
+from throughtime import files
 from throughtime.errors import UserError
 from throughtime.plotting import write_caption
 
@@ -34,8 +34,8 @@ def keep(root: Path, results: Path, experiments: list[str], out: Path) -> list[P
         tables = [(results / name / table, out / name / table) for table in TABLES]
         tables.append((results / "claims.parquet", out / "claims.parquet"))
         for source, target in figures + [pair for pair in tables if pair[0].exists()]:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            written.append(Path(shutil.copyfile(source, target)))
+            files.write(target, files.read(source))
+            written.append(target)
         caption = (results / "figures" / f"{name}.md").read_text(encoding="utf-8")
         write_caption(root / "experiments" / name / "README.md", caption)
     return written

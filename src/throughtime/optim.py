@@ -63,6 +63,11 @@ class Optimizer:
                 memory[rows] = 0
         self.lr[rows] = 0
 
+    def memory(self) -> dict[str, Tensor]:
+        """What a further step depends on beside the parameters, by name; the tensors themselves, to be read or copied into."""
+        held = {"lr": self.lr, "first": self.first, "second": self.second}
+        return {name: tensor for name, tensor in held.items() if tensor is not None}
+
     def _descend(self, parameters: Tensor, direction: Tensor) -> None:
         parameters.sub_(direction.mul_(self.lr))
 

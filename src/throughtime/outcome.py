@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from throughtime import tables
-from throughtime.block import Block
+from throughtime.block import Block, Keeper
 from throughtime.experiment import Job, PlannedJob, task_args
 from throughtime.grid import ROW_AXES
 from throughtime.parameters import size
@@ -66,13 +66,13 @@ def _middle(values: Floats, reduce: str) -> Floats:
 
 
 def train_block(
-    planned: PlannedJob, rows: pd.DataFrame, keys: list[str], block: Block
+    planned: PlannedJob, rows: pd.DataFrame, keys: list[str], block: Block, keeper: Keeper | None = None
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Train ``block`` and return its summary, curves, breakdown and probes, each conforming to its schema."""
     job, task = planned.job, planned.job.task
     radius_start, signal_start = block.radius(), block.signal()
     block.history.point(0, radius=radius_start)
-    block.train()
+    block.train(keeper)
     dead = block.diverged_at > 0
 
     def alive(values: Floats) -> Floats:

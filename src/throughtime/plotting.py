@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from io import BytesIO
 from pathlib import Path
 from types import ModuleType
 from typing import Literal
@@ -12,7 +13,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from throughtime import discovery, tables
+from throughtime import discovery, files, tables
 from throughtime.errors import UserError
 from throughtime.experiment import Experiment
 from throughtime.experiment import load as load_yaml
@@ -187,7 +188,7 @@ def draw(project_root: Path, name: str, results_dir: Path, out_dir: Path) -> lis
         mpl.rcParams.update(STYLE)
         paths = save(module.figure(results), out_dir / name)
     caption = out_dir / f"{name}.md"
-    caption.write_text(module.caption(results).strip() + "\n", encoding="utf-8")
+    files.write(caption, (module.caption(results).strip() + "\n").encode())
     return [*paths, caption]
 
 
@@ -202,12 +203,13 @@ def load_figure(path: Path) -> ModuleType:
 
 def save(fig: Figure, stem: Path) -> list[Path]:
     """STEM.png, .pdf and .svg, without dates: equal figures give equal bytes."""
-    stem.parent.mkdir(parents=True, exist_ok=True)
     settle(fig)
     paths = [stem.with_name(f"{stem.name}.{kind}") for kind in UNDATED]
     with mpl.rc_context({k: STYLE[k] for k in ("savefig.dpi", "pdf.fonttype", "svg.hashsalt")}):
         for path in paths:
-            fig.savefig(path, metadata=UNDATED[path.suffix[1:]])
+            content, kind = BytesIO(), path.suffix[1:]
+            fig.savefig(content, format=kind, metadata=UNDATED[kind])
+            files.write(path, content.getvalue())
     return paths
 
 

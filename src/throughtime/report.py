@@ -7,7 +7,6 @@ import base64
 import html
 import json
 import math
-import os
 import re
 from collections import Counter
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from throughtime import tables
+from throughtime import files, tables
 from throughtime.experiment import Plan, Project
 
 STATUSES = ("solved", "unsolved", "diverged")
@@ -74,10 +73,7 @@ def write(root: Path, results: Path, project: Project) -> Path:
         UserError: a table is damaged.
     """
     path = results / "report.html"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    temporary.write_text(render(results, project), encoding="utf-8")
-    os.replace(temporary, path)
+    files.write(path, render(results, project).encode())
     return path
 
 

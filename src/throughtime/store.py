@@ -133,7 +133,15 @@ def _create(path: Path) -> None:
 
 def _whole(path: Path) -> None:
     """Raises sqlite3.DatabaseError at once where the file is damaged; MLflow would try again for minutes."""
-    with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
-        said = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-    if said != "ok":
+    if said := damage(path):
         raise sqlite3.DatabaseError(said)
+
+
+def damage(path: Path) -> str:
+    """What SQLite says is wrong with a database file; empty where it finds nothing. A changed value in a cell it cannot find."""
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+            said = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+    except sqlite3.DatabaseError as error:
+        return str(error)
+    return "" if said == "ok" else said

@@ -1,7 +1,6 @@
 """The schema of every table: column, dtype, unit and meaning; and the only code that reads and writes them."""
 
 import hashlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from throughtime import files
 from throughtime.errors import UserError
 
 
@@ -179,17 +179,14 @@ def empty(table: str) -> pd.DataFrame:
 
 
 def write(frame: pd.DataFrame, table: str, path: Path) -> None:
-    """Write a table as parquet, whole or not at all: to a temporary name beside it, then renamed.
+    """Write a table as parquet, whole or not at all. Equal frames give equal bytes.
 
-    Equal frames give equal bytes.
+    Raises:
+        UserError: it cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        pq.write_table(pa.Table.from_pandas(conform(frame, table), preserve_index=False), temporary, compression="zstd")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.Table.from_pandas(conform(frame, table), preserve_index=False), sink, compression="zstd")
+    files.write(path, sink.getvalue().to_pybytes())
 
 
 def read(table: str, path: Path) -> pd.DataFrame:
@@ -199,8 +196,7 @@ def read(table: str, path: Path) -> pd.DataFrame:
         UserError: the file is missing, damaged, or has other columns.
     """
     try:
-        frame = pq.read_table(path).to_pandas()
-        return conform(frame, table)
+        return conform(pq.read_table(pa.BufferReader(files.read(path))).to_pandas(), table)
     except FileNotFoundError:
         raise UserError(f"{path}: no such table; run the pipeline first") from None
     except (pa.ArrowException, OSError, ValueError, TypeError) as error:

@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 
 from throughtime import tables
-from throughtime.block import Block, Judges, sizes
+from throughtime.block import Block, Judges, Keeper, sizes
 from throughtime.bptt import Tape, overlapping
 from throughtime.cells import cell
 from throughtime.errors import UserError
@@ -26,6 +26,9 @@ from throughtime.truncation import windows
 CACHE = 1 << 20  # bytes that one step of a block should take: what a core keeps at hand
 FEWEST, MOST = 8, 48  # rows of a block where memory allows: enough to spread the cost of a call
 MEMORY = 1 << 30  # bytes a block may take
+
+
+NAMES = ("summary", "curves", "breakdown", "probes")  # of what a training yields
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +94,11 @@ def block_rows(job: Job, memory: int = MEMORY) -> int:
 
 
 def train(
-    planned: PlannedJob, device: str = "cpu", progress: Callable[[int], None] | None = None, block: int | None = None
+    planned: PlannedJob,
+    device: str = "cpu",
+    progress: Callable[[int], None] | None = None,
+    block: int | None = None,
+    keeper: Keeper | None = None,
 ) -> Tables:
     """Train every row of a planned job.
 
@@ -100,6 +107,7 @@ def train(
         device: where tensors live. Anything but ``cpu`` is untested.
         progress: called with the number of networks finished so far, after each block.
         block: rows at once; None: block_rows. Changes no number.
+        keeper: keeps what was reached and is asked for it at the start; None: nothing is kept. Changes no number.
 
     Returns:
         Summary (a row a network), curves, breakdown and probes.
@@ -110,18 +118,18 @@ def train(
     job, rows, keys = planned.job, planned.grid, planned.run_keys
     height = block or math.ceil(len(rows) / math.ceil(len(rows) / block_rows(job)))  # even blocks
     judges = Judges(job)
-    parts = []
+    parts = keeper.finished() if keeper else []
     with one_thread():
         if not same_bits_anywhere():
             warnings.warn(
                 "a network's last bits may depend on its place in the grid: import throughtime before torch is used", stacklevel=2
             )
-        for start in range(0, len(rows), height):
+        for start in range(sum(len(part["summary"]) for part in parts), len(rows), height):
             piece = rows.iloc[start : start + height].reset_index(drop=True)
-            parts.append(train_block(planned, piece, keys[start : start + height], Block(job, piece, judges, device)))
+            made = train_block(planned, piece, keys[start : start + height], Block(job, piece, judges, device), keeper)
+            parts = [*parts, dict(zip(NAMES, made, strict=True))]
+            if keeper and start + len(piece) < len(rows):
+                keeper.finish(parts[-1])
             if progress:
                 progress(start + len(piece))
-    names = ("summary", "curves", "breakdown", "probes")
-    return Tables(
-        *(tables.conform(pd.concat(p, ignore_index=True), n) for n, p in zip(names, zip(*parts, strict=True), strict=True))
-    )
+    return Tables(*(tables.conform(pd.concat([p[n] for p in parts], ignore_index=True), n) for n in NAMES))
