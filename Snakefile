@@ -18,16 +18,7 @@ os.environ.update(
 
 try:
     PIPELINE = Pipeline.open(Path(workflow.basedir), config)
-    if (
-        not workflow.is_main_process
-    ):  # a job on a cluster: its pipeline is on another machine
-        os.environ.pop(guard.PIPELINE, None)
-    elif guard.executing(sys.argv[1:]):
-        print(
-            *guard.begin(Path(workflow.basedir), Path(PIPELINE.results)),
-            sep="\n",
-            end="",
-        )
+    guard.stand(PIPELINE, workflow.is_main_process, sys.argv[1:])
 except UserError as error:
     sys.exit(f"throughtime: {error}")
 

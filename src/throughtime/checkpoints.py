@@ -9,6 +9,7 @@ import time
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -58,7 +59,8 @@ class Checkpoints:
     def save(self, arrays: Arrays) -> None:
         """Keep the state of the block in training."""
         content = BytesIO()
-        np.savez(content, **{**arrays, "start": np.array(self.start)})  # type: ignore[arg-type]
+        named: dict[str, Any] = {**arrays, "start": np.array(self.start)}
+        np.savez(content, **named)
         files.write(self.here / "block.npz", content.getvalue())
         self._note()
         self.last = time.monotonic()

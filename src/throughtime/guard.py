@@ -10,11 +10,15 @@ import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
 from throughtime import files
 from throughtime.errors import UserError
+
+if TYPE_CHECKING:
+    from throughtime.workflow import Pipeline
 
 PIPELINE = "THROUGHTIME_PIPELINE"  # environment variable: the process whose end ends its children, and when that began
 WITHOUT_JOBS = (
@@ -40,6 +44,15 @@ def executing(arguments: Sequence[str]) -> bool:
     except SystemExit:
         return False
     return not any(getattr(chosen, name, None) for name in WITHOUT_JOBS)
+
+
+def stand(pipeline: "Pipeline", main: bool, arguments: Sequence[str]) -> None:
+    """What the Snakefile does first: ``begin``, unless nothing will run, or this is one job of a pipeline elsewhere (on a cluster)."""
+    if not main:
+        os.environ.pop(PIPELINE, None)  # its process is on another machine
+    elif executing(arguments):
+        for line in begin(pipeline.project.root, Path(pipeline.results)):
+            print(line, flush=True)
 
 
 def begin(root: Path, results: Path) -> list[str]:
