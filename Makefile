@@ -6,7 +6,7 @@ READY := .venv/.ready
 ARGS ?=# more options for snakemake, e.g. make ARGS="--cores 1"
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: laptop setup test lint smoke paper figures report ui bench salvage clean help
+.PHONY: laptop setup test lint smoke paper figures report ui faults bench salvage clean help
 .DEFAULT_GOAL := laptop
 
 laptop: setup ## the whole pipeline at laptop size: under 20 minutes on 2 cores (what a bare `make` does)
@@ -54,6 +54,10 @@ report: setup ## write the report again from what is there
 
 ui: setup ## the MLflow UI, on this machine only
 	@$(BIN)/throughtime ui
+
+faults: setup ## kills, full disks, damaged files, moved clocks: some 12 minutes; as root it also mounts file systems
+	@if [ "$$(id -u)" = 0 ] && ! command -v faketime > /dev/null; then apt-get install -qq -y --no-install-recommends faketime > /dev/null || true; fi
+	@$(BIN)/python -m pytest -q tests/faults
 
 bench: setup ## milliseconds a network and training step, beside other ways to train
 	@$(BIN)/python -m throughtime.bench

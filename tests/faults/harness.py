@@ -1,5 +1,6 @@
 """A copy of the project, pipelines in it that can be killed at a chosen moment, and what must be the same afterwards."""
 
+import hashlib
 import json
 import os
 import random
@@ -158,19 +159,20 @@ class Site:
             time.sleep(POLL)
         return False
 
-    def kill(self, victim: str, rng: random.Random, **environment: str) -> bool:
+    def kill(self, victim: str, rng: random.Random, most: int = 12) -> bool:
         """Start a pipeline and kill -9 a part of it at a moment drawn from ``rng``.
 
         Args:
             victim: ``snakemake``, alone (its jobs must end by themselves); ``group``, with all its jobs; or a command of throughtime
                 such as ``train`` or ``track``.
             rng: draws after how many more files, and after how much of a second.
+            most: more files, at the most.
 
         Returns:
             Whether there was something to kill before the pipeline had ended.
         """
-        process = self.start(**environment)
-        goal = self.written() + rng.randrange(0, 12)
+        process = self.start()
+        goal = self.written() + rng.randrange(most)
         alive = self.until(process, lambda: self.written() >= goal and bool(self._victims(process, victim)))
         if alive:
             time.sleep(rng.random() * 0.3)  # anywhere within whatever it is doing
@@ -192,6 +194,17 @@ def with_no_error(call: Callable[[], object]) -> None:
     """``call``, unless its process has just ended by itself."""
     with suppress(psutil.NoSuchProcess):
         call()
+
+
+Damage = Callable[[Path, random.Random], None]
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file; empty where it is gone meanwhile."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except FileNotFoundError:
+        return ""
 
 
 def flip(path: Path, rng: random.Random) -> None:
