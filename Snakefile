@@ -40,6 +40,7 @@ rule all:
         f"{RESULTS}/claims.parquet",
         f"{RESULTS}/mlflow/ingested.txt",
         PIPELINE.computed(),
+        PIPELINE.made(),
 
 
 rule validate:
@@ -182,7 +183,7 @@ for experiment in PIPELINE.project.experiments:
             experiment
         input:
             PIPELINE.figures(experiment),
-            PIPELINE.manifests(experiment),
+            PIPELINE.made(experiment),
 
 
 onerror:

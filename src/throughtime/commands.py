@@ -363,7 +363,7 @@ def verify(args: argparse.Namespace) -> None:
     """Which results files are not what was written."""
     from throughtime import verify as module
 
-    folder = args.folder or _results(_project(args))
+    folder = args.folder or Path(os.path.relpath(_results(_project(args))))
     found = module.inspect(folder)
     print("\n".join(found.lines()))
     if found.wrong:

@@ -6,6 +6,7 @@ a kill between the two leaves a file that looks damaged and is made again.
 """
 
 import errno
+import fnmatch
 import hashlib
 import os
 import platform
@@ -114,8 +115,14 @@ def sound(path: Path) -> bool:
 
 def summed(folder: Path) -> Iterator[Path]:
     """The files below ``folder`` that have a sum, whether they are still there or not, in order."""
-    for path in sorted(folder.rglob(".*.sha256")):
+    for path in below(folder, ".*.sha256"):
         yield path.with_name(path.name.removeprefix(".").removesuffix(".sha256"))
+
+
+def below(folder: Path, pattern: str) -> list[Path]:
+    """The files below ``folder`` whose name matches, sorted. Folders may come and go meanwhile: a pipeline may be at work."""
+    found = ((Path(top), name) for top, _, names in os.walk(folder) for name in fnmatch.filter(names, pattern))
+    return sorted(top / name for top, name in found)
 
 
 def damaged(folder: Path) -> list[Path]:
@@ -138,7 +145,7 @@ def aside(path: Path) -> Path:
 def sweep(folder: Path) -> int:
     """Delete what killed processes of this machine left half written below ``folder``; how many files."""
     swept = 0
-    for path in folder.rglob(f".*.{platform.node()}-*.part"):
+    for path in below(folder, f".*.{platform.node()}-*.part"):
         owner = path.name.removesuffix(".part").rpartition("-")[2]
         if owner.isdigit() and not _alive(int(owner)):
             path.unlink(missing_ok=True)

@@ -60,7 +60,7 @@ def inspect(folder: Path) -> Findings:
         checked += 1
         if not files.sound(path):
             wrong.append(Wrong(path, "damaged" if path.exists() else "gone", mend(path, folder)))
-    for path in sorted(p for p in folder.rglob("[!.]*") if p.is_file() and not files.sum_path(p).exists()):
+    for path in (p for p in files.below(folder, "[!.]*") if not files.sum_path(p).exists()):
         kind = _judged_alone(path)
         checked += kind is not None
         unsummed += kind is None and path.suffix not in UNSUMMED and "artifacts" not in path.parts

@@ -113,6 +113,13 @@ class Pipeline:
         collected = [f"{self.results}/{n}/{t}.parquet" for n in names if n in self.trained for t in (*JOB_TABLES, "references")]
         return collected + [f"{self.results}/{n}/computed.parquet" for n in names if n in self.computing]
 
+    def made(self, *experiments: str) -> list[str]:
+        """Every file of trained experiments that is not drawn: asked for by name, because Snakemake misses no intermediate file."""
+        names = [name for name in experiments or self.trained if name in self.trained]
+        jobs = [path for name in names for path in self.job_files(name, *(f"{t}.parquet" for t in JOB_TABLES), "timing.json")]
+        tables = [f"{self.results}/{n}/{t}.parquet" for n in names for t in (*JOB_TABLES, "references")]
+        return jobs + tables + [f"{self.results}/{name}/manifest.json" for name in names]
+
     def computed(self) -> list[str]:
         """What all experiments compute outside of training."""
         return [f"{self.results}/{n}/computed.parquet" for n in self.computing]

@@ -173,18 +173,22 @@ class Site:
         """
         process = self.start()
         goal = self.written() + rng.randrange(most)
-        alive = self.until(process, lambda: self.written() >= goal and bool(self._victims(process, victim)))
-        if alive:
-            time.sleep(rng.random() * 0.3)  # anywhere within whatever it is doing
-            for target in self._victims(process, victim):
-                with_no_error(target.kill)
-        self.finish(process)
+        try:
+            alive = self.until(process, lambda: self.written() >= goal and bool(self._victims(process, victim)))
+            if alive:
+                time.sleep(rng.random() * 0.3)  # anywhere within whatever it is doing
+                for target in self._victims(process, victim):
+                    with_no_error(target.kill)
+        finally:
+            self.finish(process)
         gone = psutil.wait_procs(self.processes(), timeout=PATIENCE)[1]
         assert gone == [], "jobs outlive their pipeline"
         return alive
 
     def _victims(self, process: "subprocess.Popen[str]", victim: str) -> list[psutil.Process]:
         if victim in ("snakemake", "group"):
+            if process.poll() is not None:
+                return []
             main = psutil.Process(process.pid)
             return [main, *main.children(recursive=True)] if victim == "group" else [main]
         return self.processes("throughtime.cli", victim)
