@@ -55,8 +55,7 @@ report: setup ## write the report again from what is there
 ui: setup ## the MLflow UI, on this machine only
 	@$(BIN)/throughtime ui
 
-faults: setup ## kills, full disks, damaged files, moved clocks: some 12 minutes; as root it also mounts file systems
-	@if [ "$$(id -u)" = 0 ] && ! command -v faketime > /dev/null; then apt-get install -qq -y --no-install-recommends faketime > /dev/null || true; fi
+faults: setup ## kills, full disks, damaged files, moved clocks: some 10 minutes; as root it also mounts file systems
 	@$(BIN)/python -m pytest -q tests/faults
 
 bench: setup ## milliseconds a network and training step, beside other ways to train

@@ -101,7 +101,7 @@ def test_show_refuses_in_one_line(arguments: list[str], expected: str, capsys: p
         (["plan", "--preset", "labtop"], "preset: unknown name 'labtop'; did you mean 'laptop'?"),
         (["plan", "tinny"], "unknown experiment 'tinny'; did you mean 'tiny'?"),
         (["plan", "--config", "preset"], "--config preset: write KEY=VALUE"),
-        (["plan", "--config", "preset=[a"], "the value is not YAML"),
+        (["plan", "--config", "preset=[a"], "not YAML"),
         (["train", "tiny", "nope"], "no job 'nope' in this plan"),
         (["collect"], "tiny: none of its 1 jobs has finished under"),
         (["figure", "tiny"], "tiny/figure.py: no such file; add it, with figure and caption"),

@@ -8,10 +8,11 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from throughtime import cli
 from throughtime.errors import UserError
-from throughtime.experiment import Job, Plan, Project, expand, task_args
+from throughtime.experiment import Experiment, Job, Plan, Project, expand, task_args
 from throughtime.grid import grid
 from throughtime.tasks.copy import Copy
 
@@ -304,3 +305,35 @@ def test_a_plan_without_that_job_says_so() -> None:
 def test_the_seeds_come_first_so_that_a_block_shares_its_data() -> None:
     assert grid({"seed": [0, 1], "gain": [1, 2]})["seed"].tolist() == [0, 0, 1, 1]
     assert plan().jobs[0].grid["seed"].tolist() == [0, 0, 1, 1]
+
+
+# Hostile values -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_grid_of_a_billion_is_refused_before_it_is_made() -> None:
+    axes = {"task": "copy", "gain": [i / 1000 for i in range(1, 1001)], "lr": [i / 1e6 for i in range(1, 1001)], "seeds": 1000}
+    with pytest.raises(UserError, match=r"1e\+09 networks; a sweep has at most 1,000,000: shorten an axis, such as gain"):
+        expand("x", "s", axes, "here")
+
+
+@pytest.mark.parametrize("folder", ["/etc", "../up", "results/../..", ".", "", "src/x", ".git", "results/reference"])
+def test_results_lie_below_the_project_and_beside_its_code(folder: str) -> None:
+    with pytest.raises(UserError, match="must be a folder of its own below the project"):
+        Project.open(Path(__file__).parents[1], overrides={"results": folder})
+
+
+@pytest.mark.parametrize("name", ["../x", "a b", "", "x" * 42, "$(ls)", "{wildcards}", "-x"], ids=repr)
+def test_a_sweeps_name_is_part_of_file_names_and_must_be_plain(name: str) -> None:
+    with pytest.raises(ValidationError, match="is no name: letters, digits"):
+        Experiment(name="x", title="t", question="q", sweeps={name: {}})
+
+
+@pytest.mark.parametrize(
+    "value", [float("nan"), float("inf"), -1, 10**400, "x" * 10**5, [[1]], None, {"a": 1}], ids=lambda v: str(v)[:9]
+)
+@pytest.mark.parametrize("axis", ["gain", "lr", "hidden", "K", "length"])
+def test_a_hostile_value_is_one_short_line_with_its_key(axis: str, value: object) -> None:
+    with pytest.raises(UserError, match=axis) as error:
+        expand("x", "s", {"task": "copy", "mode": "chunked", "K": 3, axis: [value]}, "here")
+    assert str(error.value).isprintable()
+    assert len(str(error.value)) < 400

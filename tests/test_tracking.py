@@ -365,16 +365,29 @@ def test_a_server_that_does_not_answer_is_one_line(results: Path, monkeypatch: p
 
 
 @pytest.mark.parametrize("content", [b"this is no database", b""])
-def test_a_damaged_store_is_one_line_that_names_the_file(results: Path, content: bytes) -> None:
+def test_a_damaged_store_is_moved_aside_and_filled_again(results: Path, content: bytes, capsys: pytest.CaptureFixture[str]) -> None:
     path = results / "mlflow" / "mlflow.db"
     path.write_bytes(content or path.read_bytes()[:20_000])  # no database at all, or half of one
-    with pytest.raises(UserError, match=r"mlflow\.db: the MLflow store cannot be used .* delete it and run again$"):
+    counts = ingest(results)
+    assert counts.new > 0
+    assert counts.skipped == counts.replaced == 0
+    assert (path.parent / "mlflow.db.damaged").exists()
+    assert "mlflow.db: damaged (" in capsys.readouterr().out
+    assert ingest(results).new == 0
+
+
+def test_a_damaged_store_that_the_user_named_is_left_alone(results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "own.db"
+    path.write_bytes(b"this is no database")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{path}")
+    with pytest.raises(UserError, match=r"own\.db: the MLflow store cannot be used .* delete it and run again$"):
         ingest(results)
+    assert path.read_bytes() == b"this is no database"
 
 
 def test_a_damaged_table_is_named(results: Path) -> None:
     synthetic.write_jobs(SMALL, results)
     (path,) = results.glob("clipping/jobs/*/curves.parquet")
     path.write_bytes(b"PAR1")
-    with pytest.raises(UserError, match=r"curves\.parquet: not a readable curves table"):
+    with pytest.raises(UserError, match=r"curves\.parquet: damaged"):
         ingest(results)

@@ -25,17 +25,14 @@ def _project(args: argparse.Namespace) -> Any:
 
 
 def _overrides(pairs: list[str]) -> dict[str, Any]:
-    import yaml
+    from throughtime import yamls
 
     values = {}
     for pair in pairs:
         key, separator, value = pair.partition("=")
         if not separator:
             raise UserError(f"--config {pair}: write KEY=VALUE")
-        try:
-            values[key] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            raise UserError(f"--config {pair}: the value is not YAML") from None
+        values[key] = yamls.parse(value, f"--config {pair}")
     return values
 
 
@@ -74,9 +71,9 @@ def listing(args: argparse.Namespace) -> None:
 
 def show(args: argparse.Namespace) -> None:
     """An example sequence of a task."""
-    import yaml
     from pydantic import ValidationError
 
+    from throughtime import yamls
     from throughtime.experiment import message
     from throughtime.rng import stream
     from throughtime.tasks import tasks
@@ -97,7 +94,7 @@ def show(args: argparse.Namespace) -> None:
         raise UserError(
             f"show {args.task}: unknown option {unknown[0]}; {nearest(unknown[0].lstrip('-'), [*kind.model_fields, 'seed'])}"
         )
-    fields = {k: yaml.safe_load(v) for k, v in vars(chosen).items() if k in kind.model_fields and v is not None}
+    fields = {k: yamls.parse(v, f"show --{k}") for k, v in vars(chosen).items() if k in kind.model_fields and v is not None}
     try:
         task = kind(**fields)
     except ValidationError as error:

@@ -8,19 +8,20 @@ values. An axis that fixes tensor shapes or code paths (a field of ``Job`` or of
 import hashlib
 import json
 import math
+import re
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
 import pandas as pd
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator
 
+from throughtime import yamls
 from throughtime.cells import cell_names
-from throughtime.errors import UserError, nearest
+from throughtime.errors import UserError, nearest, one_line
 from throughtime.grid import ROW_AXES, grid
 from throughtime.probes import probe_names
 from throughtime.tasks import Task, tasks
@@ -41,19 +42,19 @@ class Job(BaseModel):
 
     task: SerializeAsAny[Task]
     cell: str = Field("tanh", description="recurrent cell, by the name of its file")
-    hidden: int = Field(32, ge=1, description="N, hidden units")
-    batch: int = Field(20, ge=1, description="B, sequences a training batch")
-    updates: int = Field(1000, ge=0, description="optimizer steps")
+    hidden: int = Field(32, ge=1, le=65_536, description="N, hidden units")
+    batch: int = Field(20, ge=1, le=100_000, description="B, sequences a training batch")
+    updates: int = Field(1000, ge=0, le=1_000_000_000, description="optimizer steps")
     mode: Literal["full", "chunked", "sliding", "buffered"] = Field("full", description="what K means")
-    K: int = Field(..., ge=1, description="truncation length in steps, or full")
-    k1: int = Field(1, ge=1, description="sliding: steps between backward passes")
+    K: int = Field(..., ge=1, le=1_000_000, description="truncation length in steps, or full")
+    k1: int = Field(1, ge=1, le=1_000_000, description="sliding: steps between backward passes")
     border: Literal["carry", "reset"] = Field("carry", description="state at a chunk border: detached, or zero")
     align: Literal["end", "start", "random"] = Field("end", description="where windows are anchored")
     h0: Literal["zero", "learned"] = Field("zero", description="initial state")
     optimizer: Literal["sgd", "rmsprop", "adam"] = Field("sgd", description="update rule, torch.optim's defaults")
     momentum: float = Field(0.0, ge=0, lt=1, description="sgd and rmsprop")
-    points: int = Field(20, ge=1, description="points of a curve, evenly spaced over the updates")
-    eval_size: int = Field(1000, ge=1, description="fresh sequences in the final evaluation")
+    points: int = Field(20, ge=1, le=100_000, description="points of a curve, evenly spaced over the updates")
+    eval_size: int = Field(1000, ge=1, le=10_000_000, description="fresh sequences in the final evaluation")
     dtype: Literal["float32", "float64"] = Field("float32", description="arithmetic of the engine")
     probes: tuple[str, ...] = Field((), description="what is measured on the networks beside their training, by the names of files")
     moments: tuple[Annotated[float, Field(ge=0, le=1)], ...] = Field(
@@ -100,6 +101,7 @@ class Job(BaseModel):
 
 
 MEASURED = ("probes", "moments")  # of a sweep as a whole, lists in themselves: no axes, and no network's number depends on them
+NETWORKS = 1_000_000  # of a sweep: more could not be planned in reasonable time
 JOB_AXES: tuple[str, ...] = tuple(name for name in Job.model_fields if name not in MEASURED)
 
 
@@ -205,6 +207,7 @@ def expand(experiment: str, sweep: str, axes: dict[str, Any], where: str, max_co
         UserError: an unknown axis or probe, a wrong type or an empty axis.
     """
     measured = _measured(axes, where)
+    bounded(axes, where)
     lists = _as_lists({axis: value for axis, value in axes.items() if axis not in MEASURED}, where)
     names = _known(lists.pop("task", []), tasks(), f"{where}.task")
     if not names:
@@ -226,6 +229,20 @@ def expand(experiment: str, sweep: str, axes: dict[str, Any], where: str, max_co
                 planned = PlannedJob(experiment, sweep, job, piece)
                 jobs[planned.key] = planned
     return Plan(tuple(jobs.values()), tuple(skipped))
+
+
+def size(axes: dict[str, Any]) -> int:
+    """An upper bound of the networks of a sweep, from the lengths of its axes: nothing is made yet."""
+    seeds = axes.get("seeds", 1)
+    lengths = [len(v) for axis, v in axes.items() if isinstance(v, list) and axis not in MEASURED]
+    return math.prod(lengths) * (seeds if isinstance(seeds, int) and seeds > 0 else 1)
+
+
+def bounded(axes: dict[str, Any], where: str) -> None:
+    """Raise UserError where a sweep is too large to be planned."""
+    if (networks := size(axes)) > NETWORKS:
+        longest = max((a for a in axes if isinstance(axes[a], list)), key=lambda a: len(axes[a]), default="seeds")
+        raise UserError(f"{where}: {networks:.3g} networks; a sweep has at most {NETWORKS:,}: shorten an axis, such as {longest}")
 
 
 def _measured(axes: dict[str, Any], where: str) -> dict[str, tuple[Any, ...]]:
@@ -339,10 +356,14 @@ def message(error: ValidationError, where: str) -> str:
     """A pydantic error as one line: where, which key, what is wrong, what was given."""
     first = error.errors()[0]
     place = ".".join([where, *(str(p) for p in first["loc"])])
-    return f"{place}: {first['msg'].lower()}, got {first['input']!r}"
+    return f"{place}: {one_line(first['msg'].lower(), 150)}, got {one_line(repr(first['input']), 60)}"
 
 
 # Files ---------------------------------------------------------------------------------------------------------------------
+
+
+CODE = ("src", "experiments", "tests", "profiles", ".git", ".ci", ".snakemake", ".venv")  # no place for results
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,40}")  # of an experiment or a sweep: it becomes part of file names
 
 
 class Config(BaseModel):
@@ -353,11 +374,27 @@ class Config(BaseModel):
     preset: str = "laptop"
     presets: dict[str, str] = Field(..., description="name -> what it is for")
     experiments: list[str] | Literal["all"] = "all"
-    results: str = "results"
+    results: str = Field("results", description="a folder below the project's; a symbolic link there may lead elsewhere")
     device: str = "cpu"
     max_job_cost: float = Field(5e11, gt=0, description="a costlier job is split by rows (unit of Job.cost)")
     checkpoint_every: float = Field(60, gt=0, description="seconds of training between two checkpoints of a job")
     mlflow: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("results")
+    @classmethod
+    def _inside(cls, value: str) -> str:
+        path = PurePosixPath(value)
+        if (
+            path.is_absolute()
+            or ".." in path.parts
+            or not path.parts
+            or path.parts[0] in CODE
+            or path == PurePosixPath("results/reference")
+        ):
+            raise ValueError(
+                "must be a folder of its own below the project, such as results; link it to another disk if it shall lie there"
+            )
+        return value
 
 
 class Experiment(BaseModel):
@@ -376,6 +413,14 @@ class Experiment(BaseModel):
     alone: bool = Field(False, description="compute.py measures wall time: nothing may run beside it")
     presets: dict[str, dict[str, dict[str, Any] | None]] = Field(default_factory=dict)
 
+    @field_validator("name", "sweeps")
+    @classmethod
+    def _plain(cls, value: Any) -> Any:
+        for name in [value] if isinstance(value, str) else value:
+            if not NAME.fullmatch(name):
+                raise ValueError(f"{one_line(repr(name), 50)} is no name: letters, digits, _ and -, at most 41")
+        return value
+
     def sweeps_of(self, preset: str) -> dict[str, dict[str, Any]]:
         """The sweeps with the preset's changes in place."""
         changes = self.presets.get(preset, {})
@@ -385,23 +430,6 @@ class Experiment(BaseModel):
                 continue
             result[name] = {**axes, **(changes.get("*") or {}), **(changes.get(name) or {})}
         return result
-
-
-def read_yaml(path: Path) -> Any:
-    """The content of a YAML file, safe-loaded.
-
-    Raises:
-        UserError: the file is missing, not UTF-8 or not YAML.
-    """
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except UnicodeDecodeError:
-        raise UserError(f"{path}: not UTF-8 text") from None
-    except yaml.YAMLError as error:
-        line = getattr(getattr(error, "problem_mark", None), "line", 0) + 1
-        raise UserError(f"{path}:{line}: not YAML: {getattr(error, 'problem', error)}") from None
 
 
 def load(model: type[BaseModel], path: Path, overrides: dict[str, Any] | None = None) -> Any:
@@ -415,7 +443,7 @@ def load(model: type[BaseModel], path: Path, overrides: dict[str, Any] | None = 
     Raises:
         UserError: an unknown key, a wrong type or a missing key; names the file, the key and the nearest valid one.
     """
-    content = read_yaml(path)
+    content = yamls.read(path)
     if not isinstance(content, dict):
         raise UserError(f"{path}: a mapping of keys is needed; valid: {', '.join(model.model_fields)}")
     content = {**content, **(overrides or {})}

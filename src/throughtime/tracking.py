@@ -23,11 +23,13 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
-from throughtime.experiment import Plan, digest, read_yaml
+from throughtime import yamls
+from throughtime.experiment import Plan, digest
+from throughtime.files import aside
 from throughtime.gather import find, overview
 from throughtime.provenance import git_commit
 from throughtime.records import Record, cells, networks, varying
-from throughtime.store import artifact_folder, connect, tracking_uri, understood
+from throughtime.store import artifact_folder, connect, damage, database, tracking_uri, understood
 from throughtime.views import View, cell_views, network_views
 
 if TYPE_CHECKING:
@@ -78,12 +80,27 @@ def ingest(
     uri = tracking_uri(root, results, uri)
     (results / "mlflow").mkdir(parents=True, exist_ok=True)
     with FileLock(results / "mlflow" / "ingest.lock"):
+        _heal(results, uri)
         client = connect(uri)
         with understood(uri):
             for experiment in _experiments(results, plan):
                 for shelf, records in _shelves(client, uri, root, results, plan, preset, experiment, counts):
                     shelf.fill(records, counts, progress)
     return counts
+
+
+def _heal(results: Path, uri: str) -> None:
+    """Move the results' own database aside where SQLite finds it damaged: all that it held is written again from the tables.
+
+    A store that the user named is left alone; ``connect`` says what is wrong with it.
+    """
+    path = results.resolve() / "mlflow" / "mlflow.db"
+    if database(uri) == path and path.exists() and path.stat().st_size and (said := damage(path)):
+        print(
+            f"{path.name}: damaged ({said.splitlines()[0]}); it lies in {aside(path).name} now, and is filled again from the tables"
+        )
+        for leftover in path.parent.glob(f"{path.name}-*"):  # journals of the damaged one
+            leftover.unlink()
 
 
 def _experiments(results: Path, plan: Plan) -> list[str]:
@@ -126,7 +143,7 @@ def _origin(root: Path, experiment: str) -> dict[str, str]:
 
 def _note(root: Path, experiment: str) -> str:
     path = root / "experiments" / experiment / "experiment.yaml"
-    content = read_yaml(path) if path.exists() else {}
+    content = yamls.read(path) if path.exists() else {}
     return f"{content.get('title', experiment)}\n\n{content.get('question', '')}".strip()
 
 

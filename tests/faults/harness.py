@@ -104,7 +104,7 @@ class Site:
         for path in sorted(self.results.rglob("*.parquet")):
             if path.parent.name != "artifacts" and "mlflow" not in path.parts:
                 found[str(path.relative_to(self.results))] = tables.content_hash(tables.read(path.stem, path))
-        for path in sorted((self.results / "figures").glob("[!.]*")):
+        for path in sorted(p for p in (self.results / "figures").glob("[!.]*") if p.suffix != files.DAMAGED):
             found[f"figures/{path.name}"] = files.sum_path(path).read_text()
         return found
 

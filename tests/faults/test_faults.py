@@ -152,16 +152,6 @@ def test_files_from_another_time(finished: Site, undisturbed: Site, days: int) -
     agree(finished, undisturbed)
 
 
-@pytest.mark.skipif(shutil.which("faketime") is None, reason="Debian's package faketime is not installed; make faults installs it")
-@pytest.mark.parametrize("days", ["-400 days", "+400 days"])
-def test_the_clock_is_moved_between_a_kill_and_the_next_run(fresh: Site, undisturbed: Site, days: str) -> None:
-    fresh.kill("group", random.Random(f"{SEED} {days}"))
-    log(f"clock moved by {days} after a kill", fresh)
-    fresh.run("faketime", "-f", days)
-    fresh.run()
-    agree(fresh, undisturbed)
-
-
 def test_a_worker_out_of_memory(fresh: Site, undisturbed: Site) -> None:
     """A limit on its address space while it trains: a real failure to allocate."""
     process = fresh.start()

@@ -33,7 +33,7 @@ class Adding(Task):
     head: ClassVar[Literal["softmax", "regression"]] = "regression"
     measure: ClassVar[Literal["accuracy", "mse", "bpc"]] = "mse"
 
-    length: int = Field(50, ge=2, description="steps of a sequence")
+    length: int = Field(50, ge=2, le=1_000_000, description="steps of a sequence")
 
     @property
     def steps(self) -> int:

@@ -50,9 +50,9 @@ class Brackets(Task):
     head: ClassVar[Literal["softmax", "regression"]] = "softmax"
     measure: ClassVar[Literal["accuracy", "mse", "bpc"]] = "accuracy"
 
-    length: int = Field(40, ge=2, description="symbols of a balanced sequence, even; also the steps T")
+    length: int = Field(40, ge=2, le=1_000_000, description="symbols of a balanced sequence, even; also the steps T")
     types: int = Field(2, ge=2, le=len(OPENERS), description="k, types of brackets")
-    depth: int = Field(3, ge=1, description="m, the deepest nesting")
+    depth: int = Field(3, ge=1, le=1_000_000, description="m, the deepest nesting")
     opening: float = Field(0.75, gt=0, lt=1, description="probability that a bracket opens where it may also close")
     score: Literal["octaves", "all"] = Field("octaves", description="one closing an octave of distance and sequence, or all")
     generate: bool = Field(False, description="predict the next symbol at all steps, not the type of closings only")

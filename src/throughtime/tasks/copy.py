@@ -34,9 +34,11 @@ class Copy(Task):
     head: ClassVar[Literal["softmax", "regression"]] = "softmax"
     measure: ClassVar[Literal["accuracy", "mse", "bpc"]] = "accuracy"
 
-    length: int = Field(20, ge=1, description="blanks before recall, the marker included: the lag is length + payload steps")
-    payload: int = Field(10, ge=1, description="symbols to remember")
-    alphabet: int = Field(8, ge=2, description="different symbols")
+    length: int = Field(
+        20, ge=1, le=1_000_000, description="blanks before recall, the marker included: the lag is length + payload steps"
+    )
+    payload: int = Field(10, ge=1, le=1_000_000, description="symbols to remember")
+    alphabet: int = Field(8, ge=2, le=1_000_000, description="different symbols")
 
     @property
     def steps(self) -> int:

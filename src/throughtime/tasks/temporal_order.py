@@ -41,7 +41,7 @@ class TemporalOrder(Task):
     head: ClassVar[Literal["softmax", "regression"]] = "softmax"
     measure: ClassVar[Literal["accuracy", "mse", "bpc"]] = "accuracy"
 
-    length: int = Field(50, ge=1, description="steps of a sequence")
+    length: int = Field(50, ge=1, le=1_000_000, description="steps of a sequence")
 
     @model_validator(mode="after")
     def _room(self) -> Self:
