@@ -367,6 +367,7 @@ def test_a_server_that_does_not_answer_is_one_line(results: Path, monkeypatch: p
 @pytest.mark.parametrize("content", [b"this is no database", b""])
 def test_a_damaged_store_is_moved_aside_and_filled_again(results: Path, content: bytes, capsys: pytest.CaptureFixture[str]) -> None:
     path = results / "mlflow" / "mlflow.db"
+    synthetic.write_jobs(SMALL, results)
     path.write_bytes(content or path.read_bytes()[:20_000])  # no database at all, or half of one
     counts = ingest(results)
     assert counts.new > 0
