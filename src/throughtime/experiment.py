@@ -43,7 +43,7 @@ class Job(BaseModel):
     task: SerializeAsAny[Task]
     cell: str = Field("tanh", description="recurrent cell, by the name of its file")
     hidden: int = Field(32, ge=1, le=65_536, description="N, hidden units")
-    batch: int = Field(20, ge=1, le=100_000, description="B, sequences a training batch")
+    batch: int = Field(20, ge=1, le=100_000_000, description="B, sequences a training batch")
     updates: int = Field(1000, ge=0, le=1_000_000_000, description="optimizer steps")
     mode: Literal["full", "chunked", "sliding", "buffered"] = Field("full", description="what K means")
     K: int = Field(..., ge=1, le=1_000_000, description="truncation length in steps, or full")
