@@ -11,9 +11,11 @@ from throughtime.cli import THREADS
 from throughtime.errors import UserError
 from throughtime.workflow import FIGURES, Pipeline
 
-# Processes are the parallelism: each has one thread. How many there are is needed for the expected time.
+# Processes are the parallelism: each has one thread. How many there are (--cores here, --jobs on a cluster) is needed for the expected time.
+CORES = workflow.resource_settings.cores or 1
 os.environ.update(
-    dict.fromkeys(THREADS, "1"), THROUGHTIME_WORKERS=str(workflow.cores or 1)
+    dict.fromkeys(THREADS, "1"),
+    THROUGHTIME_WORKERS=str(workflow.resource_settings.nodes or CORES),
 )
 
 try:
@@ -32,6 +34,13 @@ shell.prefix(PIPELINE.shell(sys.executable))
 wildcard_constraints:
     experiment="|".join(PIPELINE.project.experiments),
     job="[^/]+",
+
+
+# On a cluster these run beside Snakemake: they take seconds, and MLflow's database wants one writer, on one machine.
+localrules:
+    manifest,
+    track,
+    report,
 
 
 rule all:
@@ -60,6 +69,9 @@ rule train:
     log:
         f"{RESULTS}/logs/{{experiment}}/{{job}}.log",
     priority: lambda w: PIPELINE.cost(w.experiment, w.job)
+    resources:  # what a cluster is asked for; on one machine nothing is held back
+        mem_mb=lambda w, attempt: PIPELINE.megabytes(w.experiment, w.job, attempt),
+        runtime=lambda w, attempt: PIPELINE.minutes(w.experiment, w.job, attempt),
     params:
         code=lambda w: PIPELINE.training_code(w.experiment, w.job),
     shell:
@@ -82,7 +94,9 @@ rule compute:
         f"{RESULTS}/{{experiment}}/computed.parquet",
     log:
         f"{RESULTS}/logs/{{experiment}}/compute.log",
-    threads: lambda w: workflow.cores if PIPELINE.alone(w.experiment) else 1
+    threads: lambda w: CORES if PIPELINE.alone(w.experiment) else 1
+    resources:
+        slurm_extra=lambda w: "--exclusive" if PIPELINE.alone(w.experiment) else "",
     params:
         code=lambda w: PIPELINE.compute_code(w.experiment),
     shell:

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from throughtime.errors import UserError, nearest
-
-LIBRARIES = 600 << 20  # bytes a training process takes before it trains
+from throughtime.needs import LIBRARIES
 
 
 def _root(args: argparse.Namespace) -> Path:

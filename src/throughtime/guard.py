@@ -1,5 +1,7 @@
 """What stands before and beside a pipeline: one at a time in a results folder, tidying after one that was killed, no orphans.
 
+Orphans on this machine end by themselves (below); those in a cluster's queue are cancelled by the next pipeline (orphans.py).
+
 The lock is the operating system's: it goes with its process, however that ends, so it is never stale. Snakemake's own locks are files
 that a kill leaves behind; they are removed where no pipeline of this project is alive.
 """
@@ -14,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from throughtime import files
+from throughtime import files, orphans
 from throughtime.errors import UserError
 
 if TYPE_CHECKING:
@@ -71,10 +73,11 @@ def begin(root: Path, results: Path) -> list[str]:
         UserError: another pipeline is at work there, or the folder cannot be written.
     """
     _writable(results)
-    _take(root, results)
+    cancelled = orphans.cancel(root) if _take(root, results) else []
     os.environ[PIPELINE] = f"{os.getpid()} {_born(os.getpid())}"
     files.sweep(results)
-    return [f"{path}: damaged; it lies in {files.aside(path).name} now, and is made again" for path in files.damaged(results)]
+    damaged = [f"{path}: damaged; it lies in {files.aside(path).name} now, and is made again" for path in files.damaged(results)]
+    return cancelled + damaged
 
 
 def _writable(results: Path) -> None:
@@ -84,8 +87,11 @@ def _writable(results: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _take(root: Path, results: Path) -> None:
+def _take(root: Path, results: Path) -> bool:
     """The lock of ``results``; where no pipeline of this project is alive, Snakemake's locks are a dead one's and go.
+
+    Returns:
+        Whether no other pipeline of this project is alive.
 
     Raises:
         UserError: another process holds it.
@@ -102,8 +108,10 @@ def _take(root: Path, results: Path) -> None:
         raise UserError(f"{results}: a pipeline is at work in this folder (process {pid}); wait for it, or stop it") from None
     owner.write_text(f"{os.getpid()}\n")
     _held.append(lock)
-    if all(_free(other) for other in folder.glob("*.lock") if other != own):
+    alone = all(_free(other) for other in folder.glob("*.lock") if other != own)
+    if alone:
         shutil.rmtree(root / ".snakemake" / "locks", ignore_errors=True)
+    return alone
 
 
 def _free(path: Path) -> bool:

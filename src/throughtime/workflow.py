@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from throughtime import needs
 from throughtime.collect import COMPUTE, JOB_TABLES, job_folder
 from throughtime.errors import UserError
 from throughtime.experiment import Plan, PlannedJob, Project, digest
@@ -142,6 +143,16 @@ class Pipeline:
         """Larger for a job that takes longer."""
         planned = self._jobs.get((experiment, job))
         return planned.cost if planned else 0.0
+
+    def megabytes(self, experiment: str, job: str, attempt: int) -> int:
+        """Memory to ask a cluster for, MiB."""
+        planned = self._jobs.get((experiment, job))
+        return needs.megabytes(planned, attempt) if planned else 1
+
+    def minutes(self, experiment: str, job: str, attempt: int) -> int:
+        """Wall time to ask a cluster for."""
+        planned = self._jobs.get((experiment, job))
+        return needs.minutes(planned, attempt) if planned else 1
 
     def training_code(self, experiment: str, job: str) -> str:
         """Digest of the engine, the task and the cell of a job."""

@@ -24,7 +24,7 @@ from types import FrameType
 
 import psutil
 
-PROGRAMS = ("munged", "mariadbd", "mariadb-install-db", "slurmdbd", "slurmctld", "slurmd", "sbatch", "sacct", "sacctmgr")
+PROGRAMS = ("munged", "mariadbd", "mariadb-install-db", "slurmdbd", "slurmctld", "slurmd", "sbatch", "srun", "sacct", "sacctmgr")
 PACKAGES = "slurmctld slurmd slurm-client slurmdbd munge mariadb-server"
 PATIENCE = 60.0  # seconds after which a daemon counts as broken
 POLL = 0.05  # seconds between two looks
@@ -156,7 +156,7 @@ class Slurm:
     @property
     def environment(self) -> dict[str, str]:
         """What a command needs to see this cluster."""
-        return {"SLURM_CONF": str(self.folder / "slurm.conf"), "PATH": _path()}
+        return {"SLURM_CONF": str(self.folder / "slurm.conf"), "PATH": os.pathsep.join([str(self.folder / "bin"), _path()])}
 
     def call(self, *command: str) -> str:
         """Run a command on this cluster, which must succeed; what it said."""
@@ -189,7 +189,7 @@ class Slurm:
 
     def _write(self, **values: int | str) -> None:
         values |= {"folder": str(self.folder), "host": platform_node(), "cpus": self.cpus, "memory": self.memory}
-        for name in ("munge", "state", "spool", "database"):
+        for name in ("munge", "state", "spool", "database", "bin"):
             (self.folder / name).mkdir(mode=0o755)
         key = self.folder / "munge" / "key"
         key.touch(mode=0o400)
@@ -198,7 +198,10 @@ class Slurm:
             path = self.folder / name
             path.touch(mode=0o600)
             path.write_text(text.format(**values))
-        (self.folder / "cgroup.conf").write_text("")
+        # Within a job the plugin (jobstep 0.6.1) calls srun without SLURM_CONF: an srun that knows it comes first in PATH.
+        srun = self.folder / "bin" / "srun"
+        srun.write_text(f'#!/bin/sh\nSLURM_CONF={self.folder}/slurm.conf exec {shutil.which("srun")} "$@"\n')
+        srun.chmod(0o755)
 
     def _start_database(self, port: int) -> None:
         data = self.folder / "database"
