@@ -2,11 +2,10 @@
 
     python tests/cluster/slurm.py COMMAND ..      # runs COMMAND with SLURM_CONF set, then takes everything down again
 
-Every daemon runs in the foreground as a child of this process and ends with it, also where it is killed; at the end no process and no
-file is left. Nothing is written outside of the folder: without SLURM_CONF no other command sees this cluster.
+At the end no process and no file is left, also after Ctrl-C or kill -9: a reaper beside this process waits for its end. Nothing is written
+outside of the folder: without SLURM_CONF in its environment no other command sees this cluster.
 """
 
-import ctypes
 import os
 import secrets
 import shutil
@@ -17,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -28,7 +27,7 @@ PROGRAMS = ("munged", "mariadbd", "mariadb-install-db", "slurmdbd", "slurmctld",
 PACKAGES = "slurmctld slurmd slurm-client slurmdbd munge mariadb-server"
 PATIENCE = 60.0  # seconds after which a daemon counts as broken
 POLL = 0.05  # seconds between two looks
-TERMINATE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
+REAP = "--reap"
 
 SLURM_CONF = """\
 ClusterName=throughtime
@@ -114,12 +113,6 @@ def check() -> None:
 
 def _path() -> str:
     return os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
-
-
-def _with_parent() -> None:
-    """In a child: a session of its own (Ctrl-C is for the parent), and SIGTERM when the parent has ended, however it ended."""
-    os.setsid()
-    ctypes.CDLL(None).prctl(TERMINATE_WITH_PARENT, signal.SIGTERM)
 
 
 def _free_ports(count: int) -> list[int]:
@@ -220,7 +213,7 @@ class Slurm:
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
-                preexec_fn=_with_parent,
+                start_new_session=True,  # Ctrl-C is for this process alone
             )
 
     def _until(self, name: str, ready: Callable[[], bool]) -> None:
@@ -250,17 +243,26 @@ class Slurm:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-        for process in self.processes():
-            process.kill()
+        self.sweep()
+
+    def sweep(self) -> None:
+        """Kill whatever is left of the cluster and its jobs, and delete the folder."""
+        while left := self.processes():
+            for process in left:
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+            psutil.wait_procs(left, timeout=1)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def processes(self) -> list[psutil.Process]:
         """Everything that belongs to this cluster, its jobs included: it has its SLURM_CONF in the environment. Not this process."""
         found = []
         for process in psutil.process_iter():
             try:
-                if process.pid != os.getpid() and process.environ().get("SLURM_CONF") == self.environment["SLURM_CONF"]:
+                here = process.environ().get("SLURM_CONF") == self.environment["SLURM_CONF"]
+                if here and process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE:
                     found.append(process)
-            except psutil.Error:
+            except (psutil.Error, OSError):
                 continue
         return found
 
@@ -284,12 +286,18 @@ def cluster(cpus: int | None = None, memory: int = 8000) -> Iterator[Slurm]:
     check()
     folder = Path(tempfile.mkdtemp(prefix="slurm-"))  # short: a socket's path has at most 107 characters
     slurm = Slurm(folder, cpus or os.cpu_count() or 1, memory)
-    try:
-        slurm.up()
-        yield slurm
-    finally:
-        slurm.down()
-        shutil.rmtree(folder, ignore_errors=True)
+    with subprocess.Popen([sys.executable, __file__, REAP, str(folder)], stdin=subprocess.PIPE, start_new_session=True):
+        try:
+            slurm.up()
+            yield slurm
+        finally:
+            slurm.down()
+
+
+def reap(folder: Path) -> None:
+    """Wait until the process at the other end of stdin has ended, however it ended; then nothing of its cluster stays."""
+    sys.stdin.read()
+    Slurm(folder, 1, 1).sweep()
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
@@ -310,4 +318,6 @@ def main(command: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:2] == [REAP]:
+        sys.exit(reap(Path(sys.argv[2])))
     sys.exit(main(sys.argv[1:] or ["bash"]))
