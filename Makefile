@@ -6,7 +6,7 @@ READY := .venv/.ready
 ARGS ?=# more options for snakemake, e.g. make ARGS="--cores 1"
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: laptop setup test lint smoke paper figures report ui faults bench salvage clean help
+.PHONY: laptop setup test lint smoke paper figures report ui faults test-slurm bench salvage clean help
 .DEFAULT_GOAL := laptop
 
 laptop: setup ## the whole pipeline at laptop size: under 20 minutes on 2 cores (what a bare `make` does)
@@ -58,6 +58,14 @@ ui: setup ## the MLflow UI, on this machine only
 faults: setup ## kills, full disks, damaged files, moved clocks: some 10 minutes; as root it also mounts file systems
 	@$(BIN)/python -m pytest -q tests/faults
 
+SLURM := slurmctld slurmd slurm-client slurmdbd munge mariadb-server
+test-slurm: setup ## the pipeline on a real Slurm, which is started for it and stopped again: some 7 minutes; as root, Debian or Ubuntu
+	@command -v slurmctld slurmd sbatch slurmdbd munged mariadbd > /dev/null || test "$$(id -u)" != 0 || \
+	  { apt-get update -qq && apt-get install -qq -y --no-install-recommends $(SLURM); } > /dev/null
+	@$(BIN)/python -m pip install -qq --no-deps --requirement requirements-slurm.lock
+	@$(BIN)/python -m pytest -q tests/cluster; code=$$?; \
+	  $(BIN)/python -m pip uninstall -qq -y --requirement requirements-slurm.lock; exit $$code
+
 bench: setup ## milliseconds a network and training step, beside other ways to train
 	@$(BIN)/python -m throughtime.bench
 
@@ -69,4 +77,4 @@ clean: ## delete results (asks first; results/reference stays)
 	  if [ "$$answer" = y ]; then find results -mindepth 1 -maxdepth 1 ! -name reference -exec rm -rf {} +; else echo "nothing deleted"; fi
 
 help: ## this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12

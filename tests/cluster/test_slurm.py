@@ -74,7 +74,7 @@ class Submitting(Site):
         return found
 
     def trainings(self) -> dict[str, Record]:
-        """Those of its jobs that train, finished ones as sacct knows them in the end."""
+        """Those of its finished jobs that train (a job's comment comes to the database at its end)."""
         return {number: record for number, record in self.records().items() if record.comment.startswith("rule_train")}
 
     def settled(self) -> dict[str, Record]:
@@ -176,11 +176,11 @@ def test_a_training_that_slurm_kills_for_its_memory_gets_more(site: Submitting):
 def test_kill_of_the_controlling_snakemake(reachable: bool, site: Submitting, undisturbed: Site, tmp_path: Path):
     process = site.start()
     try:
-        assert site.until(process, lambda: any(r.state == "RUNNING" and r.steps for r in site.trainings().values()))
+        assert site.until(process, lambda: any(r.state == "RUNNING" and r.steps for r in site.records().values()))
         process.kill()
     finally:
         site.finish(process)
-    orphans = site.trainings()
+    orphans = site.records()
     assert {r.state for r in orphans.values()} & {"RUNNING", "PENDING"}, orphans
     if not reachable:  # the next pipeline cannot ask for the queue, and what is in it goes on beside it
         site.first_on_path = tmp_path / "bin"
