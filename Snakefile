@@ -163,6 +163,7 @@ rule claims:
 
 rule track:
     input:
+        PIPELINE.collected(),
         PIPELINE.figures(),
         PIPELINE.manifests(),
     output:
@@ -178,6 +179,7 @@ rule track:
 rule report:
     input:
         f"{RESULTS}/claims.parquet",
+        PIPELINE.collected(),
         PIPELINE.figures(),
         PIPELINE.manifests(),
     output:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from throughtime import cells
 from throughtime.experiment import Job, PlannedJob
@@ -75,17 +76,17 @@ def layout(name: str) -> Layout:
     folder = Path(cells.__path__[0])
     classes = {c.name: c for file in (folder / "_base.py", folder / f"{name}.py") for c in _classes(file)}
     chosen = next((c for c in classes.values() if _literals(c).get("name") == name), None)
-    found: dict[str, object] = {}
+    found: dict[str, Any] = {}
     for part in _lineage(chosen, classes):
         found = {**_literals(part), **found}  # the nearer class wins
-    return Layout(**{key: value for key, value in found.items() if key in Layout.__annotations__})  # type: ignore[arg-type]
+    return Layout(**{key: value for key, value in found.items() if key in Layout.__annotations__})
 
 
 def _classes(file: Path) -> list[ast.ClassDef]:
     return [node for node in ast.parse(file.read_text(encoding="utf-8")).body if isinstance(node, ast.ClassDef)]
 
 
-def _literals(part: ast.ClassDef) -> dict[str, object]:
+def _literals(part: ast.ClassDef) -> dict[str, Any]:
     """The names that a class body gives a literal value."""
     given = [(n.targets[0], n.value) for n in part.body if isinstance(n, ast.Assign)]
     given += [(n.target, n.value) for n in part.body if isinstance(n, ast.AnnAssign) and n.value]

@@ -70,10 +70,11 @@ class Pipeline:
     def shell(self, python: str) -> str:
         """The prefix of every rule's shell command: strict bash, and ``throughtime LOG COMMAND ..``, which sees this very project.
 
-        Errors go to the log; its last lines are shown if the command fails. Braces are doubled, as Snakemake wants them.
+        Errors go to the log; its last lines are shown if the command fails. Results lie where Snakemake has the log: where they are kept in
+        object storage, that is a local copy. Braces are doubled, as Snakemake wants them.
         """
         pairs = " ".join(shlex.quote(f"{key}={json.dumps(value)}") for key, value in self.overrides.items())
-        command = f'{shlex.quote(python)} -m throughtime.cli "${{@:2}}"' + (f" --config {pairs}" if pairs else "")
+        command = f'{shlex.quote(python)} -m throughtime.cli "${{@:2}}" --config {pairs} "results=${{1%/logs/*}}"'
         function = f'throughtime() {{ {command} 2> "$1" || {{ tail -n 25 "$1" >&2; return 1; }}; }}'
         return f"set -euo pipefail; {function}; ".replace("{", "{{").replace("}", "}}")
 
@@ -120,6 +121,10 @@ class Pipeline:
         jobs = [path for name in names for path in self.job_files(name, *(f"{t}.parquet" for t in JOB_TABLES), "timing.json")]
         tables = [f"{self.results}/{n}/{t}.parquet" for n in names for t in (*JOB_TABLES, "references")]
         return jobs + tables + [f"{self.results}/{name}/manifest.json" for name in names]
+
+    def collected(self) -> list[str]:
+        """The tables of all experiments."""
+        return sorted({table for name in self.project.experiments for table in self.tables(name)})
 
     def computed(self) -> list[str]:
         """What all experiments compute outside of training."""
