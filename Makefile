@@ -59,7 +59,7 @@ faults: setup ## kills, full disks, damaged files, moved clocks: some 10 minutes
 	@$(BIN)/python -m pytest -q tests/faults
 
 SLURM := slurmctld slurmd slurm-client slurmdbd munge mariadb-server
-test-slurm: setup ## the pipeline on a real Slurm, which is started for it and stopped again: some 7 minutes; as root, Debian or Ubuntu
+test-slurm: setup ## the pipeline on a real Slurm, which is started for it and stopped again: some 6 minutes; as root, Debian or Ubuntu
 	@which slurmctld slurmd sbatch slurmdbd munged mariadbd > /dev/null 2>&1 || test "$$(id -u)" != 0 || \
 	  { apt-get update -qq && apt-get install -qq -y --no-install-recommends $(SLURM); } > /dev/null
 	@$(BIN)/python -m pip install -qq --no-deps --requirement requirements-slurm.lock
