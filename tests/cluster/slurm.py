@@ -307,6 +307,7 @@ def _stop(number: int, frame: FrameType | None) -> None:
 def main(command: list[str]) -> int:
     """Run a command on a cluster; its exit code."""
     signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell hands it on ignored to what it starts in the background
     try:
         with cluster() as slurm:
             return subprocess.run(command, env={**os.environ, **slurm.environment}, check=False).returncode

@@ -205,17 +205,21 @@ def test_nothing_is_left_when_the_script_is_stopped(number: signal.Signals):
         [sys.executable, "-m", "tests.cluster.slurm", "bash", "-c", command],
         cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
-    assert script.stdout
-    folder = Path(script.stdout.readline().strip()).parent
-    assert (folder / "slurm.conf").exists()
-    there = Slurm(folder, 1, 1)
-    assert len(there.processes()) > 5
-    script.send_signal(number)
-    script.stdout.close()
-    script.wait(PATIENCE)
-    alive = psutil.wait_procs(there.processes(), timeout=PATIENCE)[1]
-    assert alive == []
-    deadline = time.monotonic() + PATIENCE
-    while folder.exists():
-        assert time.monotonic() < deadline, sorted(folder.iterdir())
-        time.sleep(POLL)
+    try:
+        assert script.stdout
+        folder = Path(script.stdout.readline().strip()).parent
+        assert (folder / "slurm.conf").exists()
+        there = Slurm(folder, 1, 1)
+        assert len(there.processes()) > 5
+        script.send_signal(number)
+        script.stdout.close()
+        script.wait(PATIENCE)
+        alive = psutil.wait_procs(there.processes(), timeout=PATIENCE)[1]
+        assert alive == []
+        deadline = time.monotonic() + PATIENCE
+        while folder.exists():
+            assert time.monotonic() < deadline, sorted(folder.iterdir())
+            time.sleep(POLL)
+    finally:
+        script.kill()  # where the test failed: the reaper does the rest
+        script.wait(PATIENCE)
