@@ -154,6 +154,36 @@ def test_larger_jobs_come_first() -> None:
     assert costs == {j.key: j.cost for j in pipeline.plan.jobs}
 
 
+def in_shell(copy: Copy, command: str) -> "subprocess.CompletedProcess[str]":
+    """Run a rule's command as Snakemake does; the braces are doubled for it."""
+    prefix = Pipeline.open(copy.root, {"preset": "smoke"}).shell(sys.executable).replace("{{", "{").replace("}}", "}")
+    environment = {**os.environ, "PYTHONPATH": str(copy.root / "src")}
+    return subprocess.run(
+        ["bash", "-c", prefix + command], cwd=copy.root, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def test_what_went_wrong_is_said_though_the_log_cannot_be_written(copy: Copy) -> None:
+    done = in_shell(copy, "throughtime /dev/full train brackets nonsense")
+    assert done.returncode != 0
+    assert done.stderr.splitlines()[-1].startswith("throughtime: ")  # to /dev/full nothing can be written: No space left on device
+
+
+def test_a_command_that_succeeds_says_what_it_says_and_keeps_a_log(copy: Copy) -> None:
+    (copy.root / "results" / "logs").mkdir(parents=True)
+    try:
+        done = in_shell(copy, "throughtime results/logs/x.log plan --total")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.startswith("preset smoke: ")
+        assert (copy.root / "results" / "logs" / "x.log").read_text() == ""
+        failed = in_shell(copy, "throughtime results/logs/x.log train brackets nonsense")
+        assert failed.returncode != 0
+        assert failed.stderr == (copy.root / "results" / "logs" / "x.log").read_text()
+        assert failed.stderr.startswith("throughtime: no job 'nonsense'")
+    finally:
+        shutil.rmtree(copy.root / "results")
+
+
 # The whole of it --------------------------------------------------------------------------------------------------------------
 
 

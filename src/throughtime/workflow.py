@@ -75,7 +75,9 @@ class Pipeline:
         """
         pairs = " ".join(shlex.quote(f"{key}={json.dumps(value)}") for key, value in self.overrides.items())
         command = f'{shlex.quote(python)} -m throughtime.cli "${{@:2}}" --config {pairs} "results=${{1%/logs/*}}"'
-        function = f'throughtime() {{ {command} 2> "$1" || {{ tail -n 25 "$1" >&2; return 1; }}; }}'
+        # By a pipe, not from the log: on a full disk the log is empty, and its last lines are what says so.
+        told = f'said=$({{ {command} 2>&1 >&3 3>&-; }} | {{ tee "$1" 2> /dev/null || true; }} | tail -n 25)'
+        function = f'throughtime() {{ local said; {{ {told}; }} 3>&1 || {{ printf "%s\\n" "$said" >&2; return 1; }}; }}'
         return f"set -euo pipefail; {function}; ".replace("{", "{{").replace("}", "}}")
 
     @cached_property
