@@ -163,3 +163,40 @@ def test_a_make_target_that_a_page_names_exists(path: Path) -> None:
 @pytest.mark.parametrize("path", sorted((ROOT / "results" / "reference" / "figures").glob("*.md")), ids=lambda p: p.stem)
 def test_a_readme_s_caption_is_the_reference_s(path: Path) -> None:
     assert path.read_text().strip() in (ROOT / "experiments" / path.stem / "README.md").read_text()
+
+
+# What is never called -------------------------------------------------------------------------------------------------------
+
+FORBIDDEN = {"pickle", "cPickle", "dill", "cloudpickle", "marshal", "shelve", "joblib"}  # modules
+CALLS = {"eval", "exec", "torch.load", "pd.read_pickle", "pandas.read_pickle", "yaml.load", "yaml.unsafe_load", "yaml.full_load"}
+
+
+def unsafe(source: str) -> list[str]:
+    """What a file imports or calls that runs code from data."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+        names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        found += [n for n in names if n.split(".")[0] in FORBIDDEN]
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            allowed = {k.arg: ast.unparse(k.value) for k in node.keywords}.get("allow_pickle")
+            found += [called] if called in CALLS or called.endswith(".to_pickle") else []
+            found += [called] if called in ("np.load", "numpy.load") and allowed != "False" else []
+    return found
+
+
+@pytest.mark.parametrize(
+    "snippet",
+    ["import pickle", "from joblib import load", "torch.load(p)", "np.load(p)", "np.load(p, allow_pickle=True)", "yaml.load(t, L)",
+     "pd.read_pickle(p)", "frame.to_pickle(p)", "eval(t)", "exec(t)"],
+)  # fmt: skip
+def test_what_runs_code_from_data_is_noticed(snippet: str) -> None:
+    assert len(unsafe(snippet)) == 1
+
+
+def test_nothing_runs_code_from_data() -> None:
+    assert unsafe("np.load(p, allow_pickle=False)") == []
+    paths = [p for p in tracked() if p.suffix == ".py" and "tests" not in p.relative_to(ROOT).parts]
+    assert len(paths) > 100
+    assert {str(p.relative_to(ROOT)): u for p in paths if (u := unsafe(p.read_text()))} == {}

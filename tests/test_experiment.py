@@ -316,7 +316,9 @@ def test_a_grid_of_a_billion_is_refused_before_it_is_made() -> None:
         expand("x", "s", axes, "here")
 
 
-@pytest.mark.parametrize("folder", ["/etc", "../up", "results/../..", ".", "", "src/x", ".git", "results/reference"])
+@pytest.mark.parametrize(
+    "folder", ["/etc", "../up", "results/../..", ".", "", "src/x", ".git", "results/reference", "results/reference/x"]
+)
 def test_results_lie_below_the_project_and_beside_its_code(folder: str) -> None:
     with pytest.raises(UserError, match="must be a folder of its own below the project"):
         Project.open(Path(__file__).parents[1], overrides={"results": folder})
@@ -337,3 +339,21 @@ def test_a_hostile_value_is_one_short_line_with_its_key(axis: str, value: object
         expand("x", "s", {"task": "copy", "mode": "chunked", "K": 3, axis: [value]}, "here")
     assert str(error.value).isprintable()
     assert len(str(error.value)) < 400
+
+
+@pytest.mark.parametrize(
+    "uri", ["sqlite:////etc/x.db", "sqlite:///../x.db", "sqlite+pysqlite:////x.db", "file:///etc", "mlruns", "/etc"]
+)
+def test_a_configured_store_outside_of_the_project_is_refused(uri: str) -> None:
+    with pytest.raises(UserError, match=r"mlflow\.uri: .*must be a server, or sqlite:/// and a path below the project"):
+        Project.open(Path(__file__).parents[1], overrides={"mlflow": {"uri": uri}})
+
+
+@pytest.mark.parametrize("uri", ["sqlite:///data/x.db", "http://127.0.0.1:5000", "postgresql+psycopg2://me@127.0.0.1/mlflow"])
+def test_a_server_or_a_file_below_the_project_is_a_store(uri: str) -> None:
+    assert Project.open(Path(__file__).parents[1], overrides={"mlflow": {"uri": uri}}).config.mlflow.uri == uri
+
+
+def test_an_unknown_key_of_mlflow_is_refused() -> None:
+    with pytest.raises(UserError, match=r"mlflow\.url"):
+        Project.open(Path(__file__).parents[1], overrides={"mlflow": {"url": "http://x"}})

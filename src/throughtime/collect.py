@@ -124,8 +124,13 @@ def manifest(plan: Plan, results: Path, experiment: str, config: dict[str, Any],
 
 def timing(results: Path, planned: PlannedJob) -> dict[str, Any] | None:
     """What a finished job recorded beside its tables (seconds, networks by status, cost, code); None where it has not finished."""
+    return recorded(job_folder(results, planned) / "timing.json")
+
+
+def recorded(path: Path) -> dict[str, Any] | None:
+    """The content of a job's timing.json; None where it is missing or damaged."""
     try:
-        return dict(json.loads(files.read(job_folder(results, planned) / "timing.json")))
+        return dict(json.loads(files.read(path)))
     except (OSError, ValueError, UserError):
         return None
 

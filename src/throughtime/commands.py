@@ -301,12 +301,12 @@ def claims(args: argparse.Namespace) -> None:
 
 def track(args: argparse.Namespace) -> None:
     """Write all trained networks to MLflow."""
-    from throughtime import tracking
+    from throughtime import files, tracking
 
     project = _project(args)
-    counts = tracking.ingest(
-        project.root, _results(project), project.plan(), project.config.preset, project.config.mlflow.get("uri")
-    )
+    results = _results(project)
+    counts = tracking.ingest(project.root, results, project.plan(), project.config.preset, project.config.mlflow.uri)
+    files.write(results / "mlflow" / "ingested.txt", f"MLflow: {counts}\n".encode())
     print(f"MLflow: {counts}")
 
 
@@ -333,7 +333,7 @@ def ui(args: argparse.Namespace) -> None:
     from throughtime import ui as module
 
     project = _project(args)
-    module.serve(project.root, _results(project), project.config.mlflow.get("uri"), args.port)
+    module.serve(project.root, _results(project), project.config.mlflow.uri, args.port)
 
 
 def report(args: argparse.Namespace) -> None:

@@ -3,13 +3,23 @@
 import importlib
 import importlib.util
 import pkgutil
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import ModuleType
 from typing import TypeVar
 
 from throughtime.errors import UserError
 
 T = TypeVar("T")
+
+
+def outside(path: str) -> bool:
+    """Whether a path from a config leaves the folder that it is relative to. Symbolic links that the owner made there may lead elsewhere.
+
+    >>> outside("data/own.txt"), outside("/etc/passwd"), outside("data/../../x"), outside("~/x")
+    (False, True, True, True)
+    """
+    parts = PurePosixPath(path).parts
+    return path.startswith(("/", "~")) or ".." in parts or "\0" in path
 
 
 def scan(package: ModuleType, base: type[T]) -> dict[str, type[T]]:

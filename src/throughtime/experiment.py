@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationErr
 
 from throughtime import yamls
 from throughtime.cells import cell_names
+from throughtime.discovery import outside
 from throughtime.errors import UserError, nearest, one_line
 from throughtime.grid import ROW_AXES, grid
 from throughtime.probes import probe_names
@@ -366,6 +367,22 @@ CODE = ("src", "experiments", "tests", "profiles", ".git", ".ci", ".snakemake", 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,40}")  # of an experiment or a sweep: it becomes part of file names
 
 
+class Store(BaseModel):
+    """Where MLflow's runs go, if not into results/mlflow. MLFLOW_TRACKING_URI goes before it, and may point anywhere."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    uri: str | None = Field(None, description="a server's or a database's address; an SQLite file lies below the project")
+
+    @field_validator("uri")
+    @classmethod
+    def _inside(cls, value: str | None) -> str | None:
+        scheme, slashes, place = (value or "").partition(":///")
+        if value and (scheme == "file" or "://" not in value or (slashes and scheme.startswith("sqlite") and outside(place))):
+            raise ValueError("must be a server, or sqlite:/// and a path below the project; MLFLOW_TRACKING_URI may name any other")
+        return value
+
+
 class Config(BaseModel):
     """config.yaml: what to run, how large, and where results lie."""
 
@@ -378,19 +395,13 @@ class Config(BaseModel):
     device: str = "cpu"
     max_job_cost: float = Field(5e11, gt=0, description="a costlier job is split by rows (unit of Job.cost)")
     checkpoint_every: float = Field(60, gt=0, description="seconds of training between two checkpoints of a job")
-    mlflow: dict[str, Any] = Field(default_factory=dict)
+    mlflow: Store = Field(default_factory=lambda: Store())
 
     @field_validator("results")
     @classmethod
     def _inside(cls, value: str) -> str:
-        path = PurePosixPath(value)
-        if (
-            path.is_absolute()
-            or ".." in path.parts
-            or not path.parts
-            or path.parts[0] in CODE
-            or path == PurePosixPath("results/reference")
-        ):
+        parts = PurePosixPath(value).parts
+        if outside(value) or not parts or parts[0] in CODE or parts[:2] == ("results", "reference"):
             raise ValueError(
                 "must be a folder of its own below the project, such as results; link it to another disk if it shall lie there"
             )

@@ -48,9 +48,8 @@ def write(path: Path, content: bytes) -> None:
     """
     line = f"{hashlib.sha256(content).hexdigest()}  {path.name}\n"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(path, content)
-        _replace(sum_path(path), line.encode())
+        replace(path, content)
+        replace(sum_path(path), line.encode())
     except OSError as error:
         raise UserError(unwritable(path, error)) from None
 
@@ -61,7 +60,13 @@ def unwritable(path: Path, error: OSError) -> str:
     return f"{path}: cannot be written: {error.strerror or error}; {mend} (what is finished stays)"
 
 
-def _replace(path: Path, content: bytes) -> None:
+def replace(path: Path, content: bytes) -> None:
+    """Write a file, whole or not at all, without a sum: for what another program lists, as MLflow does artifacts.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name.lstrip('.')}.{platform.node()}-{os.getpid()}.part")
     try:
         temporary.write_bytes(content)

@@ -10,6 +10,7 @@ import pandas as pd
 from throughtime import tables
 from throughtime.collect import JOB_TABLES
 from throughtime.experiment import Plan, digest
+from throughtime.files import read
 from throughtime.records import Made, Record
 
 READ = JOB_TABLES[:2]  # the breakdown is for figures
@@ -60,7 +61,7 @@ def _made(job: Path) -> Made:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read(path))
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}
@@ -71,8 +72,8 @@ def overview(found: Found | None, records: list[Record], results: Path, experime
     figures = {
         p.name: p for p in sorted((results / "figures").glob(f"{experiment}.*")) if p.suffix in (".png", ".pdf", ".svg", ".md")
     }
-    files = {name: path.read_bytes() for name, path in figures.items()}
-    files |= {f"tables/{p.name}": p.read_bytes() for p in sorted((results / experiment).glob("*.parquet"))}
+    files = {name: read(path) for name, path in figures.items()}
+    files |= {f"tables/{p.name}": read(p) for p in sorted((results / experiment).glob("*.parquet"))}
     metrics: dict[str, float] = {}
     if found is not None:
         status = found.summary["status"]

@@ -36,6 +36,6 @@ def keep(root: Path, results: Path, experiments: list[str], out: Path) -> list[P
         for source, target in figures + [pair for pair in tables if pair[0].exists()]:
             files.write(target, files.read(source))
             written.append(target)
-        caption = (results / "figures" / f"{name}.md").read_text(encoding="utf-8")
+        caption = files.read(results / "figures" / f"{name}.md").decode()
         write_caption(root / "experiments" / name / "README.md", caption)
     return written

@@ -1,11 +1,11 @@
 """How far a pipeline is, and how long the rest will take: read from the results folder, kept nowhere else."""
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
-from throughtime.collect import timing, training_modules
+from throughtime.collect import recorded, timing, training_modules
 from throughtime.experiment import Plan, PlannedJob
 from throughtime.provenance import code_digest
 
@@ -27,7 +27,13 @@ class Progress:
 
 def job_digest(planned: PlannedJob) -> str:
     """The code digest of one training job: the engine, its task and its cell. An edit of another task does not change it."""
-    return code_digest(*training_modules(planned))
+    return _digest(training_modules(planned))
+
+
+@cache
+def _digest(modules: tuple[str, ...]) -> str:
+    """Once a process: hundreds of jobs share a few sets of modules, and an edit counts from the next command on."""
+    return code_digest(*modules)
 
 
 def progress(plan: Plan, results: Path) -> Progress:
@@ -46,7 +52,7 @@ def progress(plan: Plan, results: Path) -> Progress:
 
 def speed(results: Path) -> float:
     """Job.cost a second of one process, over all jobs under ``results`` that were timed; SPEED where none was."""
-    records = [json.loads(p.read_text(encoding="utf-8")) for p in results.glob("*/jobs/*/timing.json")]
+    records = [record for p in results.glob("*/jobs/*/timing.json") if (record := recorded(p))]
     seconds = sum(r["seconds"] for r in records)
     return sum(r["cost"] for r in records) / seconds if seconds > 0 and sum(r["cost"] for r in records) > 0 else SPEED
 

@@ -111,8 +111,8 @@ def render(results: Path, project: Project) -> str:
 def _section(results: Path, project: Project, name: str) -> Section:
     told = project.experiments[name]
     picture, words = results / "figures" / f"{name}.png", results / "figures" / f"{name}.md"
-    figure = "data:image/png;base64," + base64.b64encode(picture.read_bytes()).decode() if picture.exists() else ""
-    caption = words.read_text(encoding="utf-8").strip() if words.exists() else ""
+    figure = "data:image/png;base64," + base64.b64encode(files.read(picture)).decode() if picture.exists() else ""
+    caption = files.read(words).decode().strip() if words.exists() else ""
     first = re.split(r"(?<=[.;])\s", plain(caption), maxsplit=1)[0]
     return Section(name, told.title, told.question, figure, f"Figure: {told.title}. {first}".strip(), Markup(markdown(caption)))
 
@@ -188,7 +188,7 @@ def _skipped(plan: Plan) -> list[tuple[str, str, list[str]]]:
 
 def _manifest(results: Path, name: str) -> dict[str, Any]:
     try:
-        content = json.loads((results / name / "manifest.json").read_text(encoding="utf-8"))
+        content = json.loads(files.read(results / name / "manifest.json"))
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}

@@ -25,7 +25,7 @@ from filelock import FileLock
 
 from throughtime import yamls
 from throughtime.experiment import Plan, digest
-from throughtime.files import aside
+from throughtime.files import aside, replace
 from throughtime.gather import find, overview
 from throughtime.provenance import git_commit
 from throughtime.records import Record, cells, networks, varying
@@ -226,8 +226,7 @@ class Shelf:
                 self._upload(run_id, name, content)
             else:
                 path = self.folder / run_id / "artifacts" / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(content)
+                replace(path, content)
 
     def _upload(self, run_id: str, name: str, content: bytes) -> None:
         with tempfile.TemporaryDirectory() as folder:

@@ -1,5 +1,7 @@
 """Loss against context: what is read, in which order, and what that must give."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -108,8 +110,9 @@ def test_a_network_without_memory_sees_one_character(made):
     assert (measure(made).groupby("row")["value"].agg(np.ptp) > 1e-6).all()
 
 
-def test_a_short_text_gives_what_it_can(tmp_path):
-    path = tmp_path / "own.txt"
+def test_a_short_text_gives_what_it_can(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = Path("own.txt")
     path.write_text("".join(map(chr, np.random.default_rng(0).integers(97, 105, 1000))))
     short = block("text", corpus=str(path), limit=0, validation=0, window=4, batch=2)
     longest = len(short.job.task.data.valid) - 1

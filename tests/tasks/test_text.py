@@ -16,9 +16,10 @@ RNG = np.random.default_rng
 
 
 @pytest.fixture
-def own(tmp_path: Path) -> Text:
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Text:
     """A short text of one's own, random, so that a few characters say where they stand."""
-    path = tmp_path / "own.txt"
+    monkeypatch.chdir(tmp_path)
+    path = Path("own.txt")
     path.write_text("".join(map(chr, RNG(5).integers(32, 122, 3000))), encoding="utf-8")
     return Text(corpus=str(path), window=7, limit=0, validation=0)
 
@@ -136,8 +137,23 @@ def test_text_is_read_only_when_needed(monkeypatch: pytest.MonkeyPatch) -> None:
         task.outputs  # noqa: B018  # reading it is the test
 
 
-def test_unicode_is_kept_where_wanted(tmp_path: Path) -> None:
-    path = tmp_path / "greek.txt"
+@pytest.mark.parametrize("corpus", ["/etc/passwd", "../own.txt", "data/../../own.txt", "~/own.txt"])
+def test_a_text_outside_of_the_project_is_refused(corpus: str) -> None:
+    with pytest.raises(UserError, match="is not below the project; put or link the text there"):
+        Text(corpus=corpus)
+
+
+def test_a_link_that_the_owner_made_may_lead_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "far.txt").write_text("a quick brown fox. " * 200)
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / "own.txt").symlink_to(tmp_path / "far.txt")
+    monkeypatch.chdir(tmp_path / "project")
+    assert len(Text(corpus="own.txt", limit=0, validation=0).data.train) > 1000
+
+
+def test_unicode_is_kept_where_wanted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = Path("greek.txt")
     path.write_text("μῆνιν ἄειδε θεά " * 200, encoding="utf-8")
     kept, folded = (Text(corpus=str(path), ascii=a, window=8, limit=0, validation=0) for a in (False, True))
     assert set(folded.data.symbols) == {" ", "?"}

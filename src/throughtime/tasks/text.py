@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
 from throughtime import corpora
+from throughtime.discovery import outside
 from throughtime.errors import UserError
 from throughtime.ngram import KneserNey, max_order
 from throughtime.tasks._base import POOL, Batch, Reference, Task
@@ -59,6 +60,10 @@ class Text(Task):
     @field_validator("corpus")
     @classmethod
     def _exists(cls, value: str) -> str:
+        if outside(value):
+            raise UserError(
+                f"text.corpus: {value} is not below the project; put or link the text there, and name it by a relative path"
+            )
         corpora.locate(value)  # a UserError now, not in the middle of the night
         return value
 
