@@ -275,6 +275,28 @@ def test_killed_midway_and_run_again_leaves_every_network_once(results: Path) ->
     assert all("content_sha" in run.data.tags and run.info.status == "FINISHED" for run in found)
 
 
+def test_a_kill_within_a_transaction_is_rolled_back_and_is_no_damage(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    database = results / "mlflow" / "mlflow.db"
+    ingest(results)
+    before = database.read_bytes()
+    killed = """
+import os, signal, sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("PRAGMA cache_size = 1")  # changed pages go to the file before the end of the transaction
+connection.execute("BEGIN")
+connection.execute("UPDATE experiments SET name = hex(randomblob(2000))")
+connection.executemany("INSERT INTO experiments (name) VALUES (hex(randomblob(2000)))", [()] * 50)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    assert subprocess.run([sys.executable, "-c", killed, str(database)]).returncode == -signal.SIGKILL
+    assert database.read_bytes() != before
+    assert database.with_name("mlflow.db-journal").exists()
+    synthetic.write_jobs(SMALL, results)
+    assert counted(ingest(results)) == (4 + 2 + 1, 0, 0)
+    assert "damaged" not in capsys.readouterr().out
+    assert not list(database.parent.glob("*.damaged"))
+
+
 def test_killed_while_the_database_is_made_and_run_again(results: Path) -> None:
     synthetic.write_jobs(SMALL, results)
     database = results / "mlflow" / "mlflow.db"

@@ -138,10 +138,16 @@ def _whole(path: Path) -> None:
 
 
 def damage(path: Path) -> str:
-    """What SQLite says is wrong with a database file; empty where it finds nothing. A changed value in a cell it cannot find."""
+    """What SQLite says is wrong with a database file; empty where it finds nothing. A changed value in a cell it cannot find.
+
+    Opened for writing: a writer killed within a transaction leaves a journal, which the next to open the file rolls back; opened
+    for reading, SQLite refuses such a file, and it would pass for damaged. A file that is locked or may not be read is not damaged.
+    """
     try:
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=rw", uri=True)) as connection:
             said = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+    except sqlite3.OperationalError:
+        return ""
     except sqlite3.DatabaseError as error:
         return str(error)
     return "" if said == "ok" else said
