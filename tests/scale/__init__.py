@@ -1,0 +1,1 @@
+"""100,000 networks, measured: see measure.py."""
