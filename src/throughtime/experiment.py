@@ -130,15 +130,23 @@ class PlannedJob:
     def run_keys(self) -> list[str]:
         """One key a row, made of the job and the row alone: the same in every grid, preset and split."""
         base = {"experiment": self.experiment, "sweep": self.sweep, **self.job.canonical()}
-        return [digest({**base, **_jsonable(row)}, 16) for row in self.grid.to_dict("records")]
+        parts = {str(name): [_pair(name, value)] * len(self.grid) for name, value in base.items()}
+        parts |= {str(name): _pairs(self.grid[name]) for name in self.grid}
+        rows = zip(*(parts[name] for name in sorted(parts)), strict=True)
+        return [hashlib.sha256(f"{{{','.join(row)}}}".encode()).hexdigest()[:16] for row in rows]  # digest() of each row's mapping
+
+    @cached_property
+    def stem(self) -> str:
+        """The readable part of the key."""
+        job = self.job
+        length = f"-T{job.steps}" if job.task.length_axis else ""
+        return f"{self.sweep}-{job.task.name}{length}-{job.cell}-{job.mode}{job.K}"
 
     @cached_property
     def key(self) -> str:
         """Names the job's files: readable first, then a digest of everything that decides its tables but the code."""
-        job = self.job
-        measured: list[Any] = [list(job.probes), job.probed] if job.probes else []
-        length = f"-T{job.steps}" if job.task.length_axis else ""
-        return f"{self.sweep}-{job.task.name}{length}-{job.cell}-{job.mode}{job.K}-{digest(self.run_keys + measured)}"
+        measured: list[Any] = [list(self.job.probes), self.job.probed] if self.job.probes else []
+        return f"{self.stem}-{digest(self.run_keys + measured)}"
 
     @property
     def cost(self) -> float:
@@ -163,32 +171,53 @@ class Plan:
     jobs: tuple[PlannedJob, ...]
     skipped: tuple[Skipped, ...]
 
-    @property
+    @cached_property
     def networks(self) -> int:
         """Trained networks in all."""
         return sum(len(j.grid) for j in self.jobs)
 
-    def of(self, experiment: str) -> "Plan":
-        """The part of one experiment."""
+    def of(self, *experiments: str) -> "Plan":
+        """The part of one experiment, or of several, in the plan's order."""
+        if len(experiments) == 1:
+            return self._parts.get(experiments[0], Plan((), ()))
         return Plan(
-            tuple(j for j in self.jobs if j.experiment == experiment), tuple(s for s in self.skipped if s.experiment == experiment)
+            tuple(j for j in self.jobs if j.experiment in experiments), tuple(s for s in self.skipped if s.experiment in experiments)
         )
 
+    @cached_property
+    def _parts(self) -> dict[str, "Plan"]:
+        jobs: dict[str, list[PlannedJob]] = {}
+        skipped: dict[str, list[Skipped]] = {}
+        for planned in self.jobs:
+            jobs.setdefault(planned.experiment, []).append(planned)
+        for skip in self.skipped:
+            skipped.setdefault(skip.experiment, []).append(skip)
+        return {name: Plan(tuple(jobs.get(name, ())), tuple(skipped.get(name, ()))) for name in {**jobs, **skipped}}
+
     def job(self, key: str) -> PlannedJob:
-        """The job of that key.
+        """The job of that key. Only jobs that share its readable part are digested.
 
         Raises:
             UserError: no job has it.
         """
+        stem = key.rpartition("-")[0]
         for planned in self.jobs:
-            if planned.key == key:
+            if planned.stem == stem and planned.key == key:
                 return planned
         raise UserError(f"no job {key!r} in this plan: was a config edited while the pipeline ran? run it again")
 
 
-def _jsonable(row: Mapping[Hashable, Any]) -> dict[str, Any]:
-    """inf is not JSON: a threshold of infinity is written none."""
-    return {str(k): "none" if isinstance(v, float) and math.isinf(v) else v for k, v in row.items()}
+def _pair(name: Hashable, value: Any) -> str:
+    """An entry of a mapping as digest() writes it. inf is not JSON: a threshold of infinity is written none."""
+    shown = "none" if isinstance(value, float) and math.isinf(value) else value
+    return f"{json.dumps(str(name))}:{json.dumps(shown, sort_keys=True, separators=(',', ':'))}"
+
+
+def _pairs(column: "pd.Series[Any]") -> list[str]:
+    """The entries of a column of the grid, which has few different values."""
+    values = column.tolist()
+    known = {value: _pair(column.name, value) for value in set(values)}
+    return [known[value] for value in values]
 
 
 # From a sweep to jobs ------------------------------------------------------------------------------------------------------
@@ -213,7 +242,7 @@ def expand(experiment: str, sweep: str, axes: dict[str, Any], where: str, max_co
     names = _known(lists.pop("task", []), tasks(), f"{where}.task")
     if not names:
         raise UserError(f"{where}: no task; add `task:` with one of {', '.join(tasks())}")
-    jobs: dict[str, PlannedJob] = {}
+    jobs: dict[tuple[Job, int], PlannedJob] = {}
     skipped: dict[Skipped, None] = {}
     for name in names:
         job_axes, row_axes = _split_axes(name, _of_task(name, lists, where), where)
@@ -226,9 +255,8 @@ def expand(experiment: str, sweep: str, axes: dict[str, Any], where: str, max_co
                 text = ", ".join(f"{k}={v}" for k, v in {"task": name, **chosen}.items())
                 skipped[Skipped(experiment, sweep, text, str(reason))] = None
                 continue
-            for piece in _pieces(rows, job.cost, max_cost):
-                planned = PlannedJob(experiment, sweep, job, piece)
-                jobs[planned.key] = planned
+            for number, piece in enumerate(_pieces(rows, job.cost, max_cost)):  # a job asked for twice is one
+                jobs[job, number] = PlannedJob(experiment, sweep, job, piece)
     return Plan(tuple(jobs.values()), tuple(skipped))
 
 
@@ -513,8 +541,8 @@ class Project:
         read = [name for chosen_name in chosen for name in found[chosen_name].reads]  # their tables are needed too
         return cls(root, config, {name: e for name, e in found.items() if name in chosen or name in read})
 
-    def plan(self) -> Plan:
-        """All jobs of the chosen preset, and what was skipped.
+    def plan(self, *experiments: str) -> Plan:
+        """All jobs of the chosen preset, and what was skipped; of some experiments, if they are named.
 
         Raises:
             UserError: a sweep with an unknown axis, a wrong type or an empty axis.
@@ -522,6 +550,7 @@ class Project:
         plans = [
             expand(name, sweep, axes, f"experiments/{name}/experiment.yaml: sweeps.{sweep}", self.config.max_job_cost)
             for name, experiment in self.experiments.items()
+            if name in experiments or not experiments
             for sweep, axes in experiment.sweeps_of(self.config.preset).items()
         ]
         return Plan(tuple(j for p in plans for j in p.jobs), tuple(s for p in plans for s in p.skipped))
