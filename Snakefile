@@ -9,6 +9,7 @@ from snakemake.logging import logger
 from throughtime import guard
 from throughtime.cli import THREADS
 from throughtime.errors import UserError
+from throughtime.monitor import Monitor
 from throughtime.workflow import FIGURES, Pipeline
 
 # Processes are the parallelism: each has one thread. How many there are (--cores here, --jobs on a cluster) is needed for the expected time.
@@ -28,6 +29,7 @@ RESULTS = PIPELINE.results
 CHATTER = ("Select jobs", "Execute ")  # two lines a job that say nothing
 
 logger.addFilter(lambda record: not str(record.msg).startswith(CHATTER))
+MONITOR = Monitor(PIPELINE.plan, Path(RESULTS), sys.stderr)
 shell.prefix(PIPELINE.shell(sys.executable))
 
 
@@ -202,7 +204,16 @@ for experiment in PIPELINE.project.experiments:
             PIPELINE.made(experiment),
 
 
+onstart:
+    MONITOR.start(workflow.dag.needrun_jobs(), workflow.cores or 1, logger)
+
+
+onsuccess:
+    MONITOR.stop()
+
+
 onerror:
+    MONITOR.stop()
     print(
         "Some jobs failed. Run the same command again for the rest; `make salvage` collects, draws and tracks what is there."
     )

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -126,12 +127,8 @@ def plan(args: argparse.Namespace) -> None:
     names = _chosen(project, [args.experiment] if args.experiment else [])
     results, workers = _results(project), _workers()
     rate = progress.speed(results)
-    left = (
-        progress.progress(whole, results).left
-        if not args.experiment
-        else progress.progress(whole.of(args.experiment), results).left
-    )
-    seconds = progress.expected_seconds(left, workers, rate)
+    left = progress.progress(whole.of(args.experiment) if args.experiment else whole, results).left
+    seconds = progress.expected_seconds((job.cost for job in left), workers, rate)
     networks = sum(whole.of(n).networks for n in names)
     print(
         f"preset {project.config.preset}: {networks:,} networks in {sum(len(whole.of(n).jobs) for n in names):,} jobs; "
@@ -168,8 +165,8 @@ def train(args: argparse.Namespace) -> None:
     from throughtime import collect, progress, tables
 
     project = _project(args)
-    whole, results = project.plan(), _results(project)
-    planned = whole.of(args.experiment).job(args.key)
+    results = _results(project)
+    planned = project.plan(args.experiment).job(args.key)
     keeper = _keeper(project, results, planned)
     made = _trained(planned, project.config.device, keeper)
     folder, seconds = collect.job_folder(results, planned), keeper.spent()
@@ -185,7 +182,6 @@ def train(args: argparse.Namespace) -> None:
     record |= {s: int(status.get(s, 0)) for s in ("solved", "unsolved", "diverged")}
     collect.write_json(record, folder / "timing.json")
     keeper.clear()
-    print(progress.line(whole, args.experiment, results, _workers()), flush=True)
 
 
 def _keeper(project: Any, results: Path, planned: Any) -> Any:
@@ -205,8 +201,12 @@ def _trained(planned: Any, device: str, keeper: Any) -> Any:
     from throughtime.train import block_rows, bytes_per_row
     from throughtime.train import train as run
 
+    def say(done: int) -> None:
+        print(f"{done} of {len(planned.grid)} networks", file=sys.stderr, flush=True)
+
     try:
-        return run(planned, device, keeper=keeper)
+        say(sum(len(block["summary"]) for block in keeper.finished()))
+        return run(planned, device, progress=say, keeper=keeper)
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and "memory" not in str(error):  # torch: "not enough memory", "out of memory"
             raise
@@ -369,17 +369,21 @@ def verify(args: argparse.Namespace) -> None:
 
 
 def status(args: argparse.Namespace) -> None:
-    """What was trained, and where the results lie."""
-    from throughtime import progress
+    """What was trained, what failed, and where the results lie."""
+    from throughtime import monitor, progress
 
     project = _project(args)
     whole, results = project.plan(), _results(project)
-    heads = ("networks", "trained", "solved", "unsolved", "diverged", "jobs left")
-    print(f"preset {project.config.preset}\n{'':16}" + "".join(f"{h:>10}" for h in heads))
-    for name, part in [(n, whole.of(n)) for n in project.experiments if whole.of(n).jobs] + [("all", whole)]:
-        state = progress.progress(part, results)
-        counts = (state.networks, state.done, state.solved, state.unsolved, state.diverged)
-        print(f"{name:16}" + "".join(f"{n:>10,}" for n in counts) + f"{len(state.left):>10,}")
+    print(monitor.told(whole, results, _workers()))
+    heads = ("networks", "trained", *progress.STATUSES, "jobs left")
+    print(f"\npreset {project.config.preset}\n{'':16}" + "".join(f"{h:>10}" for h in heads))
+    states = {n: progress.progress(whole.of(n), results) for n in project.experiments if whole.of(n).jobs}
+    rows = {n: [s.networks, s.done, s.solved, s.unsolved, s.diverged, len(s.left)] for n, s in states.items()}
+    rows["all"] = [sum(counts) for counts in zip(*rows.values(), strict=True)] or [0] * len(heads)
+    for name, counts in rows.items():
+        print(f"{name:16}" + "".join(f"{n:>10,}" for n in counts))
+    failed = progress.failures(whole, results, [job for state in states.values() for job in state.failed])
+    print("\n" * bool(failed) + "\n".join(f"failed: {text}" for text in failed), end="\n" * bool(failed))
     shown = project.config.results
     print(f"\nfigures  {shown}/figures/\ntables   {shown}/EXPERIMENT/*.parquet\nreport   {shown}/report.html")
     print("MLflow   make ui   (or: throughtime ui)")

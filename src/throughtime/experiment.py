@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -181,7 +181,8 @@ class Plan:
         if len(experiments) == 1:
             return self._parts.get(experiments[0], Plan((), ()))
         return Plan(
-            tuple(j for j in self.jobs if j.experiment in experiments), tuple(s for s in self.skipped if s.experiment in experiments)
+            tuple(j for j in self.jobs if j.experiment in experiments),
+            tuple(s for s in self.skipped if s.experiment in experiments),
         )
 
     @cached_property

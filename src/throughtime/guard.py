@@ -156,6 +156,12 @@ def end_with_pipeline() -> None:
         threading.Thread(target=_patrol, args=(int(process), born), daemon=True, name="patrol").start()
 
 
+def at_work(process: str) -> bool:
+    """Whether a process of this machine, written as in PIPELINE, has not ended."""
+    number, _, born = process.partition(" ")
+    return number.isdigit() and born != "" and _born(int(number)) == born
+
+
 def _patrol(process: int, born: str) -> None:
     while _born(process) == born:
         threading.Event().wait(PATROL)

@@ -18,6 +18,7 @@ from throughtime.provenance import code_digest
 SPEED = 1.2e10  # Job.cost a second on one core, measured with `make bench` (N = 32, B = 20); used until a job has been timed
 START = 4.0  # seconds a process needs before and after it trains: imports, reading the plan, tables
 STATUSES = ("solved", "unsolved", "diverged")
+KEYS = {"networks", "code", "cost", "seconds", *STATUSES}  # of a job's timing
 WITHIN = re.compile(rb"^(\d+) of \d+ networks$", re.MULTILINE)  # what a job in training says in its log
 TAIL = 2000  # bytes of a log that are looked at
 ENDING = ".failed.json"  # of the record of a failed job, beside its log
@@ -109,7 +110,7 @@ class Watch:
         if changed == self._left[planned]:
             return
         record = timing(self.results, planned)
-        if record is None:  # its sum is not there yet
+        if record is None or not KEYS <= record.keys():  # its sum is not there yet
             return
         self._left[planned] = changed
         if record["code"] != job_digest(planned):
@@ -169,7 +170,7 @@ def line(state: Progress, workers: int, before: int = 0, seconds: float | None =
         seconds: since it began; None: nothing is at work.
     """
     parts = [f"{state.done:,}/{state.networks:,} networks"]
-    if seconds is not None and seconds >= 1:  # before, a rate is chance
+    if state.cost and seconds is not None and seconds >= 1:  # before, a rate is chance; afterwards, it would only fall
         parts.append(f"{60 * max(state.done - before, 0) / seconds:,.0f} a minute")
     if state.cost:
         eta = duration(expected_seconds(state.cost, workers, state.speed))

@@ -71,20 +71,28 @@ class Pipeline:
         """The prefix of every rule's shell command: strict bash, and ``throughtime LOG COMMAND ..``, which sees this very project.
 
         Errors go to the log; its last lines are shown if the command fails. Results lie where Snakemake has the log: where they are kept in
-        object storage, that is a local copy. Braces are doubled, as Snakemake wants them.
+        object storage, that is a local copy. On a terminal what is said takes the place of the live line (see monitor.py). Braces are
+        doubled, as Snakemake wants them.
         """
         pairs = " ".join(shlex.quote(f"{key}={json.dumps(value)}") for key, value in self.overrides.items())
         command = f'{shlex.quote(python)} -m throughtime.cli "${{@:2}}" --config {pairs} "results=${{1%/logs/*}}"'
         # By a pipe, not from the log: on a full disk the log is empty, and its last lines are what says so.
-        told = f'said=$({{ {command} 2>&1 >&3 3>&-; }} | {{ tee "$1" 2> /dev/null || true; }} | tail -n 25)'
-        function = f'throughtime() {{ local said; {{ {told}; }} 3>&1 || {{ printf "%s\\n" "$said" >&2; return 1; }}; }}'
+        told = f'said=$({{ {command} 2>&1 >&3 3>&-; }} | {{ tee "$1" 2> /dev/null || true; }} | tail -n 25) || code=$?'
+        killed = '"throughtime: ended by signal $((code - 128)) (9: killed, by hand or for want of memory)"'
+        function = (
+            'throughtime() { attempt "$@" 3>&1 | shown; }; '
+            f"attempt() {{ local said code=0; {told}; "
+            f'if [ $code -gt 128 ]; then {{ echo {killed} >> "$1"; }} 2> /dev/null || true; said+=${{said:+$\'\\n\'}}{killed}; fi; '
+            'if [ $code -ne 0 ]; then echo "$said" | shown >&2; return 1; fi; }; '
+            r"""shown() { if [ -t 1 ]; then while IFS= read -r line; do printf '\r\033[K%s\n' "$line"; done; else cat; fi; }"""
+        )
         return f"set -euo pipefail; {function}; ".replace("{", "{{").replace("}", "}}")
 
     @cached_property
     def _jobs(self) -> dict[tuple[str, str], PlannedJob]:
         return {(j.experiment, j.key): j for j in self.plan.jobs}
 
-    @property
+    @cached_property
     def trained(self) -> list[str]:
         """The experiments that train something."""
         return [name for name in self.project.experiments if self.plan.of(name).jobs]

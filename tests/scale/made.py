@@ -44,7 +44,9 @@ def project(root: Path, networks: int) -> Project:
     plain = Project.open(ROOT, "laptop")
     grids = {name: experiment.sweeps_of("laptop") for name, experiment in plain.experiments.items()}
     if networks > 20_000:
-        grids = {name: {s: {a: finer(a, v) for a, v in axes.items()} for s, axes in sweeps.items()} for name, sweeps in grids.items()}
+        grids = {
+            name: {s: {a: finer(a, v) for a, v in axes.items()} for s, axes in sweeps.items()} for name, sweeps in grids.items()
+        }
     one = _write(root, grids, 1).plan().networks
     return _write(root, grids, networks / one)
 
@@ -92,9 +94,7 @@ def _job(given: tuple[PlannedJob, Path]) -> None:
         tables.write(frame, name, folder / f"{name}.parquet")
     status = summary["status"].value_counts()
     record = {"seconds": planned.cost / 1e10, "networks": len(planned.grid), "cost": planned.cost, "code": job_digest(planned)}
-    collect.write_json(
-        record | {s: int(status.get(s, 0)) for s in ("solved", "unsolved", "diverged")}, folder / "timing.json"
-    )
+    collect.write_json(record | {s: int(status.get(s, 0)) for s in ("solved", "unsolved", "diverged")}, folder / "timing.json")
 
 
 def _summary(planned: PlannedJob, rng: np.random.Generator) -> pd.DataFrame:
@@ -105,7 +105,9 @@ def _summary(planned: PlannedJob, rng: np.random.Generator) -> pd.DataFrame:
     solved = ~diverged & (reached >= lag) & (task.measure != "bpc")
     truncated = ~solved & (job.reach < (task.lags or (0, 0))[0])
     vanishing, clipped = ~solved & ~diverged & (own["gain"] < 1), ~solved & (own["gain"] > 1.2) & (own["clip"] < 5)
-    final = task.chance + (BEST[task.measure] - task.chance) * np.where(solved, 1, np.minimum(1, reached / lag) * rng.uniform(0.6, 0.9, n))
+    final = task.chance + (BEST[task.measure] - task.chance) * np.where(
+        solved, 1, np.minimum(1, reached / lag) * rng.uniform(0.6, 0.9, n)
+    )
     when = pd.Series(rng.integers(1, max(job.updates, 1) + 1, n), dtype="Int64")
     return tables.conform(
         own.assign(
