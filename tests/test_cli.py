@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 import yaml
 
-from throughtime import cli, collect, progress, schema, tables
+from throughtime import cli, collect, schema, tables
 from throughtime.cells import cell_names
 from throughtime.experiment import Project
 from throughtime.tasks import tasks
@@ -159,8 +159,7 @@ def test_train_collect_references_manifest_status(project: Path, capsys: pytest.
     root = ["--root", str(project)]
     plan = Project.open(project).plan()
     (job,) = plan.jobs
-    line = said(capsys, "train", "tiny", job.key, *root)
-    assert line.startswith("tiny 2/2 networks, 0 diverged, done | all 2/2 networks")
+    assert said(capsys, "train", "tiny", job.key, *root) == ""  # what it says of its networks is for its log
     assert {p.name for p in collect.job_folder(project / "results", job).glob("[!.]*")} == {
         "summary.parquet",
         "curves.parquet",
@@ -181,45 +180,10 @@ def test_train_collect_references_manifest_status(project: Path, capsys: pytest.
     assert (manifest["networks"], manifest["seeds"], len(manifest["skipped"])) == (2, [0], 1)
     assert manifest["jobs"][job.key]["seconds"] > 0
     assert manifest["sweeps"] == {"main": SWEEP}
-    assert said(capsys, "status", *root).splitlines()[2].split()[:3] == ["tiny", "2", "2"]
-
-
-def fake(project: Path, **changes: object) -> None:
-    """A record as a finished job leaves it."""
-    (job,) = Project.open(project).plan().jobs
-    record = {
-        "seconds": 10.0,
-        "networks": 2,
-        "solved": 1,
-        "unsolved": 0,
-        "diverged": 1,
-        "cost": job.cost,
-        "code": progress.job_digest(job),
-    }
-    collect.write_json({**record, **changes}, collect.job_folder(project / "results", job) / "timing.json")
-
-
-def test_progress_is_read_from_the_results(project: Path) -> None:
-    plan, results = Project.open(project).plan(), project / "results"
-    assert progress.progress(plan, results).done == 0
-    fake(project)
-    state = progress.progress(plan, results)
-    assert (state.networks, state.done, state.solved, state.diverged, state.left) == (2, 2, 1, 1, ())
-    assert progress.speed(results) == plan.jobs[0].cost / 10
-    assert progress.line(plan, "tiny", results, 2) == "tiny 2/2 networks, 1 diverged, done | all 2/2 networks, 1 diverged, done"
-
-
-def test_a_job_whose_code_was_edited_since_counts_as_left(project: Path) -> None:
-    fake(project, code="of another day")
-    assert progress.progress(Project.open(project).plan(), project / "results").done == 0
-
-
-def test_the_expected_time_is_shared_among_workers_but_not_below_the_longest_job(project: Path) -> None:
-    (job,) = Project.open(project).plan().jobs
-    alone = progress.expected_seconds([job], 1, rate=job.cost / 100)
-    assert alone == pytest.approx(100 + progress.START)
-    assert progress.expected_seconds([job], 8, rate=job.cost / 100) == alone
-    assert progress.expected_seconds([job] * 8, 2, rate=job.cost / 100) == pytest.approx(4 * alone)
+    lines = said(capsys, "status", *root).splitlines()
+    assert lines[0].startswith("2/2 networks · all trained · ")
+    assert lines[4].split()[:3] == ["tiny", "2", "2"]
+    assert lines[5].split()[:3] == ["all", "2", "2"]
 
 
 def test_tables_of_another_job_are_refused(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -326,6 +326,11 @@ def test_what_a_failed_job_leaves_can_be_collected(finished: Copy) -> None:
     done = finished.run("snakemake", "broken", "--cores", "2", *only)
     assert done.returncode != 0
     assert "throughtime: one network " in done.stdout + done.stderr  # the failed job's own words
+    assert re.search(r"^1/2 networks · 0 solved 1 unsolved 0 diverged · 1 job failed$", done.stderr, flags=re.MULTILINE)
+    status = finished.run("throughtime.cli", "status", *only).stdout
+    assert status.startswith("1/2 networks · not running, ")
+    assert re.search(r"^failed: broken main-copy\S+: one network on copy with 6 steps", status, flags=re.MULTILINE)
+    assert not (finished.root / "broken" / "logs" / "run.json").exists()
     collected = finished.run("throughtime.cli", "collect", *only)
     shutil.rmtree(folder)
     assert collected.stdout.splitlines()[0] == "broken: 1 networks of 1 jobs collected"

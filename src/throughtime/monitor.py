@@ -23,6 +23,7 @@ from throughtime.progress import Watch, forget_failure, line, progress, record_f
 
 LIVE, PLAIN = 1.0, 30.0  # seconds between two lines, on a terminal and elsewhere
 SHARE = 0.05  # of the time is spent looking, at most: a shared file system may be slow
+QUIET = 0.1  # seconds in which what somebody else says is written out
 CLEAR = "\r\033[K"  # a terminal forgets the line that the cursor stands in
 
 
@@ -98,6 +99,8 @@ class Monitor:
         self.live = stream.isatty()
         self._thread: threading.Thread | None = None
         self._end, self._shown, self._lock = threading.Event(), False, threading.Lock()
+        self._looking = threading.Lock()
+        self._quiet = -QUIET  # until when nothing is written
 
     def start(self, jobs: Iterable[Any], workers: int, logger: logging.Logger) -> None:
         """Begin, unless nothing will be trained.
@@ -153,16 +156,21 @@ class Monitor:
                 continue
             last = text
             with self._lock, suppress(OSError, ValueError):  # the terminal is gone: the work goes on
+                if self.live and time.monotonic() < self._quiet:
+                    continue
                 width = shutil.get_terminal_size().columns
                 self.stream.write(f"{CLEAR}{text[: width - 1]}\r" if self.live else f"{text}\n")
                 self.stream.flush()
                 self._shown = self.live
 
     def _line(self) -> str:
-        return line(self._watch.look(), self.run.workers, self.run.before, time.monotonic() - self.run.began)
+        with self._looking:
+            state = self._watch.look()
+        return line(state, self.run.workers, self.run.before, time.monotonic() - self.run.began)
 
     def _clear(self) -> None:
         with self._lock, suppress(OSError, ValueError):
+            self._quiet = time.monotonic() + QUIET
             if self._shown:
                 self.stream.write(CLEAR)
                 self.stream.flush()
