@@ -14,10 +14,8 @@ from throughtime.workflow import FIGURES, Pipeline
 
 # Processes are the parallelism: each has one thread. How many there are (--cores here, --jobs on a cluster) is needed for the expected time.
 CORES = workflow.resource_settings.cores or 1
-os.environ.update(
-    dict.fromkeys(THREADS, "1"),
-    THROUGHTIME_WORKERS=str(workflow.resource_settings.nodes or CORES),
-)
+WORKERS = workflow.resource_settings.nodes or CORES
+os.environ.update(dict.fromkeys(THREADS, "1"), THROUGHTIME_WORKERS=str(WORKERS))
 
 try:
     PIPELINE = Pipeline.open(Path(workflow.basedir), config)
@@ -205,7 +203,7 @@ for experiment in PIPELINE.project.experiments:
 
 
 onstart:
-    MONITOR.start(workflow.dag.needrun_jobs(), workflow.cores or 1, logger)
+    MONITOR.start(workflow.dag.needrun_jobs(), WORKERS, logger)
 
 
 onsuccess:

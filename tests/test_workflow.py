@@ -8,13 +8,13 @@ import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from throughtime import tables
+from throughtime import monitor, progress, tables
 from throughtime.collect import JOB_TABLES
 from throughtime.experiment import Project
 from throughtime.provenance import closure
@@ -154,9 +154,9 @@ def test_larger_jobs_come_first() -> None:
     assert costs == {j.key: j.cost for j in pipeline.plan.jobs}
 
 
-def in_shell(copy: Copy, command: str) -> "subprocess.CompletedProcess[str]":
+def in_shell(copy: Copy, command: str, python: str = sys.executable) -> "subprocess.CompletedProcess[str]":
     """Run a rule's command as Snakemake does; the braces are doubled for it."""
-    prefix = Pipeline.open(copy.root, {"preset": "smoke"}).shell(sys.executable).replace("{{", "{").replace("}}", "}")
+    prefix = Pipeline.open(copy.root, {"preset": "smoke"}).shell(python).replace("{{", "{").replace("}}", "}")
     environment = {**os.environ, "PYTHONPATH": str(copy.root / "src")}
     return subprocess.run(
         ["bash", "-c", prefix + command], cwd=copy.root, env=environment, capture_output=True, text=True, check=False
@@ -182,6 +182,41 @@ def test_a_command_that_succeeds_says_what_it_says_and_keeps_a_log(copy: Copy) -
         assert failed.stderr.startswith("throughtime: no job 'nonsense'")
     finally:
         shutil.rmtree(copy.root / "results")
+
+
+def stand_in(folder: Path, text: str) -> str:
+    """A program in Python's place."""
+    path = folder / "program"
+    path.write_text(f"#!/bin/bash\n{text}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_a_command_that_is_killed_is_told_apart(copy: Copy, tmp_path: Path) -> None:
+    log = tmp_path / "logs" / "x.log"
+    log.parent.mkdir()
+    done = in_shell(copy, f"throughtime {log} train", stand_in(tmp_path, "echo 4 of 12 networks >&2; kill -9 $$"))
+    killed = "throughtime: ended by signal 9 (9: killed, by hand or for want of memory)"
+    assert (done.returncode, done.stdout) == (1, "")
+    assert log.read_text() == f"4 of 12 networks\n{killed}\n"
+    assert done.stderr.endswith(log.read_text())  # bash names the process before
+    assert progress.reason(log) == killed.removeprefix("throughtime: ")
+
+
+def test_on_a_terminal_what_is_said_takes_the_live_lines_place(copy: Copy, tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    prefix = Pipeline.open(copy.root, {"preset": "smoke"}).shell(stand_in(tmp_path, "echo one; echo two; echo bad >&2; exit 3"))
+    command = prefix.replace("{{", "{").replace("}}", "}") + f"throughtime {tmp_path}/logs/x.log figure"
+    terminal, there = os.openpty()
+    process = subprocess.Popen(["bash", "-c", command], cwd=copy.root, stdout=there, stderr=there)
+    os.close(there)
+    said = b""
+    with suppress(OSError):  # the other end was closed
+        while part := os.read(terminal, 1000):
+            said += part
+    os.close(terminal)
+    assert process.wait() == 1
+    assert sorted(said.decode().split("\r\n")) == ["", *sorted(f"{monitor.CLEAR}{word}" for word in ("one", "two", "bad"))]
 
 
 # The whole of it --------------------------------------------------------------------------------------------------------------

@@ -18,6 +18,23 @@ from throughtime.provenance import code_digest
 from throughtime.tasks import tasks
 
 FIGURES = ("png", "pdf", "svg", "md")
+# Errors go on by a pipe, not from the log: on a full disk the log is empty, and its last lines are what says so.
+STAGE = r"""
+set -euo pipefail
+throughtime() { attempt "$@" 3>&1 | shown; }
+attempt() {
+  local said code=0 killed
+  said=$({ COMMAND "${@:2}" --config PAIRS "results=${1%/logs/*}" 2>&1 >&3 3>&-; } | { tee "$1" 2> /dev/null || true; } | tail -n 25) ||
+    code=$?
+  if [ $code -gt 128 ]; then
+    killed="throughtime: ended by signal $((code - 128)) (9: killed, by hand or for want of memory)"
+    { echo "$killed" >> "$1"; } 2> /dev/null || true
+    said+=${said:+$'\n'}$killed
+  fi
+  if [ $code -ne 0 ]; then echo "$said" | shown >&2; return 1; fi
+}
+shown() { if [ -t 1 ]; then while IFS= read -r line; do printf '\r\033[K%s\n' "$line"; done; else cat; fi; }
+"""
 RULES = (
     "all",
     "validate",
@@ -75,18 +92,12 @@ class Pipeline:
         doubled, as Snakemake wants them.
         """
         pairs = " ".join(shlex.quote(f"{key}={json.dumps(value)}") for key, value in self.overrides.items())
-        command = f'{shlex.quote(python)} -m throughtime.cli "${{@:2}}" --config {pairs} "results=${{1%/logs/*}}"'
-        # By a pipe, not from the log: on a full disk the log is empty, and its last lines are what says so.
-        told = f'said=$({{ {command} 2>&1 >&3 3>&-; }} | {{ tee "$1" 2> /dev/null || true; }} | tail -n 25) || code=$?'
-        killed = '"throughtime: ended by signal $((code - 128)) (9: killed, by hand or for want of memory)"'
-        function = (
-            'throughtime() { attempt "$@" 3>&1 | shown; }; '
-            f"attempt() {{ local said code=0; {told}; "
-            f'if [ $code -gt 128 ]; then {{ echo {killed} >> "$1"; }} 2> /dev/null || true; said+=${{said:+$\'\\n\'}}{killed}; fi; '
-            'if [ $code -ne 0 ]; then echo "$said" | shown >&2; return 1; fi; }; '
-            r"""shown() { if [ -t 1 ]; then while IFS= read -r line; do printf '\r\033[K%s\n' "$line"; done; else cat; fi; }"""
+        return (
+            STAGE.replace("COMMAND", f"{shlex.quote(python)} -m throughtime.cli")
+            .replace("PAIRS", pairs)
+            .replace("{", "{{")
+            .replace("}", "}}")
         )
-        return f"set -euo pipefail; {function}; ".replace("{", "{{").replace("}", "}}")
 
     @cached_property
     def _jobs(self) -> dict[tuple[str, str], PlannedJob]:
