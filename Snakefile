@@ -10,7 +10,7 @@ from throughtime import guard
 from throughtime.cli import THREADS
 from throughtime.errors import UserError
 from throughtime.monitor import Monitor
-from throughtime.workflow import FIGURES, Pipeline
+from throughtime.workflow import BESIDE, Pipeline
 
 # Processes are the parallelism: each has one thread. How many there are (--cores here, --jobs on a cluster) is needed for the expected time.
 CORES = workflow.resource_settings.cores or 1
@@ -29,6 +29,9 @@ CHATTER = ("Select jobs", "Execute ")  # two lines a job that say nothing
 logger.addFilter(lambda record: not str(record.msg).startswith(CHATTER))
 MONITOR = Monitor(PIPELINE.plan, Path(RESULTS), sys.stderr)
 shell.prefix(PIPELINE.shell(sys.executable))
+
+
+report: "captions/workflow.rst"
 
 
 wildcard_constraints:
@@ -134,11 +137,20 @@ rule figure:
     input:
         lambda w: PIPELINE.tables(w.experiment),
     output:
-        [f"{RESULTS}/figures/{{experiment}}.{kind}" for kind in FIGURES],
+        report(
+            f"{RESULTS}/figures/{{experiment}}.png",
+            caption="captions/figure.rst",
+            category="Figures",
+            labels={"experiment": "{experiment}"},
+        ),
+        [f"{RESULTS}/figures/{{experiment}}.{kind}" for kind in BESIDE],
+        caption=f"{RESULTS}/figures/{{experiment}}.md",
     log:
         f"{RESULTS}/logs/{{experiment}}/figure.log",
     params:
         code=lambda w: PIPELINE.figure_code(w.experiment),
+        title=lambda w: PIPELINE.told(w.experiment).title,
+        question=lambda w: PIPELINE.told(w.experiment).question,
     shell:
         "throughtime {log} figure {wildcards.experiment}"
 
@@ -167,7 +179,8 @@ rule track:
         PIPELINE.figures(),
         PIPELINE.manifests(),
     output:
-        f"{RESULTS}/mlflow/ingested.txt",
+        f"{RESULTS}/mlflow/experiments.json",
+        said=f"{RESULTS}/mlflow/ingested.txt",
     log:
         f"{RESULTS}/logs/track.log",
     params:
@@ -182,8 +195,14 @@ rule report:
         PIPELINE.collected(),
         PIPELINE.figures(),
         PIPELINE.manifests(),
+        f"{RESULTS}/mlflow/experiments.json",
     output:
-        f"{RESULTS}/report.html",
+        report(
+            f"{RESULTS}/report.html",
+            caption="captions/report.rst",
+            category="Report",
+            labels={"page": "everything, with every grid cell"},
+        ),
     log:
         f"{RESULTS}/logs/report.log",
     params:

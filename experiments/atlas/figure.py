@@ -30,6 +30,11 @@ def networks(results: Results) -> dict[str, Results]:
     }
 
 
+def behind(results: Results) -> pd.DataFrame:
+    """The summary of the networks that are drawn: a part of those that are read."""
+    return pd.concat([part.summary for part in networks(results).values()], ignore_index=True)
+
+
 def both(a: Results, b: Results) -> Results:
     """Two results, one below the other."""
     return Results(*(pd.concat([getattr(a, t), getattr(b, t)], ignore_index=True) for t in TABLES))
@@ -109,14 +114,12 @@ def figure(results: Results) -> Figure:
     axes[0, 0].set_ylabel("longest dependency that half the seeds learn, steps")
     fig.legend(series.values(), series.keys(), loc="outside lower left", ncols=5, fontsize=7, columnspacing=1.2)
     fig.legend(handles=charts.kind_handles(), loc="outside lower right", ncols=6, fontsize=7, columnspacing=1.2)
-    used = pd.concat([p.summary for p in parts.values()], ignore_index=True)
-    return finish(fig, replace(results, summary=used))
+    return finish(fig, replace(results, summary=behind(results)))
 
 
 def caption(results: Results) -> str:
     """What is drawn, with the counts of the networks behind it."""
-    parts = networks(results)
-    used = pd.concat([p.summary for p in parts.values()], ignore_index=True)
+    used = behind(results)
     ended = charts.with_kind(used)["kind"].value_counts()
     kinds = ", ".join(f"{kind} {ended.get(kind, 0)}" for kind in charts.KINDS)
     return (

@@ -284,7 +284,7 @@ def figure(args: argparse.Namespace) -> None:
     project = _project(args)
     results = _results(project)
     for name in _chosen(project, args.experiments):
-        draw(project.root, name, results, results / "figures")
+        draw(project.root, name, results, results / "figures", project.config.preset)
         print(f"{name}: figure in {project.config.results}/figures")
 
 

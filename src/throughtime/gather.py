@@ -70,7 +70,9 @@ def _json(path: Path) -> dict[str, Any]:
 def overview(found: Found | None, records: list[Record], results: Path, experiment: str, preset: str) -> Record:
     """The run that carries an experiment's figure and tables."""
     figures = {
-        p.name: p for p in sorted((results / "figures").glob(f"{experiment}.*")) if p.suffix in (".png", ".pdf", ".svg", ".md")
+        p.name: p
+        for p in sorted((results / "figures").glob(f"{experiment}.*"))
+        if p.suffix in (".png", ".pdf", ".svg", ".md", ".csv")
     }
     files = {name: read(path) for name, path in figures.items()}
     files |= {f"tables/{p.name}": read(p) for p in sorted((results / experiment).glob("*.parquet"))}

@@ -6,7 +6,7 @@ from throughtime import files
 from throughtime.errors import UserError
 from throughtime.plotting import write_caption
 
-FIGURES = (".png", ".md")
+FIGURES = (".png", ".md", ".csv")
 TABLES = ("summary.parquet", "references.parquet", "manifest.json")
 
 

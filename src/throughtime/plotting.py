@@ -13,7 +13,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from throughtime import discovery, files, tables
+from throughtime import companion, discovery, files, tables
 from throughtime.errors import UserError
 from throughtime.experiment import Experiment
 from throughtime.experiment import load as load_yaml
@@ -171,10 +171,16 @@ def finish(fig: Figure, results: Results) -> Figure:
 # Files -----------------------------------------------------------------------------------------------------------------------
 
 
-def draw(project_root: Path, name: str, results_dir: Path, out_dir: Path) -> list[Path]:
-    """Draw experiments/NAME/figure.py from the collected tables: out_dir/NAME.png, .pdf, .svg and .md (the caption).
+def draw(project_root: Path, name: str, results_dir: Path, out_dir: Path, preset: str) -> list[Path]:
+    """Draw experiments/NAME/figure.py from the collected tables: out_dir/NAME.png, .pdf, .svg, .md (the caption) and .csv (a row a cell).
 
     Equal tables give equal bytes.
+
+    Args:
+        project_root: the project's folder.
+        name: of the experiment.
+        results_dir, out_dir: where tables lie, and where files go.
+        preset: that asked for the networks: part of what names a grid cell in MLflow.
 
     Raises:
         UserError: no such experiment, no tables, or figure.py lacks ``figure`` or ``caption``.
@@ -187,9 +193,16 @@ def draw(project_root: Path, name: str, results_dir: Path, out_dir: Path) -> lis
         mpl.rcdefaults()  # whatever the user's matplotlibrc says
         mpl.rcParams.update(STYLE)
         paths = save(module.figure(results), out_dir / name)
-    caption = out_dir / f"{name}.md"
+    caption, table = out_dir / f"{name}.md", out_dir / f"{name}.csv"
     files.write(caption, (module.caption(results).strip() + "\n").encode())
-    return [*paths, caption]
+    files.write(table, companion.csv(behind(module, results), preset))
+    return [*paths, caption, table]
+
+
+def behind(module: ModuleType, results: Results) -> pd.DataFrame:
+    """The summary of the networks behind a figure: all, unless its figure.py says which with a function ``behind(results)``."""
+    chosen: pd.DataFrame = module.behind(results) if hasattr(module, "behind") else results.summary
+    return chosen
 
 
 def load_figure(path: Path) -> ModuleType:

@@ -1,9 +1,10 @@
 """What MLflow will be told, as plain values: tables -> one record a network, one a grid cell. Imports no mlflow.
 
 Columns keep their names: those of tables.IDENTITY become parameters, the numbers of tables.SUMMARY final metrics, the curves metrics
-under ``curves/``. Four things are added for the UI's sake: ``clipping``, kind and threshold in one word (a threshold of infinity is
-no number to a parallel-coordinates axis); ``solved`` and ``diverged`` as 0 or 1 (their mean over a group is a rate); and
-``diverged_step``, the table's ``diverged_at``. NaN and infinity are left out: MLflow shows neither as a metric.
+under ``curves/``. Five things are added for the UI's sake: ``clipping``, kind and threshold in one word (a threshold of infinity is
+no number to a parallel-coordinates axis); ``solved`` and ``diverged`` as 0 or 1 (their mean over a group is a rate);
+``diverged_step``, the table's ``diverged_at``; and the tag ``cell``, which the networks of a grid cell share, and which companion
+tables and the report filter by. NaN and infinity are left out: MLflow shows neither as a metric.
 """
 
 import hashlib
@@ -17,11 +18,12 @@ import numpy as np
 import pandas as pd
 
 from throughtime import tables
+from throughtime.companion import cell_key, text
 from throughtime.experiment import JOB_AXES, Plan, digest
 from throughtime.grid import Row
 from throughtime.stats import wilson
 
-LAYOUT = 1  # raise it when a record's content changes its meaning: every run is then written anew
+LAYOUT = 2  # raise it when a record's content changes its meaning: every run is then written anew
 TAGS = ("run_key", "job_key", "experiment", "status", "failure", "measure")
 PARAMS = tuple(c.name for c in tables.IDENTITY if c.name not in TAGS)
 METRICS = tuple(c.name for c in tables.SUMMARY if c.name not in (*PARAMS, *TAGS, "diverged_at"))
@@ -78,21 +80,6 @@ class Made:
 
     code: str
     span: tuple[int, int]
-
-
-def text(value: Any) -> str | None:
-    """A parameter as MLflow's table shows it; None: missing.
-
-    >>> text(1.0), text(math.inf), text(False), text(pd.NA)
-    ('1', 'none', 'false', None)
-    """
-    if pd.isna(value):
-        return None
-    if isinstance(value, bool | np.bool_):
-        return str(bool(value)).lower()
-    if isinstance(value, float):
-        return "none" if math.isinf(value) else f"{value:.12g}"
-    return str(value)
 
 
 def _params(row: Mapping[Any, Any]) -> dict[str, str]:
@@ -159,7 +146,8 @@ def networks(summary: pd.DataFrame, curves: pd.DataFrame, preset: str, made: dic
             name=f"{_base(row)}-s{row['seed']}",
             params=_params(row),
             metrics=_finite({name: row[name] for name in METRICS} | flags),
-            tags={name: str(row[name]) for name in TAGS} | {"preset": preset, "code_digest": job.code},
+            tags={name: str(row[name]) for name in TAGS}
+            | {"preset": preset, "cell": cell_key(row, preset), "code_digest": job.code},
             curves=[(metric, step, value) for metric, step, value in lines.get(row["run_key"], []) if math.isfinite(value)],
             dataset=_dataset(row),
             span=job.span,
@@ -178,11 +166,10 @@ def cells(summary: pd.DataFrame, differing: list[str], preset: str, made: dict[s
     """
     for _, group in summary.groupby(list(tables.CELL), sort=False, dropna=False):
         row = group.iloc[0].to_dict()
-        identity = {name: text(row[name]) for name in tables.CELL}
         jobs = [made[key] for key in group["job_key"].unique()]
         code = ", ".join(sorted({job.code for job in jobs}))
         yield Record(
-            key=digest({**identity, "preset": preset}, 16),
+            key=cell_key(row, preset),
             name=" ".join([_base(row), *_words(row, differing)]),
             params={name: value for name, value in _params(row).items() if name != "seed"},
             metrics=_finite(_rates(group) | _moments(group)),

@@ -1,9 +1,10 @@
-"""results/report.html: every figure with its question and caption, what became of the networks, and what made them; one file, no network.
+"""results/report.html: figures with question and caption, every cell and its curves, claims, methods, and what made them; one file, no network.
 
 The same results give the same bytes. What is missing is said, and the rest is shown.
 """
 
 import base64
+import hashlib
 import html
 import json
 import math
@@ -13,16 +14,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from throughtime import files, tables
+from throughtime import explorer, files, tables, vega
+from throughtime.companion import STATUSES
 from throughtime.experiment import Plan, Project
 
-STATUSES = ("solved", "unsolved", "diverged")
 FAILURES = ("exploding", "truncated", "vanishing", "other")
 VERDICTS = {"supported": "yes", "not supported": "no", "undecided": "open"}  # and the page's classes for them
 FIRST = "atlas"  # the figure that a reader sees first
+SERVER = "http://127.0.0.1:5000"  # where `throughtime ui` is, unless that port is taken
+SIZES = {"hidden": "N", "batch": "B", "updates": "updates"}  # columns of the summary that make a budget
+
+Found = dict[str, tuple[pd.DataFrame, pd.DataFrame]]  # experiment -> summary, curves
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,7 @@ class Section:
         figure: the PNG as a data address; empty: not drawn yet.
         alt: the figure in words.
         caption: as HTML.
+        table: the companion table, relative to the page; empty: there is none.
     """
 
     name: str
@@ -42,6 +49,7 @@ class Section:
     figure: str
     alt: str
     caption: Markup
+    table: str
 
 
 @dataclass(frozen=True)
@@ -82,9 +90,11 @@ def render(results: Path, project: Project) -> str:
     plan = project.plan()
     sections = [_section(results, project, name) for name in sorted(project.experiments, key=lambda n: n != FIRST)]
     trained = [name for name in project.experiments if plan.of(name).jobs]
-    tallies = [_tally(results, plan, name) for name in trained]
+    found = _found(results, trained)
+    tallies = [_tally(found, plan, name) for name in trained]
     manifests = {name: _manifest(results, name) for name in trained}
     known = {name: manifest for name, manifest in manifests.items() if manifest}
+    explored = explorer.explore(found, project.config.preset)
     environment = Environment(
         loader=PackageLoader("throughtime", "."), autoescape=select_autoescape(), undefined=StrictUndefined, trim_blocks=True
     )
@@ -100,21 +110,56 @@ def render(results: Path, project: Project) -> str:
         failures=FAILURES,
         claims=_claims(results),
         verdicts=VERDICTS,
+        budgets=[_budget(name, summary) for name, (summary, _) in found.items()],
         skipped=_skipped(plan),
         manifests=known,
+        sums={name: _sum(results / name / "summary.parquet") for name in known},
         machines=_alike(known, "machine"),
         packages=_alike(known, "packages"),
+        configs=_alike(known, "config"),
         seeds=sorted({seed for manifest in known.values() for seed in manifest.get("seeds", [])}),
+        explored={name: explored[name] for name in ("networks", "curves")},
+        style=Markup(_own("report.css")),
+        scripts=[Markup(vega.javascript()), Markup(_own("report.js"))] if explored["sweeps"] else [],
+        data=_embedded(explored | {"specs": vega.specs(), "looks": vega.STATUS} | _mlflow(results)),
     )
+
+
+def _own(name: str) -> str:
+    return (Path(__file__).parent / name).read_text(encoding="utf-8")
+
+
+def _embedded(content: Any) -> Markup:
+    """JSON that may stand inside a script element."""
+    return Markup(json.dumps(content, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c"))
+
+
+def _mlflow(results: Path) -> dict[str, Any]:
+    """Where the MLflow UI is, and the numbers of its experiments by name, as the ingest left them; none: not ingested yet."""
+    recorded = _json(results / "mlflow" / "experiments.json")
+    return {"server": recorded.get("server") or SERVER, "experiments": recorded.get("experiments", {})}
+
+
+def _found(results: Path, names: list[str]) -> Found:
+    """The collected tables that there are."""
+    found = {}
+    for name in names:
+        summary, curves = (results / name / f"{table}.parquet" for table in ("summary", "curves"))
+        if summary.exists():
+            lines = tables.read("curves", curves) if curves.exists() else tables.empty("curves")
+            found[name] = tables.read("summary", summary), lines
+    return found
 
 
 def _section(results: Path, project: Project, name: str) -> Section:
     told = project.experiments[name]
-    picture, words = results / "figures" / f"{name}.png", results / "figures" / f"{name}.md"
+    picture, words, table = (results / "figures" / f"{name}.{kind}" for kind in ("png", "md", "csv"))
     figure = "data:image/png;base64," + base64.b64encode(files.read(picture)).decode() if picture.exists() else ""
     caption = files.read(words).decode().strip() if words.exists() else ""
     first = re.split(r"(?<=[.;])\s", plain(caption), maxsplit=1)[0]
-    return Section(name, told.title, told.question, figure, f"Figure: {told.title}. {first}".strip(), Markup(markdown(caption)))
+    link = table.relative_to(results).as_posix() if table.exists() else ""
+    alt = f"Figure: {told.title}. {first}".strip()
+    return Section(name, told.title, told.question, figure, alt, Markup(markdown(caption)), link)
 
 
 def plain(caption: str) -> str:
@@ -150,13 +195,25 @@ def duration(seconds: float) -> str:
     return f"{whole // 60} min {whole % 60} s" if whole < 3600 else f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
-def _tally(results: Path, plan: Plan, name: str) -> Tally:
-    path, planned = results / name / "summary.parquet", plan.of(name).networks
-    if not path.exists():
+def _tally(found: Found, plan: Plan, name: str) -> Tally:
+    planned = plan.of(name).networks
+    if name not in found:
         return Tally(name, planned, 0, {})
-    summary = tables.read("summary", path)
+    summary, _ = found[name]
     failed = summary.loc[summary["status"] != "solved", "failure"]
     return Tally(name, planned, len(summary), dict(Counter(summary["status"]) + Counter(failed)))
+
+
+def _budget(name: str, summary: pd.DataFrame) -> dict[str, Any]:
+    """What training an experiment's networks was allowed, and took: sizes as ranges, and all steps of all sequences that were seen."""
+    ranges = {column: sorted({int(summary[column].min()), int(summary[column].max())}) for column in SIZES if len(summary)}
+    said = {short: " to ".join(f"{v:,}" for v in ranges.get(column, [])) for column, short in SIZES.items()}
+    return {"name": name, **said, "networks": f"{len(summary):,}", "tokens": f"{int(summary['tokens'].sum()):,}"}
+
+
+def _sum(path: Path) -> str:
+    """The first digits of a file's SHA-256."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.exists() else "none"
 
 
 def _claims(results: Path) -> list[dict[str, Any]]:
@@ -187,8 +244,12 @@ def _skipped(plan: Plan) -> list[tuple[str, str, list[str]]]:
 
 
 def _manifest(results: Path, name: str) -> dict[str, Any]:
+    return _json(results / name / "manifest.json")
+
+
+def _json(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(files.read(results / name / "manifest.json"))
+        content = json.loads(files.read(path))
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}

@@ -62,10 +62,10 @@ def understood(uri: str) -> Iterator[None]:
             if path
             else "check MLFLOW_TRACKING_URI and the server's log"
         )
-        raise UserError(f"{_shown(uri)}: the MLflow store cannot be used ({said}); {mend}") from error
+        raise UserError(f"{shown(uri)}: the MLflow store cannot be used ({said}); {mend}") from error
 
 
-def _shown(uri: str) -> str:
+def shown(uri: str) -> str:
     """The address without a password."""
     scheme, _, rest = uri.partition("://")
     return f"{scheme}://{rest.rpartition('@')[2]}" if "@" in rest else uri
@@ -101,7 +101,7 @@ def _reachable(uri: str) -> None:
         pass  # it answers; whether it lets us in, it says later
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
-        raise UserError(f"{_shown(uri)}: no MLflow server answers ({reason}); start it or unset MLFLOW_TRACKING_URI") from None
+        raise UserError(f"{shown(uri)}: no MLflow server answers ({reason}); start it or unset MLFLOW_TRACKING_URI") from None
 
 
 @cache

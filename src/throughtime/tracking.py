@@ -24,12 +24,13 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from throughtime import yamls
+from throughtime.collect import write_json
 from throughtime.experiment import Plan, digest
 from throughtime.files import aside, replace
 from throughtime.gather import find, overview
 from throughtime.provenance import git_commit
 from throughtime.records import Record, cells, networks, varying
-from throughtime.store import artifact_folder, connect, damage, database, tracking_uri, understood
+from throughtime.store import artifact_folder, connect, damage, database, shown, tracking_uri, understood
 from throughtime.views import View, cell_views, network_views
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 TERMINAL = ("FINISHED", "FAILED", "KILLED")
+NUMBERS = "experiments.json"  # beside the database: where the store is, and the numbers of its experiments, by which the report links them
 
 
 @dataclass
@@ -82,10 +84,13 @@ def ingest(
     with FileLock(results / "mlflow" / "ingest.lock"):
         _heal(results, uri)
         client = connect(uri)
+        numbers: dict[str, str] = {}
         with understood(uri):
             for experiment in _experiments(results, plan):
                 for shelf, records in _shelves(client, uri, root, results, plan, preset, experiment, counts):
                     shelf.fill(records, counts, progress)
+                    numbers[shelf.name] = shelf.id
+        write_json({"server": shown(uri) if _remote(uri) else "", "experiments": numbers}, results / "mlflow" / NUMBERS)
     return counts
 
 
@@ -147,16 +152,23 @@ def _note(root: Path, experiment: str) -> str:
     return f"{content.get('title', experiment)}\n\n{content.get('question', '')}".strip()
 
 
+def _remote(uri: str) -> bool:
+    """Whether a server keeps the runs, and their artifacts."""
+    return uri.startswith(("http", "databricks"))
+
+
 @dataclass(frozen=True, eq=False)
 class Shelf:
     """One MLflow experiment, open for writing.
 
     Attributes:
+        name, id: as MLflow has them.
         folder: where its artifacts lie; None: the server keeps them.
         known: record key -> its runs, as they were when opened.
     """
 
     client: "MlflowClient"
+    name: str
     id: str
     folder: Path | None
     origin: dict[str, str]
@@ -168,7 +180,7 @@ class Shelf:
     ) -> "Shelf":
         """The experiment of that name, made or restored where needed, with its note and views."""
         slug = name.replace(" ", "-")
-        remote = uri.startswith(("http", "databricks"))
+        remote = _remote(uri)
         found = client.get_experiment_by_name(name)
         if found is None:
             location = None if remote else f"mlflow-artifacts:/{slug}"
@@ -180,7 +192,7 @@ class Shelf:
             if found.tags.get(key) != value:
                 client.set_experiment_tag(found.experiment_id, key, value)
         folder = None if remote else artifact_folder(results) / slug
-        return cls(client, found.experiment_id, folder, origin, _known(client, found.experiment_id))
+        return cls(client, name, found.experiment_id, folder, origin, _known(client, found.experiment_id))
 
     def fill(self, records: Iterable[Record], counts: Counts, progress: Callable[[int], None] | None = None) -> None:
         """Write the records that are not up to date."""

@@ -12,12 +12,14 @@ from typing import Any
 from throughtime import needs
 from throughtime.collect import COMPUTE, JOB_TABLES, job_folder
 from throughtime.errors import UserError
-from throughtime.experiment import Plan, PlannedJob, Project, digest
+from throughtime.experiment import Experiment, Plan, PlannedJob, Project, digest
 from throughtime.progress import job_digest
-from throughtime.provenance import code_digest
+from throughtime.provenance import PACKAGE, code_digest
 from throughtime.tasks import tasks
 
-FIGURES = ("png", "pdf", "svg", "md")
+BESIDE = ("pdf", "svg", "csv")  # picture and caption
+FIGURES = ("png", "md", *BESIDE)
+PAGE = ("html", "css", "js")  # what the report page is made of beside code
 # Errors go on by a pipe, not from the log: on a full disk the log is empty, and its last lines are what says so.
 STAGE = r"""
 set -euo pipefail
@@ -200,11 +202,15 @@ class Pipeline:
         path = self.project.root / "experiments" / experiment / COMPUTE
         return digest([code_digest(path), self.project.config.preset])
 
+    def told(self, experiment: str) -> Experiment:
+        """What an experiment says of itself."""
+        return self.project.experiments[experiment]
+
     def figure_code(self, experiment: str) -> str:
-        """Digest of a figure's code and of what it says about its experiment."""
+        """Digest of a figure's code, of what it says about its experiment, and of the preset, by which its companion table names cells."""
         path = self.project.root / "experiments" / experiment / "figure.py"
-        told = self.project.experiments[experiment]
-        return digest([code_digest(path, "throughtime.plotting"), told.title, told.question, told.reads])
+        told, code = self.told(experiment), code_digest(path, "throughtime.plotting")
+        return digest([code, told.title, told.question, told.reads, self.project.config.preset])
 
     def claims_code(self) -> str:
         """Digest of all claims, and of what they say about their experiments."""
@@ -222,5 +228,6 @@ class Pipeline:
         return digest([code_digest("throughtime.tracking"), hashlib.sha256(uri.encode()).hexdigest(), self.project.config.preset])
 
     def report_code(self) -> str:
-        """Digest of what writes the report."""
-        return code_digest("throughtime.report")
+        """Digest of what writes the report, its templates, style and script included."""
+        parts = [hashlib.sha256(p.read_bytes()).hexdigest() for kind in PAGE for p in sorted(PACKAGE.glob(f"*.{kind}"))]
+        return digest([code_digest("throughtime.report"), parts])
