@@ -67,10 +67,10 @@ def cells(summary: pd.DataFrame, preset: str) -> pd.DataFrame:
     counts = {status: (summary["status"] == status).groupby(place).sum().astype("int64") for status in STATUSES}
     n = sum(counts.values(), start=pd.Series(0, index=heads.index))
     low, high = wilson(counts["solved"], n)
-    rates = {"success_rate": counts["solved"] / n, "success_low": low, "success_high": high}
+    rates: dict[str, Any] = {"success_rate": counts["solved"] / n, "success_low": low, "success_high": high}
     seeds = summary.sort_values("seed")["seed"].astype(str).groupby(place).agg(" ".join)
     keys = [cell_key(row, preset) for row in heads.to_dict("records")]
-    links = {"mlflow_experiment": heads["experiment"], "mlflow_filter": [search(key) for key in keys]}
+    links: dict[str, Any] = {"mlflow_experiment": heads["experiment"], "mlflow_filter": [search(key) for key in keys]}
     order = [*[n for n in ALWAYS if n in names], *[n for n in names if n not in ALWAYS]]
     return heads[order].assign(n=n, seeds=seeds, **counts, **rates, measure=heads["measure"], **_final(summary, place), **links)
 

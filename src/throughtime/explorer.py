@@ -60,7 +60,7 @@ def explore(found: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]], preset: str,
 
 
 def _chosen(summaries: Iterable[pd.DataFrame], most: int) -> set[str]:
-    """The keys of the networks whose curves are kept: lowest seeds first, and among those in the order of their digests, which is a fair sample."""
+    """The keys of the networks whose curves are kept: lowest seeds first, and among those in the order of their digests: a fair sample."""
     ranks = []
     for summary in summaries:
         ordered = summary.sort_values("seed", kind="stable")
@@ -76,7 +76,7 @@ def _lines(curves: pd.DataFrame, steps: dict[tuple[int, ...], int]) -> dict[tupl
     found: dict[tuple[str, str], list[Any]] = {}
     for (run, metric), line in rows.groupby(["run_key", "metric"], sort=False):
         at = steps.setdefault(tuple(line["step"].tolist()), len(steps))
-        found[run, metric] = [at, [_short(v) for v in line["value"]]]
+        found[str(run), str(metric)] = [at, [_short(v) for v in line["value"]]]
     return found
 
 
@@ -85,11 +85,11 @@ def _networks(summary: pd.DataFrame, lines: dict[tuple[str, str], list[Any]]) ->
     names = ["run_key", "seed", "status", "failure", "final", "diverged_at"]
     ordered = summary[names].assign(place=places(summary)).sort_values(["place", "seed"], kind="stable")
     found: dict[int, list[Any]] = {}
-    for row in ordered.itertuples(index=False):
-        drawn = [lines.get((row.run_key, metric), 0) for metric in LINES]
-        at = None if pd.isna(row.diverged_at) else int(row.diverged_at)
-        own = [int(row.seed), row.status, row.failure, _short(row.final), at, drawn if any(drawn) else 0]
-        found.setdefault(int(row.place), []).append(own)
+    for row in ordered.to_dict("records"):
+        drawn = [lines.get((row["run_key"], metric), 0) for metric in LINES]
+        at = None if pd.isna(row["diverged_at"]) else int(row["diverged_at"])
+        own = [int(row["seed"]), row["status"], row["failure"], _short(row["final"]), at, drawn if any(drawn) else 0]
+        found.setdefault(int(row["place"]), []).append(own)
     return found
 
 

@@ -40,7 +40,7 @@ def _plain(chart: Any) -> dict[str, Any]:
 
 
 def heat() -> Any:
-    """Cells of a panel: colour is the share of seeds solved; text says solved / n, and × how many diverged. The chosen one is framed."""
+    """Cells of a panel: colour is the share of seeds solved; text says solved / n, and x how many diverged. The chosen one is framed."""
     chosen = alt.param(name="chosen", value="")
     hints = [alt.Tooltip(f"{name}:N", title=name) for name in ("cell", "n", "solved", "unsolved", "diverged", "seeds")]
     bands = alt.Scale(paddingInner=0.08, paddingOuter=0.04)  # room for the frame
