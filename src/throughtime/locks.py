@@ -1,0 +1,109 @@
+"""Which of several ingests writes what. Locks follow the store, not the results folder, and vanish with their process.
+
+A SQLite file has one writer at a time: a lock file beside it is held for a whole ingest, and others wait. In any other store the work is
+shared out: a lock has a name, an *attempt* says whether it could be had just now, and ``turns`` goes through many names, free ones first.
+
+PostgreSQL's advisory locks are taken on the very connection that writes (``store.connect`` gives a process one, and no more). So what a
+killed process had sent is finished before its lock is free; of two connections, the lock's might be closed first.
+"""
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+
+from throughtime.errors import UserError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+Attempt = Callable[[str], AbstractContextManager[bool]]
+POLL = 0.1  # seconds until a lock that another process holds is tried again
+
+
+def whole(database: Path | None) -> AbstractContextManager[object]:
+    """A SQLite database for this process alone, after any other is done with it; None: nothing is locked. Its folder is made."""
+    if database is None:
+        return nullcontext()
+    path = database.resolve()  # one lock a file, whatever links lead to it
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(path.with_name(f".{path.name}.lock"))
+
+
+@contextmanager
+def unlocked(name: str) -> Iterator[bool]:
+    """An attempt that succeeds: nobody else is there."""
+    yield True
+
+
+def in_folder(folder: Path) -> Attempt:
+    """Locks between the processes that write from one results folder: files, which stay and mean nothing when nobody holds them."""
+    folder.mkdir(parents=True, exist_ok=True)
+
+    @contextmanager
+    def attempt(name: str) -> Iterator[bool]:
+        lock = FileLock(folder / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.lock", blocking=False)
+        try:
+            lock.acquire()
+        except Timeout:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            lock.release()
+
+    return attempt
+
+
+def in_database(engine: "Engine") -> Attempt:
+    """PostgreSQL's advisory locks, between all that write to one database.
+
+    Args:
+        engine: has one connection, which is the writer's too.
+    """
+    from sqlalchemy import text
+
+    def ask(function: str, name: str) -> bool:
+        number = int.from_bytes(hashlib.sha256(f"throughtime {name}".encode()).digest()[:8], signed=True)
+        with engine.connect() as connection:
+            return bool(connection.execute(text(f"SELECT {function}(:number)"), {"number": number}).scalar())
+
+    @contextmanager
+    def attempt(name: str) -> Iterator[bool]:
+        if not ask("pg_try_advisory_lock", name):
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            kept = ask("pg_advisory_unlock", name)
+        if not kept:  # the connection was lost and made again
+            raise UserError(f"PostgreSQL closed the connection while {name} was written; run again, which puts right what is doubled")
+
+    return attempt
+
+
+def turns(attempt: Attempt, names: Iterable[str]) -> Iterator[str]:
+    """Every name once, each while its lock is held; those that others hold come as they become free."""
+    waiting = list(names)
+    while waiting:
+        before = len(waiting)
+        for name in list(waiting):
+            with attempt(name) as free:
+                if free:
+                    waiting.remove(name)
+                    yield name
+        if len(waiting) == before:
+            time.sleep(POLL)
+
+
+@contextmanager
+def held(attempt: Attempt, name: str) -> Iterator[None]:
+    """One lock, waited for."""
+    for _ in turns(attempt, [name]):
+        yield
