@@ -10,7 +10,7 @@ killed process had sent is finished before its lock is free; of two connections,
 import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,12 +32,6 @@ def whole(database: Path | None) -> AbstractContextManager[object]:
     path = database.resolve()  # one lock a file, whatever links lead to it
     path.parent.mkdir(parents=True, exist_ok=True)
     return FileLock(path.with_name(f".{path.name}.lock"))
-
-
-@contextmanager
-def unlocked(name: str) -> Iterator[bool]:
-    """An attempt that succeeds: nobody else is there."""
-    yield True
 
 
 def in_folder(folder: Path) -> Attempt:
@@ -67,6 +61,7 @@ def in_database(engine: "Engine") -> Attempt:
         engine: has one connection, which is the writer's too.
     """
     from sqlalchemy import text
+    from sqlalchemy.exc import SQLAlchemyError
 
     def ask(function: str, name: str) -> bool:
         number = int.from_bytes(hashlib.sha256(f"throughtime {name}".encode()).digest()[:8], signed=True)
@@ -80,10 +75,14 @@ def in_database(engine: "Engine") -> Attempt:
             return
         try:
             yield True
-        finally:
-            kept = ask("pg_advisory_unlock", name)
-        if not kept:  # the connection was lost and made again
-            raise UserError(f"PostgreSQL closed the connection while {name} was written; run again, which puts right what is doubled")
+        except BaseException:
+            with suppress(SQLAlchemyError):  # where the connection is gone, so is the lock
+                ask("pg_advisory_unlock", name)
+            raise
+        if not ask("pg_advisory_unlock", name):  # the connection was lost, and made again
+            raise UserError(
+                f"PostgreSQL closed the connection while {name} was written; run again, which puts right what is doubled"
+            )
 
     return attempt
 
@@ -103,7 +102,7 @@ def turns(attempt: Attempt, names: Iterable[str]) -> Iterator[str]:
 
 
 @contextmanager
-def held(attempt: Attempt, name: str) -> Iterator[None]:
-    """One lock, waited for."""
-    for _ in turns(attempt, [name]):
+def held(attempt: Attempt | None, name: str) -> Iterator[None]:
+    """One lock, waited for; None: nobody else is there."""
+    for _ in turns(attempt, [name]) if attempt else [name]:
         yield

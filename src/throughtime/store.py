@@ -14,7 +14,9 @@ from throughtime.errors import UserError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from sqlalchemy import Engine
 
+PATIENCE = 10  # seconds for a server to answer
 QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
@@ -56,7 +58,7 @@ def understood(uri: str) -> Iterator[None]:
     try:
         yield
     except (MlflowException, SQLAlchemyError, sqlite3.Error) as error:
-        path, said = database(uri), " ".join(str(getattr(error, "orig", None) or error).split())[:200]
+        path, said = database(uri), " ".join(str(getattr(error, "orig", None) or error).replace(uri, shown(uri)).split())[:200]
         mend = (
             "if it holds nothing but these runs, delete it and run again"
             if path
@@ -66,16 +68,29 @@ def understood(uri: str) -> Iterator[None]:
 
 
 def shown(uri: str) -> str:
-    """The address without a password."""
+    """The address without user and password, which may also stand in its query.
+
+    >>> shown("postgresql://me:secret@db.example/mlflow?password=secret")
+    'postgresql://db.example/mlflow'
+    """
     scheme, _, rest = uri.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}" if "@" in rest else uri
+    return f"{scheme}://{rest.rpartition('@')[2].partition('?')[0]}"
+
+
+def postgresql(uri: str) -> bool:
+    """Whether the store is a PostgreSQL database, written to directly.
+
+    >>> postgresql("postgresql+psycopg2://db.example/mlflow"), postgresql("http://db.example:5000")
+    (True, False)
+    """
+    return uri.partition("://")[0].partition("+")[0] == "postgresql"
 
 
 def connect(uri: str) -> "MlflowClient":
-    """A client of the store; a SQLite database that does not exist is made.
+    """A client of the store; a SQLite database that does not exist is made, and so are MLflow's tables in PostgreSQL.
 
     Raises:
-        UserError: the server does not answer, or the store is damaged.
+        UserError: the server does not answer or does not let us in, or the store is damaged.
     """
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
@@ -88,6 +103,8 @@ def connect(uri: str) -> "MlflowClient":
             _unhurried()
             _create(path)
             _whole(path)
+        if postgresql(uri):
+            _prepare(uri)
         client = MlflowClient(tracking_uri=uri)
         client.search_experiments(max_results=1)
     return client
@@ -96,7 +113,7 @@ def connect(uri: str) -> "MlflowClient":
 def _reachable(uri: str) -> None:
     """One question with a short patience; MLflow's own client would ask for minutes."""
     try:
-        urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=10).close()
+        urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=PATIENCE).close()
     except urllib.error.HTTPError:
         pass  # it answers; whether it lets us in, it says later
     except (OSError, ValueError) as error:
@@ -129,6 +146,36 @@ def _create(path: Path) -> None:
     store.delete_experiment("0")
     store.engine.dispose()
     os.replace(part, path)
+
+
+def engine(uri: str) -> "Engine":
+    """What MLflow's client of a database in this process works with; for PostgreSQL it has one connection."""
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    found: Engine = SqlAlchemyStore(uri, "mlflow-artifacts:/").engine
+    return found
+
+
+def _prepare(uri: str) -> None:
+    """PostgreSQL answers and has MLflow's tables, which one process makes while others wait; MLflow gets one connection to it.
+
+    MLflow would try an address that does not answer ten times; here it is tried once.
+    """
+    from sqlalchemy import NullPool, create_engine, text
+
+    try:
+        first = create_engine(uri, poolclass=NullPool, connect_args={"connect_timeout": PATIENCE})
+    except ModuleNotFoundError as error:
+        install = "pip install --no-deps -r requirements-postgres.lock"
+        raise UserError(f"{shown(uri)}: PostgreSQL needs the package {error.name}: {install}") from None
+    except ValueError:
+        raise UserError(f"{shown(uri)}: no address of a database: postgresql://USER:PASSWORD@HOST:PORT/DATABASE") from None
+    os.environ["MLFLOW_SQLALCHEMYSTORE_POOLCLASS"] = "AssertionPool"  # see locks.py; a second connection would be an error
+    for name in ("POOL_SIZE", "MAX_OVERFLOW"):  # of another class of pool
+        os.environ.pop(f"MLFLOW_SQLALCHEMYSTORE_{name}", None)
+    with first.connect() as connection:
+        connection.execute(text("SELECT pg_advisory_lock(hashtext('throughtime tables'))"))  # until the connection is closed
+        engine(uri)
 
 
 def _whole(path: Path) -> None:

@@ -1,10 +1,12 @@
 """Tables -> MLflow: every trained network one run, every grid cell one run of a summary experiment. Written, never read back.
 
-One process at a time fills the store (a file lock). What makes it safe to run again, after a kill at any moment, or N times at once:
+What makes it safe to run again, after a kill at any moment, or N times at once:
 
-- a run is known by its tag ``run_key``; all of an experiment's runs are looked up once;
+- records are looked up and written bucket by bucket, each by one process at a time (locks.py): a SQLite database is one bucket; elsewhere a
+  bucket is the records whose key begins alike, one of 16 hex digits, and several ingests share the work;
+- a run is known by its tag ``run_key``; all runs of a bucket are looked up once;
 - a run is up to date if its status is terminal and its tag ``content_sha``, written LAST, is that of the record;
-- any other run of that key is deleted and written anew;
+- any other run of that key is deleted and written anew; an artifact of this disk that is gone or differs is put back;
 - a new SQLite database is made under another name and renamed when it is whole.
 
 Runs that the plan no longer asks for stay; ``rm -r results/mlflow`` and a new ingest give a store of the present tables alone.
@@ -15,22 +17,20 @@ import getpass
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock
-
-from throughtime import yamls
+from throughtime import locks, yamls
 from throughtime.collect import write_json
 from throughtime.experiment import Plan, digest
 from throughtime.files import aside, replace
 from throughtime.gather import find, overview
 from throughtime.provenance import git_commit
 from throughtime.records import Record, cells, networks, varying
-from throughtime.store import artifact_folder, connect, damage, database, shown, tracking_uri, understood
+from throughtime.store import artifact_folder, connect, damage, database, engine, postgresql, shown, tracking_uri, understood
 from throughtime.views import View, cell_views, network_views
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Counts:
     """What an ingest did: runs of networks, cells and overviews together.
 
     Attributes:
-        new, skipped, replaced: runs written, found up to date, deleted and written anew.
+        new, skipped, replaced: runs written, found up to date, written anew in place of another or given back an artifact.
         networks: how many of them all are trained networks.
         sources: experiment -> which tables were read.
     """
@@ -65,7 +65,7 @@ class Counts:
 def ingest(
     root: Path, results: Path, plan: Plan, preset: str, uri: str | None = None, progress: Callable[[int], None] | None = None
 ) -> Counts:
-    """Bring the MLflow store up to date with the tables that exist.
+    """Bring the MLflow store up to date with the tables that exist. When it returns, all is recorded, whoever wrote it.
 
     Args:
         root: the project's folder: its commit, its experiments' questions.
@@ -81,17 +81,25 @@ def ingest(
     counts = Counts()
     uri = tracking_uri(root, results, uri)
     (results / "mlflow").mkdir(parents=True, exist_ok=True)
-    with FileLock(results / "mlflow" / "ingest.lock"):
+    with locks.whole(database(uri)):
         _heal(results, uri)
         client = connect(uri)
         numbers: dict[str, str] = {}
         with understood(uri):
+            attempt = _attempt(uri, results)
             for experiment in _experiments(results, plan):
-                for shelf, records in _shelves(client, uri, root, results, plan, preset, experiment, counts):
+                for shelf, records in _shelves(client, attempt, uri, root, results, plan, preset, experiment, counts):
                     shelf.fill(records, counts, progress)
                     numbers[shelf.name] = shelf.id
         write_json({"server": shown(uri) if _remote(uri) else "", "experiments": numbers}, results / "mlflow" / NUMBERS)
     return counts
+
+
+def _attempt(uri: str, results: Path) -> locks.Attempt | None:
+    """How buckets are shared out; None: nobody else is there."""
+    if database(uri):
+        return None
+    return locks.in_database(engine(uri)) if postgresql(uri) else locks.in_folder(results / "mlflow" / "locks")
 
 
 def _heal(results: Path, uri: str) -> None:
@@ -115,7 +123,15 @@ def _experiments(results: Path, plan: Plan) -> list[str]:
 
 
 def _shelves(
-    client: "MlflowClient", uri: str, root: Path, results: Path, plan: Plan, preset: str, experiment: str, counts: Counts
+    client: "MlflowClient",
+    attempt: locks.Attempt | None,
+    uri: str,
+    root: Path,
+    results: Path,
+    plan: Plan,
+    preset: str,
+    experiment: str,
+    counts: Counts,
 ) -> "Iterator[tuple[Shelf, list[Record]]]":
     """The MLflow experiments of one suite experiment, each with its records."""
     found, differing = find(results, plan, experiment), varying(plan, experiment)
@@ -125,14 +141,14 @@ def _shelves(
         counts.sources[experiment] = found.source
         counts.networks += len(found.summary)
         yield (
-            Shelf.open(client, uri, results, experiment, note, network_views(preset, differing), origin),
+            Shelf.open(client, attempt, uri, results, experiment, note, network_views(preset, differing), origin),
             list(networks(found.summary, found.curves, preset, found.made)),
         )
         grid_cells = list(cells(found.summary, differing, preset, found.made))
     page = overview(found, grid_cells, results, experiment, preset)
     if page.files:
         views = cell_views(preset, differing) if found is not None else []
-        yield Shelf.open(client, uri, results, f"{experiment} summary", note, views, origin), [*grid_cells, page]
+        yield Shelf.open(client, attempt, uri, results, f"{experiment} summary", note, views, origin), [*grid_cells, page]
 
 
 def _origin(root: Path, experiment: str) -> dict[str, str]:
@@ -162,53 +178,91 @@ class Shelf:
     """One MLflow experiment, open for writing.
 
     Attributes:
+        attempt: how its buckets are shared out; None: nobody else is there, and all is one bucket.
         name, id: as MLflow has them.
         folder: where its artifacts lie; None: the server keeps them.
-        known: record key -> its runs, as they were when opened.
     """
 
     client: "MlflowClient"
+    attempt: locks.Attempt | None
     name: str
     id: str
     folder: Path | None
     origin: dict[str, str]
-    known: dict[str, list["Run"]]
 
     @classmethod
     def open(
-        cls, client: "MlflowClient", uri: str, results: Path, name: str, note: str, views: list[View], origin: dict[str, str]
+        cls,
+        client: "MlflowClient",
+        attempt: locks.Attempt | None,
+        uri: str,
+        results: Path,
+        name: str,
+        note: str,
+        views: list[View],
+        origin: dict[str, str],
     ) -> "Shelf":
         """The experiment of that name, made or restored where needed, with its note and views."""
         slug = name.replace(" ", "-")
         remote = _remote(uri)
-        found = client.get_experiment_by_name(name)
-        if found is None:
-            location = None if remote else f"mlflow-artifacts:/{slug}"
-            found = client.get_experiment(client.create_experiment(name, artifact_location=location))
-        if found.lifecycle_stage == "deleted":
-            client.restore_experiment(found.experiment_id)
         wanted = {"mlflow.note.content": note, "mlflow.experimentKind": "custom_model_development"} | dict(v.tag for v in views)
-        for key, value in wanted.items():
-            if found.tags.get(key) != value:
-                client.set_experiment_tag(found.experiment_id, key, value)
+        with locks.held(attempt, name):
+            found = client.get_experiment_by_name(name)
+            if found is None:
+                location = None if remote else f"mlflow-artifacts:/{slug}"
+                found = client.get_experiment(client.create_experiment(name, artifact_location=location))
+            if found.lifecycle_stage == "deleted":
+                client.restore_experiment(found.experiment_id)
+            for key, value in wanted.items():
+                if found.tags.get(key) != value:
+                    client.set_experiment_tag(found.experiment_id, key, value)
         folder = None if remote else artifact_folder(results) / slug
-        return cls(client, name, found.experiment_id, folder, origin, _known(client, found.experiment_id))
+        return cls(client, attempt, name, found.experiment_id, folder, origin)
 
-    def fill(self, records: Iterable[Record], counts: Counts, progress: Callable[[int], None] | None = None) -> None:
+    def fill(self, records: list[Record], counts: Counts, progress: Callable[[int], None] | None = None) -> None:
         """Write the records that are not up to date."""
+        for first, bucket in self._buckets(records):
+            known = _known(self.client, self.id, first)
+            for record in bucket:
+                self._settle(record, known.get(record.key, []), counts)
+                if progress:
+                    progress(counts.new + counts.skipped + counts.replaced)
+
+    def _buckets(self, records: list[Record]) -> Iterator[tuple[str, list[Record]]]:
+        """How the keys of a bucket begin, and its records; each while no other process has it."""
+        if self.attempt is None:
+            yield "", records
+            return
+        buckets: dict[str, list[Record]] = {}
         for record in records:
-            runs, sha = self.known.get(record.key, []), record.sha
-            current = [r for r in runs if r.data.tags.get("content_sha") == sha and r.info.status in TERMINAL]
-            for run in [r for r in runs if r not in current[:1]]:
-                self._delete(run.info.run_id)
-            if current:
-                counts.skipped += 1
-            else:
-                self._write(record, sha)
-                counts.replaced += bool(runs)
-                counts.new += not runs
-            if progress:
-                progress(counts.new + counts.skipped + counts.replaced)
+            buckets.setdefault(f"{self.name}/{record.key[0]}", []).append(record)
+        for name in locks.turns(self.attempt, buckets):
+            yield name[-1], buckets[name]
+
+    def _settle(self, record: Record, runs: "list[Run]", counts: Counts) -> None:
+        """Bring one record up to date, whose runs so far are these."""
+        sha = record.sha
+        current = [r for r in runs if r.data.tags.get("content_sha") == sha and r.info.status in TERMINAL]
+        for run in [r for r in runs if r not in current[:1]]:
+            self._delete(run.info.run_id)
+        if not current:
+            self._write(record, sha)
+        mended = bool(current) and self._mend(current[0].info.run_id, record.files)
+        counts.new += not runs
+        counts.replaced += bool(runs) and (mended or not current)
+        counts.skipped += bool(current) and not mended
+
+    def _mend(self, run_id: str, files: dict[str, bytes]) -> bool:
+        """Put back the artifacts on this disk that are gone or differ, in size or in content; whether there were any."""
+        if self.folder is None:
+            return False
+        broken = {name: content for name, content in files.items() if not _holds(self._place(run_id, name), content)}
+        self._attach(run_id, broken)
+        return bool(broken)
+
+    def _place(self, run_id: str, name: str) -> Path:
+        assert self.folder is not None
+        return self.folder / run_id / "artifacts" / name
 
     def _delete(self, run_id: str) -> None:
         self.client.delete_run(run_id)
@@ -237,8 +291,7 @@ class Shelf:
             if self.folder is None:
                 self._upload(run_id, name, content)
             else:
-                path = self.folder / run_id / "artifacts" / name
-                replace(path, content)
+                replace(self._place(run_id, name), content)
 
     def _upload(self, run_id: str, name: str, content: bytes) -> None:
         with tempfile.TemporaryDirectory() as folder:
@@ -248,12 +301,21 @@ class Shelf:
             self.client.log_artifact(run_id, str(path), None if parent == "." else parent)
 
 
-def _known(client: "MlflowClient", experiment_id: str) -> dict[str, list["Run"]]:
+def _holds(path: Path, content: bytes) -> bool:
+    try:
+        return path.stat().st_size == len(content) and path.read_bytes() == content
+    except OSError:
+        return False
+
+
+def _known(client: "MlflowClient", experiment_id: str, first: str) -> dict[str, list["Run"]]:
+    """Record key -> its runs, of the keys that begin with ``first``."""
+    wanted = f"tags.run_key LIKE '{first}%'" if first else ""
     known: dict[str, list[Run]] = {}
     token: str | None = None
     with _uncollected():
         while True:
-            page = client.search_runs([experiment_id], max_results=5000, page_token=token)
+            page = client.search_runs([experiment_id], wanted, max_results=5000, page_token=token)
             for run in page:
                 known.setdefault(run.data.tags.get("run_key", ""), []).append(run)
             token = page.token

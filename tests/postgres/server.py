@@ -164,7 +164,9 @@ def server() -> Iterator[Server]:
         try:
             process = _up(running)
             yield running
-            process.send_signal(signal.SIGINT)  # "fast": ends sessions, writes everything; what does not end by itself is swept away
+            process.send_signal(
+                signal.SIGINT
+            )  # "fast": ends sessions, writes everything; what does not end by itself is swept away
             with suppress(subprocess.TimeoutExpired):
                 process.wait(PATIENCE / 4)
         finally:
