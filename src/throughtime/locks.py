@@ -3,8 +3,9 @@
 A SQLite file has one writer at a time: a lock file beside it is held for a whole ingest, and others wait. In any other store the work is
 shared out: a lock has a name, an *attempt* says whether it could be had just now, and ``turns`` goes through many names, free ones first.
 
-PostgreSQL's advisory locks are taken on the very connection that writes (``store.connect`` gives a process one, and no more). So what a
-killed process had sent is finished before its lock is free; of two connections, the lock's might be closed first.
+A killed client may have sent a last COMMIT, and its lock be free before that is done. In PostgreSQL whoever takes a lock first waits for
+every transaction that has written to MLflow's runs; a SQLite database ends with its process; a server's last request is not waited for, and
+a run that it so doubles is put right by the next ingest.
 """
 
 import hashlib
@@ -16,10 +17,10 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from throughtime.errors import UserError
+from throughtime.store import PATIENCE
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection
 
 Attempt = Callable[[str], AbstractContextManager[bool]]
 POLL = 0.1  # seconds until a lock that another process holds is tried again
@@ -54,35 +55,34 @@ def in_folder(folder: Path) -> Attempt:
     return attempt
 
 
-def in_database(engine: "Engine") -> Attempt:
+def in_database(connection: "Connection") -> Attempt:
     """PostgreSQL's advisory locks, between all that write to one database.
 
     Args:
-        engine: has one connection, which is the writer's too.
+        connection: the locks' own; they are free when it ends.
     """
     from sqlalchemy import text
     from sqlalchemy.exc import SQLAlchemyError
 
-    def ask(function: str, name: str) -> bool:
-        number = int.from_bytes(hashlib.sha256(f"throughtime {name}".encode()).digest()[:8], signed=True)
-        with engine.connect() as connection:
-            return bool(connection.execute(text(f"SELECT {function}(:number)"), {"number": number}).scalar())
+    def ask(statement: str) -> object:
+        with connection.begin():
+            answer = connection.execute(text(statement))
+            return answer.scalar() if answer.returns_rows else None
 
     @contextmanager
     def attempt(name: str) -> Iterator[bool]:
-        if not ask("pg_try_advisory_lock", name):
+        number = int.from_bytes(hashlib.sha256(f"throughtime {name}".encode()).digest()[:8], signed=True)
+        if not ask(f"SELECT pg_try_advisory_lock({number})"):
             yield False
             return
         try:
+            ask(f"SET LOCAL lock_timeout = '{PATIENCE}s'; LOCK TABLE runs IN SHARE MODE")  # those who write to it are done now
             yield True
         except BaseException:
             with suppress(SQLAlchemyError):  # where the connection is gone, so is the lock
-                ask("pg_advisory_unlock", name)
+                ask(f"SELECT pg_advisory_unlock({number})")
             raise
-        if not ask("pg_advisory_unlock", name):  # the connection was lost, and made again
-            raise UserError(
-                f"PostgreSQL closed the connection while {name} was written; run again, which puts right what is doubled"
-            )
+        ask(f"SELECT pg_advisory_unlock({number})")  # raises where the connection was lost meanwhile, and the lock with it
 
     return attempt
 

@@ -149,7 +149,7 @@ def _create(path: Path) -> None:
 
 
 def engine(uri: str) -> "Engine":
-    """What MLflow's client of a database in this process works with; for PostgreSQL it has one connection."""
+    """What MLflow's client of a database works with in this process; what an empty database lacks is made."""
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     found: Engine = SqlAlchemyStore(uri, "mlflow-artifacts:/").engine
@@ -157,7 +157,7 @@ def engine(uri: str) -> "Engine":
 
 
 def _prepare(uri: str) -> None:
-    """PostgreSQL answers and has MLflow's tables, which one process makes while others wait; MLflow gets one connection to it.
+    """PostgreSQL answers and has MLflow's tables, which one process makes while others wait.
 
     MLflow would try an address that does not answer ten times; here it is tried once.
     """
@@ -170,9 +170,6 @@ def _prepare(uri: str) -> None:
         raise UserError(f"{shown(uri)}: PostgreSQL needs the package {error.name}: {install}") from None
     except ValueError:
         raise UserError(f"{shown(uri)}: no address of a database: postgresql://USER:PASSWORD@HOST:PORT/DATABASE") from None
-    os.environ["MLFLOW_SQLALCHEMYSTORE_POOLCLASS"] = "AssertionPool"  # see locks.py; a second connection would be an error
-    for name in ("POOL_SIZE", "MAX_OVERFLOW"):  # of another class of pool
-        os.environ.pop(f"MLFLOW_SQLALCHEMYSTORE_{name}", None)
     with first.connect() as connection:
         connection.execute(text("SELECT pg_advisory_lock(hashtext('throughtime tables'))"))  # until the connection is closed
         engine(uri)

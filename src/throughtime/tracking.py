@@ -85,8 +85,7 @@ def ingest(
         _heal(results, uri)
         client = connect(uri)
         numbers: dict[str, str] = {}
-        with understood(uri):
-            attempt = _attempt(uri, results)
+        with understood(uri), _attempt(uri, results) as attempt:
             for experiment in _experiments(results, plan):
                 for shelf, records in _shelves(client, attempt, uri, root, results, plan, preset, experiment, counts):
                     shelf.fill(records, counts, progress)
@@ -95,11 +94,16 @@ def ingest(
     return counts
 
 
-def _attempt(uri: str, results: Path) -> locks.Attempt | None:
+@contextmanager
+def _attempt(uri: str, results: Path) -> Iterator[locks.Attempt | None]:
     """How buckets are shared out; None: nobody else is there."""
     if database(uri):
-        return None
-    return locks.in_database(engine(uri)) if postgresql(uri) else locks.in_folder(results / "mlflow" / "locks")
+        yield None
+    elif postgresql(uri):
+        with engine(uri).connect() as connection:
+            yield locks.in_database(connection)
+    else:
+        yield locks.in_folder(results / "mlflow" / "locks")
 
 
 def _heal(results: Path, uri: str) -> None:
