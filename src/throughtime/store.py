@@ -103,7 +103,8 @@ def connect(uri: str) -> "MlflowClient":
             _unhurried()
             _create(path)
             _whole(path)
-        if postgresql(uri):
+        elif postgresql(uri):
+            _unhurried()
             _prepare(uri)
         client = MlflowClient(tracking_uri=uri)
         client.search_experiments(max_results=1)
@@ -123,13 +124,19 @@ def _reachable(uri: str) -> None:
 
 @cache
 def _unhurried() -> None:
-    """SQLite no longer waits for the disk at every commit: a kill still loses nothing, and after a power cut the store is rebuilt."""
+    """A database no longer waits for the disk at every commit: a kill still loses nothing.
+
+    After a power cut a SQLite store is rebuilt; PostgreSQL is whole, without the last second, which the next ingest writes again.
+    """
     from sqlalchemy import Engine, event
 
     @event.listens_for(Engine, "connect")
     def connected(connection: Any, record: Any) -> None:
         if isinstance(connection, sqlite3.Connection):
             connection.execute("PRAGMA synchronous = OFF")
+        else:
+            connection.cursor().execute("SET synchronous_commit = off")
+            connection.commit()
 
 
 def _create(path: Path) -> None:
