@@ -185,6 +185,7 @@ class Shelf:
         attempt: how its buckets are shared out; None: nobody else is there, and all is one bucket.
         name, id: as MLflow has them.
         folder: where its artifacts lie; None: the server keeps them.
+        datasets: those that are in it for certain.
     """
 
     client: "MlflowClient"
@@ -193,6 +194,7 @@ class Shelf:
     id: str
     folder: Path | None
     origin: dict[str, str]
+    datasets: set[str] = field(default_factory=set)
 
     @classmethod
     def open(
@@ -283,12 +285,22 @@ class Shelf:
         points += [Metric(name, value, end or 0, step) for name, step, value in record.curves]
         parameters = [Param(name, value) for name, value in record.params.items()]
         if record.dataset:
-            self.client.log_inputs(run_id, [_input(record.dataset)])
+            self._describe(run_id, record.dataset)
         for first in range(0, max(len(points), 1), 900):  # a call takes 1,000 entities
             self.client.log_batch(run_id, points[first : first + 900], parameters if first == 0 else [], synchronous=True)
         self._attach(run_id, record.files)
         self.client.set_terminated(run_id, "FINISHED", end)
         self.client.set_tag(run_id, "content_sha", sha)
+
+    def _describe(self, run_id: str, dataset: dict[str, Any]) -> None:
+        """Say what a run was trained on. All buckets share a dataset's row, which MLflow fails to make where two processes do at once."""
+        key, described = digest(dataset), [_input(dataset)]
+        if key in self.datasets:
+            self.client.log_inputs(run_id, described)
+        else:
+            with locks.held(self.attempt, f"{self.name} datasets"):
+                self.client.log_inputs(run_id, described)
+            self.datasets.add(key)
 
     def _attach(self, run_id: str, files: dict[str, bytes]) -> None:
         for name, content in files.items():

@@ -97,12 +97,12 @@ class Ingests:
 
     def finish(self) -> "Ingests":
         """Wait for all of them; those that were not killed must have come to a good end."""
-        for process in self.processes:
-            out, said = process.communicate()
+        ends = [(process, *process.communicate()) for process in self.processes]
+        self.seconds = time.monotonic() - self.began
+        for process, out, said in ends:
             assert process.returncode in (0, -signal.SIGKILL), said
             if process.returncode == 0:
                 self.each.append(json.loads(out.splitlines()[-1]))
-        self.seconds = time.monotonic() - self.began
         return self
 
     @property
@@ -155,14 +155,18 @@ JOIN tags tag ON tag.run_uuid = entry.run_uuid AND tag.key = 'run_key'
 JOIN runs run ON run.run_uuid = entry.run_uuid AND run.lifecycle_stage = 'active' {more}"""
 
 
-def check_exact(ask: Ask, results: Path, seeds: int) -> None:
-    """Every record is one finished run with its sum; none is missing, none is there twice, and each has all it should hold."""
+def check_exact(ask: Ask, results: Path, seeds: int, shares: bool = False) -> None:
+    """Every record is one finished run with its sum; none is missing, none is there twice, and each has all it should hold.
+
+    A cell's name, so its sum, depends on what the plan varies: the plan of a share may vary less.
+    """
     trained, of_cells = wanted(results, seeds)
     assert len(trained) == 200 * seeds
     assert len(of_cells) == CELLS
     assert sorted(ask(RUNS.format(name="clipping"))) == sorted((r.key, r.sha, "FINISHED") for r in trained)
     found = ask(RUNS.format(name="clipping summary"))
-    assert {(r.key, r.sha, "FINISHED") for r in of_cells} < set(found)
+    assert shares or {(r.key, r.sha, "FINISHED") for r in of_cells} < set(found)
+    assert {r.key for r in of_cells} < {key for key, _, _ in found}
     assert len(found) == CELLS + 1  # the overview
     counted = f"GROUP BY tag.value HAVING tag.value IN ({', '.join(repr(r.key) for r in trained)})"
     for table, sizes in {
@@ -203,7 +207,7 @@ def test_8_processes_record_a_share_each(postgres: Server, some: Path, capsys: p
     uri = postgres.create("shares")
     ingests = together(uri, SOME, *[some] * 8, shares=True)
     note(capsys, "8 processes, a share each", ingests)
-    check_exact(asking(postgres, uri), some, SOME)
+    check_exact(asking(postgres, uri), some, SOME, shares=True)
     assert sum(ingests.new) == 400 + CELLS + 1
     assert sum(replaced for _, _, replaced in ingests.each) <= 7, "the overview alone differs from share to share"
 
@@ -293,7 +297,7 @@ def test_an_advisory_lock_has_one_holder_and_ends_with_its_connection(postgres: 
             postgres.ask("locks", f"SELECT pg_terminate_backend({holder[0]}, 10000)")
             with first("clipping/a") as free:
                 assert free
-            with pytest.raises(Exception, match="terminat|closed"), second("clipping/a"):
+            with pytest.raises(Exception, match=r"terminat|closed"), second("clipping/a"):
                 pass
             other.invalidate()
 

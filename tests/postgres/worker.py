@@ -1,6 +1,6 @@
-"""One ingest of several: ``python -m tests.postgres.worker RESULTS SEEDS SHARE OF``. Its last line is how many runs were new, unchanged, replaced.
+"""One ingest of several: ``python -m tests.postgres.worker RESULTS SEEDS SHARE OF``, into MLFLOW_TRACKING_URI.
 
-The networks are those of ``plan(SEEDS)``, of whose jobs it takes every OF-th; the store is MLFLOW_TRACKING_URI.
+The networks are those of ``plan(SEEDS)``, of whose jobs it takes every OF-th. Its last line is how many runs were new, unchanged, replaced.
 """
 
 import json
