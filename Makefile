@@ -6,7 +6,7 @@ READY := .venv/.ready
 ARGS ?=# more options for snakemake, e.g. make ARGS="--cores 1"
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: laptop setup test lint smoke paper figures report ui faults test-slurm test-scale bench salvage clean help
+.PHONY: laptop setup test lint smoke paper figures report ui faults test-slurm test-postgres test-scale bench salvage clean help
 .DEFAULT_GOAL := laptop
 
 laptop: setup ## the whole pipeline at laptop size: under 20 minutes on 2 cores (what a bare `make` does)
@@ -65,6 +65,13 @@ test-slurm: setup ## the pipeline on a real Slurm, which is started for it and s
 	@$(BIN)/python -m pip install -qq --no-deps --requirement requirements-slurm.lock
 	@$(BIN)/python -m pytest -q tests/cluster; code=$$?; \
 	  $(BIN)/python -m pip uninstall -qq -y --requirement requirements-slurm.lock; exit $$code
+
+test-postgres: setup ## MLflow on a real PostgreSQL, started and stopped again: some 14 minutes on 2 cores; installs Debian's package where root may
+	@which postgres > /dev/null 2>&1 || ls /usr/lib/postgresql/*/bin/postgres > /dev/null 2>&1 || test "$$(id -u)" != 0 || \
+	  { apt-get update -qq && apt-get install -qq -y --no-install-recommends postgresql; } > /dev/null
+	@$(BIN)/python -m pip install -qq --no-deps --requirement requirements-postgres.lock
+	@$(BIN)/python -m pytest -q -s tests/postgres; code=$$?; \
+	  $(BIN)/python -m pip uninstall -qq -y --requirement requirements-postgres.lock; exit $$code
 
 test-scale: setup ## 100,000 networks with made-up results: seconds and memory of every stage; fails where one grows faster than linearly
 	@$(BIN)/python -m tests.scale.measure
