@@ -225,8 +225,9 @@ def test_kill_of_some_of_8_midway(killed: int, postgres: Server, some: Path, cap
         time.sleep(POLL)
     ingests.kill(killed)
     ingests.finish()
-    note(capsys, f"8 processes, {killed} killed", ingests)
-    if killed == 8:
+    if killed < 8:
+        note(capsys, f"8 processes, {killed} killed", ingests)
+    else:
         left = ask("SELECT count(*) FROM runs")[0][0]
         assert 100 <= left < 400
         again = together(uri, SOME, some)
