@@ -66,7 +66,7 @@ test-slurm: setup ## the pipeline on a real Slurm, which is started for it and s
 	@$(BIN)/python -m pytest -q tests/cluster; code=$$?; \
 	  $(BIN)/python -m pip uninstall -qq -y --requirement requirements-slurm.lock; exit $$code
 
-test-postgres: setup ## MLflow on a real PostgreSQL, started and stopped again: some 14 minutes on 2 cores; installs Debian's package where root may
+test-postgres: setup ## MLflow on a real PostgreSQL, started and stopped again: some 7 minutes on 2 cores; installs Debian's package where root may
 	@which postgres > /dev/null 2>&1 || ls /usr/lib/postgresql/*/bin/postgres > /dev/null 2>&1 || test "$$(id -u)" != 0 || \
 	  { apt-get update -qq && apt-get install -qq -y --no-install-recommends postgresql; } > /dev/null
 	@$(BIN)/python -m pip install -qq --no-deps --requirement requirements-postgres.lock
