@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from tests import plausible
-from throughtime import plotting, tables
+from throughtime import companion, plotting, tables
 from throughtime.discovery import load
 from throughtime.experiment import Job, Plan, Project
 from throughtime.plotting import Results
@@ -70,6 +70,9 @@ def test_drawn_from_plausible_tables(name, plan):
     printed = drawn(name, results)
     if name != "atlas":  # which draws a part of what it reads
         assert printed.startswith(f"n = {len(results.summary):,} networks")
+    behind = plotting.behind(plotting.load_figure(ROOT / "experiments" / name / "figure.py"), results)
+    beside = companion.cells(behind, "smoke")
+    assert printed.startswith(f"n = {beside['n'].sum():,} networks, of which n_diverged = {beside['diverged'].sum():,} ")
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if SMOKE.experiments[name].sweeps or SMOKE.experiments[name].reads])
@@ -120,7 +123,7 @@ def test_drawing_imports_neither_torch_nor_mlflow(tmp_path, plan):
         tables.write(getattr(results, name), name, tmp_path / "results" / "brackets" / f"{name}.parquet")
     code = (
         "import sys; from pathlib import Path; from throughtime import plotting, compare; "
-        f"plotting.draw(Path({str(ROOT)!r}), 'brackets', Path({str(tmp_path / 'results')!r}), Path({str(tmp_path / 'out')!r})); "
+        f"plotting.draw(Path({str(ROOT)!r}), 'brackets', Path({str(tmp_path / 'results')!r}), Path({str(tmp_path / 'out')!r}), 'laptop'); "
         "print([m for m in ('torch', 'mlflow', 'matplotlib') if m in sys.modules])"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -58,8 +58,8 @@ def texts(ax) -> list[str]:
 
 
 def test_equal_tables_give_equal_bytes(project):
-    first, second = (plotting.draw(project, "clipping", project / "results", project / out) for out in ("one", "two"))
-    assert [p.name for p in first] == ["clipping.png", "clipping.pdf", "clipping.svg", "clipping.md"]
+    first, second = (plotting.draw(project, "clipping", project / "results", project / out, "laptop") for out in ("one", "two"))
+    assert [p.name for p in first] == ["clipping.png", "clipping.pdf", "clipping.svg", "clipping.md", "clipping.csv"]
     for a, b in zip(first, second, strict=True):
         assert a.read_bytes() == b.read_bytes()
     assert first[0].read_bytes()[:4] == b"\x89PNG"
@@ -68,9 +68,9 @@ def test_equal_tables_give_equal_bytes(project):
 
 
 def test_a_users_own_style_changes_nothing(project):
-    (before,) = plotting.draw(project, "clipping", project / "results", project / "one")[:1]
+    (before,) = plotting.draw(project, "clipping", project / "results", project / "one", "laptop")[:1]
     with mpl.rc_context({"font.size": 30, "axes.facecolor": "red", "savefig.dpi": 30}):
-        (after,) = plotting.draw(project, "clipping", project / "results", project / "two")[:1]
+        (after,) = plotting.draw(project, "clipping", project / "results", project / "two", "laptop")[:1]
     assert before.read_bytes() == after.read_bytes()
     assert mpl.rcParams["font.size"] == mpl.rcParamsDefault["font.size"]
 
@@ -82,7 +82,7 @@ def test_figure_and_caption_state_n_and_n_diverged(project):
     said = f"n = {n} networks, of which n_diverged = {diverged} (×; counted as failures); 3 seeds a grid cell"
     fig = plotting.load_figure(project / "experiments" / "clipping" / "figure.py").figure(results)
     assert [t.get_text() for t in fig.texts] == ["A title", said]
-    plotting.draw(project, "clipping", project / "results", project / "out")
+    plotting.draw(project, "clipping", project / "results", project / "out", "laptop")
     assert (project / "out" / "clipping.md").read_text() == f"A title: {said}\n"
 
 
@@ -91,15 +91,15 @@ def test_a_figure_without_its_two_functions_is_refused(project, old, new):
     path = project / "experiments" / "clipping" / "figure.py"
     path.write_text(FIGURE.replace(old, new))
     with pytest.raises(UserError, match=f"figure.py: it has no '{old[4:]}'; add it"):
-        plotting.draw(project, "clipping", project / "results", project / "out")
+        plotting.draw(project, "clipping", project / "results", project / "out", "laptop")
 
 
 def test_a_missing_figure_or_table_is_a_users_error(project, tmp_path):
     with pytest.raises(UserError, match="run `snakemake clipping`"):
-        plotting.draw(project, "clipping", tmp_path / "nowhere", project / "out")
+        plotting.draw(project, "clipping", tmp_path / "nowhere", project / "out", "laptop")
     (project / "experiments" / "clipping" / "figure.py").unlink()
     with pytest.raises(UserError, match="no such file; add it, with figure and caption"):
-        plotting.draw(project, "clipping", project / "results", project / "out")
+        plotting.draw(project, "clipping", project / "results", project / "out", "laptop")
 
 
 def probed(results: Results, steps: dict[str, list[int]]) -> Results:

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from tests import synthetic
-from throughtime import store, tables, tracking
+from throughtime import companion, store, tables, tracking
 from throughtime.collect import JOB_TABLES
 from throughtime.errors import UserError
 from throughtime.experiment import Plan
@@ -370,6 +370,28 @@ def test_saved_views_name_parameters_and_metrics_that_runs_have(results: Path) -
 
 
 # Mistakes ------------------------------------------------------------------------------------------------------------------
+
+
+def test_the_numbers_of_experiments_are_left_for_the_report(results: Path) -> None:
+    synthetic.write_jobs(SMALL, results)
+    ingest(results)
+    said = json.loads((results / "mlflow" / tracking.NUMBERS).read_text())
+    client = store.connect(store.tracking_uri(results, results))
+    assert said["server"] == ""  # the address of a database is nobody's to open
+    assert {client.get_experiment(number).name: number for number in said["experiments"].values()} == said["experiments"]
+    assert set(said["experiments"]) == {"clipping", "clipping summary"}
+
+
+def test_a_companion_tables_filter_finds_the_runs_of_its_row(results: Path) -> None:
+    synthetic.write_jobs(SMALL, results)
+    ingest(results)
+    client = store.connect(store.tracking_uri(results, results))
+    summary = synthetic.summary(SMALL).summary
+    for row in companion.cells(summary, "smoke").to_dict("records"):
+        number = client.get_experiment_by_name(row["mlflow_experiment"]).experiment_id
+        found = client.search_runs([number], row["mlflow_filter"])
+        assert keys(found) == sorted(summary.loc[summary["gain"] == row["gain"], "run_key"])
+        assert len(found) == row["n"]
 
 
 def test_environment_goes_before_config_before_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
