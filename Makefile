@@ -6,7 +6,7 @@ READY := .venv/.ready
 ARGS ?=# more options for snakemake, e.g. make ARGS="--cores 1"
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: laptop setup test lint smoke paper figures report ui faults test-slurm test-postgres test-scale bench salvage clean help
+.PHONY: laptop setup test lint smoke paper figures report ui faults test-slurm test-postgres test-browser test-scale bench salvage clean help
 .DEFAULT_GOAL := laptop
 
 laptop: setup ## the whole pipeline at laptop size: under 20 minutes on 2 cores (what a bare `make` does)
@@ -58,20 +58,28 @@ ui: setup ## the MLflow UI, on this machine only
 faults: setup ## kills, full disks, damaged files, moved clocks: some 10 minutes; as root it also mounts file systems
 	@$(BIN)/python -m pytest -q tests/faults
 
-SLURM := slurmctld slurmd slurm-client slurmdbd munge mariadb-server
-test-slurm: setup ## the pipeline on a real Slurm, which is started for it and stopped again: some 6 minutes; as root, Debian or Ubuntu
-	@which slurmctld slurmd sbatch slurmdbd munged mariadbd > /dev/null 2>&1 || test "$$(id -u)" != 0 || \
-	  { apt-get update -qq && apt-get install -qq -y --no-install-recommends $(SLURM); } > /dev/null
-	@$(BIN)/python -m pip install -qq --no-deps --requirement requirements-slurm.lock
-	@$(BIN)/python -m pytest -q tests/cluster; code=$$?; \
-	  $(BIN)/python -m pip uninstall -qq -y --requirement requirements-slurm.lock; exit $$code
+# Debian's packages ($(2)), unless there is a program that they bring ($(1)); where root may install.
+define debian
+	@for program in $(1); do command -v $$program > /dev/null && exit; done; test "$$(id -u)" != 0 || \
+	  { apt-get update -qq && apt-get install -qq -y --no-install-recommends $(2); } > /dev/null
+endef
+# A suite of its own ($(2)), with what it needs beside requirements.lock ($(1)), which is taken out again.
+define suite
+	@$(BIN)/python -m pip install -qq --no-deps --requirement $(1)
+	@$(BIN)/python -m pytest -q $(2); code=$$?; $(BIN)/python -m pip uninstall -qq -y --requirement $(1); exit $$code
+endef
 
-test-postgres: setup ## MLflow on a real PostgreSQL, started and stopped again: some 7 minutes on 2 cores; installs Debian's package where root may
-	@which postgres > /dev/null 2>&1 || ls /usr/lib/postgresql/*/bin/postgres > /dev/null 2>&1 || test "$$(id -u)" != 0 || \
-	  { apt-get update -qq && apt-get install -qq -y --no-install-recommends postgresql; } > /dev/null
-	@$(BIN)/python -m pip install -qq --no-deps --requirement requirements-postgres.lock
-	@$(BIN)/python -m pytest -q -s tests/postgres; code=$$?; \
-	  $(BIN)/python -m pip uninstall -qq -y --requirement requirements-postgres.lock; exit $$code
+test-slurm: setup ## the pipeline on a real Slurm, which is started for it and stopped again: some 6 minutes; as root, Debian or Ubuntu
+	$(call debian,slurmctld,slurmctld slurmd slurm-client slurmdbd munge mariadb-server)
+	$(call suite,requirements-slurm.lock,tests/cluster)
+
+test-postgres: setup ## MLflow on a real PostgreSQL, which is started for it and stopped again: some 14 minutes
+	$(call debian,postgres /usr/lib/postgresql/*/bin/postgres,postgresql)
+	$(call suite,requirements-postgres.lock,-s tests/postgres)
+
+test-browser: setup ## the report and the MLflow UI in headless Chromium, on a smoke run; pictures go to results/browser
+	$(call debian,chromium chromium-browser,chromium)
+	$(call suite,requirements-browser.lock,tests/browser)
 
 test-scale: setup ## 100,000 networks with made-up results: seconds and memory of every stage; fails where one grows faster than linearly
 	@$(BIN)/python -m tests.scale.measure

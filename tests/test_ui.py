@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,7 +28,7 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from throughtime import ui
-ui.serve(Path(sys.argv[1]), Path(sys.argv[1]), None, int(sys.argv[2]))
+ui.serve(Path(sys.argv[1]), Path(sys.argv[1]), None, int(sys.argv[2]), sys.argv[3])
 """
 
 
@@ -42,10 +43,10 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @contextmanager
-def served(results: Path, port: int) -> Iterator[tuple["subprocess.Popen[str]", str]]:
+def served(results: Path, port: int, host: str = ui.HOST) -> Iterator[tuple["subprocess.Popen[str]", str]]:
     """The server in a process of its own, and what it said until it was ready."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", PROGRAM, str(results), str(port)]
+    command = [sys.executable, "-c", PROGRAM, str(results), str(port), host]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         assert process.stdout is not None
@@ -89,6 +90,53 @@ def test_it_takes_a_free_port_answers_there_and_goes_with_all_its_children(resul
             assert family
             assert not any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in family)
             assert ui.free_port(port) == port
+
+
+def asked(address: str, **headers: str) -> int:
+    """The status of a question to the server, as a browser's page asks it."""
+    body = json.dumps({"max_results": 1}).encode()
+    request = urllib.request.Request(
+        f"{address}/api/2.0/mlflow/experiments/search", body, {"Content-Type": "application/json", **headers}
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def test_told_to_it_listens_elsewhere_says_what_that_means_and_lets_no_other_page_ask(results: Path) -> None:
+    host = "127.0.0.2"
+    port = ui.free_port(0, host)
+    with served(results, port, host) as (process, said):
+        address = f"http://{host}:{port}"
+        assert f"Whoever reaches {host}:{port} can read, change and delete runs" in said
+        assert f"MLflow is at {address}/" in said
+        family = psutil.Process(process.pid).children(recursive=True)
+        assert {c.laddr.ip for p in family for c in p.net_connections() if c.status == psutil.CONN_LISTEN} == {host}
+        assert asked(address, Origin=address) == 200
+        assert asked(address, Origin="http://elsewhere.example") == 403
+        assert asked(address, Host="elsewhere.example") == 403
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+
+
+def test_everywhere_is_known_by_the_machines_names() -> None:
+    assert {socket.gethostname(), "localhost", ui.HOST} <= set(ui.known_as("0.0.0.0"))
+
+
+@pytest.mark.parametrize(
+    ("port", "host", "said"),
+    [
+        (99999, ui.HOST, "0 to 65535"),
+        (-1, ui.HOST, "0 to 65535"),
+        (0, "192.0.2.1", "192.0.2.1: cannot listen"),
+        (0, "no such name", "no such name: cannot listen"),
+    ],
+)
+def test_an_impossible_address_is_one_line(port: int, host: str, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        ui.free_port(port, host)
 
 
 def test_without_a_database_it_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

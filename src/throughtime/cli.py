@@ -55,6 +55,7 @@ def parser() -> argparse.ArgumentParser:
     add("track", commands.track, "write all trained networks to MLflow", project)
     ui = add("ui", commands.ui, "start the MLflow UI on this machine", project)
     ui.add_argument("--port", type=int, default=5000, help="another is chosen if it is taken")
+    ui.add_argument("--host", default="127.0.0.1", help="address to listen on; default: loopback, so that nobody else gets in")
     add("report", commands.report, "write the report page", project)
     add("keep", commands.keep, "keep this run's figures, summaries and captions as results/reference", project)
     verify = add("verify", commands.verify, "hold every results file against the sum that was written with it", project)

@@ -333,7 +333,7 @@ def ui(args: argparse.Namespace) -> None:
     from throughtime import ui as module
 
     project = _project(args)
-    module.serve(project.root, _results(project), project.config.mlflow.uri, args.port)
+    module.serve(project.root, _results(project), project.config.mlflow.uri, args.port, args.host)
 
 
 def report(args: argparse.Namespace) -> None:

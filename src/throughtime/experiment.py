@@ -299,7 +299,7 @@ def _as_lists(axes: dict[str, Any], where: str) -> dict[str, list[Any]]:
 
 def _known(names: list[Any], valid: Any, where: str) -> list[str]:
     for name in names:
-        if name not in valid:
+        if not isinstance(name, str) or name not in valid:
             raise UserError(f"{where}: unknown name {name!r}; {nearest(str(name), list(valid))}")
     return names
 

@@ -140,8 +140,9 @@ class Monitor:
         self._thread.join()
         self._thread = None
         self._clear()
-        self.stream.write(self._line() + "\n")
-        self.stream.flush()
+        with suppress(OSError, ValueError):  # the terminal is gone
+            self.stream.write(self._line() + "\n")
+            self.stream.flush()
         for path in (note(self.results), files.sum_path(note(self.results))):
             path.unlink(missing_ok=True)
 

@@ -1,4 +1,4 @@
-"""The MLflow UI on this machine's loopback address, with links to the saved views; no process is left behind."""
+"""The MLflow UI, on this machine's loopback address unless told otherwise, with links to the saved views; no process is left behind."""
 
 import json
 import os
@@ -20,19 +20,21 @@ from throughtime.store import QUIET, artifact_folder, database, tracking_uri
 from throughtime.views import TAG, View, unpack
 
 HOST = "127.0.0.1"
+EVERYWHERE = ("0.0.0.0", "::")  # addresses that stand for all of a machine's
 PATIENCE = 90.0  # seconds for the server to answer; 5 are usual
 GRACE = 10.0  # seconds for it to stop by itself
 
 
-def serve(root: Path, results: Path, configured: str | None = None, port: int = 5000) -> None:
+def serve(root: Path, results: Path, configured: str | None = None, port: int = 5000, host: str = HOST) -> None:
     """Run the server until Ctrl-C or SIGTERM; where the store is a server already, only print the links.
 
     Args:
         root, results, configured: as for ``store.tracking_uri``.
         port: the wanted port; another one is taken, and said, where it is in use.
+        host: the address to listen on. Whoever reaches it can read, change and delete runs: MLflow asks for no password.
 
     Raises:
-        UserError: there is no database yet, or the server does not start.
+        UserError: there is no database yet, the address is none of this machine's, or the server does not start.
     """
     uri = tracking_uri(root, results, configured)
     if uri.startswith(("http://", "https://")):
@@ -41,28 +43,49 @@ def serve(root: Path, results: Path, configured: str | None = None, port: int = 
     path = database(uri)
     if path is not None and not path.exists():
         raise UserError(f"{path}: no MLflow database yet; run `make` first, or `make smoke` for tiny grids")
-    chosen = free_port(port)
+    chosen = free_port(port, host)
     if chosen != port:
         print(f"Port {port} is taken; using {chosen}.", flush=True)
-    with _interruptible(), _server(uri, results, chosen) as process:
-        address = f"http://{HOST}:{chosen}"
+    names = known_as(host)
+    if host != HOST:
+        print(f"Whoever reaches {names[0]}:{chosen} can read, change and delete runs: MLflow asks for no password.", flush=True)
+    with _interruptible(), _server(uri, results, host, chosen) as process:
+        address = f"http://{names[0]}:{chosen}"
         print(f"MLflow is at {address}/?workflowType=machine_learning\n{links(address)}\nCtrl-C stops it.", flush=True)
         process.wait()
     if process.returncode not in (0, -signal.SIGTERM):
         raise UserError(f"the MLflow server stopped by itself; {results / 'mlflow' / 'server.log'} says why")
 
 
-def free_port(wanted: int) -> int:
-    """``wanted`` where nothing listens on it, else one that the system offers."""
+def free_port(wanted: int, host: str = HOST) -> int:
+    """``wanted`` where nothing listens on it, else one that the system offers.
+
+    Raises:
+        UserError: no such port, or no such address on this machine.
+    """
+    if not 0 <= wanted < 65536:
+        raise UserError(f"port {wanted}: a port is a number from 0 to 65535")
     for port in (wanted, 0):
-        with socket.socket() as probe:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind((HOST, port))
-            except OSError:
+                probe.bind((host, port))
+            except OSError as error:
+                reason = error.strerror or str(error)
                 continue
             return int(probe.getsockname()[1])
-    raise UserError(f"no free port on {HOST}")
+    raise UserError(f"{host}: cannot listen there ({reason}); --host takes an address of this machine, 0.0.0.0 for all of them")
+
+
+def known_as(host: str) -> list[str]:
+    """The names under which a browser may ask for a server that listens on ``host``, as they stand in an address.
+
+    >>> known_as("127.0.0.1"), known_as("::1")
+    (['127.0.0.1'], ['[::1]'])
+    """
+    if host in EVERYWHERE:
+        return list(dict.fromkeys([socket.gethostname(), socket.getfqdn(), "localhost", HOST]))
+    return [f"[{host}]" if ":" in host else host]
 
 
 def links(server: str) -> str:
@@ -114,18 +137,23 @@ def _interruptible() -> Iterator[None]:
 
 
 @contextmanager
-def _server(uri: str, results: Path, port: int) -> Iterator["subprocess.Popen[bytes]"]:
+def _server(uri: str, results: Path, host: str, port: int) -> Iterator["subprocess.Popen[bytes]"]:
     """A server that answers; it and its children are gone when the block ends."""
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri]
     command += ["--artifacts-destination", str(artifact_folder(results).resolve())]
-    command += ["--host", HOST, "--port", str(port), "--workers", "1"]  # one person: one worker, 0.5 GB and not 3
+    command += ["--host", host, "--port", str(port), "--workers", "1"]  # one person: one worker, 0.5 GB and not 3
+    names = [f"{name}:{port}" for name in known_as(host)]
+    if (
+        host != HOST
+    ):  # loopback MLflow lets in by itself; of other names it wants to be told, against pages that ask in a browser's name
+        command += ["--allowed-hosts", ",".join(names), "--cors-allowed-origins", ",".join(f"http://{name}" for name in names)]
     environment = {**os.environ, **QUIET, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     log = results / "mlflow" / "server.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
         process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
     try:
-        _wait(process, f"http://{HOST}:{port}/health", log)
+        _wait(process, f"http://{HOST if host in EVERYWHERE else names[0].rpartition(':')[0]}:{port}/health", log)
         yield process
     finally:
         _stop(process)
