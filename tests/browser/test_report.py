@@ -140,8 +140,8 @@ def test_every_panel_of_every_sweep_draws_all_its_cells(page: Page, site: Site) 
 
 
 def test_it_works_without_a_mouse(page: Page) -> None:
-    page.locator("#panel").focus()
-    for _ in range(4):
+    page.locator("#sweep").focus()
+    for _ in range(5):
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement.getAttribute('role')") == "button":
             break
