@@ -58,9 +58,9 @@ ui: setup ## the MLflow UI, on this machine only
 faults: setup ## kills, full disks, damaged files, moved clocks: some 10 minutes; as root it also mounts file systems
 	@$(BIN)/python -m pytest -q tests/faults
 
-# Debian's packages ($(2)), unless there is a program that they bring ($(1)); where root may install.
+# Debian's packages ($(2)), unless a command ($(1)) finds what they bring; where one may install.
 define debian
-	@for program in $(1); do command -v $$program > /dev/null && exit; done; test "$$(id -u)" != 0 || \
+	@{ $(1); } > /dev/null 2>&1 || test "$$(id -u)" != 0 || \
 	  { apt-get update -qq && apt-get install -qq -y --no-install-recommends $(2); } > /dev/null
 endef
 # A suite of its own ($(2)), with what it needs beside requirements.lock ($(1)), which is taken out again.
@@ -70,15 +70,15 @@ define suite
 endef
 
 test-slurm: setup ## the pipeline on a real Slurm, which is started for it and stopped again: some 6 minutes; as root, Debian or Ubuntu
-	$(call debian,slurmctld,slurmctld slurmd slurm-client slurmdbd munge mariadb-server)
+	$(call debian,which slurmctld slurmd sbatch slurmdbd munged mariadbd,slurmctld slurmd slurm-client slurmdbd munge mariadb-server)
 	$(call suite,requirements-slurm.lock,tests/cluster)
 
 test-postgres: setup ## MLflow on a real PostgreSQL, which is started for it and stopped again: some 14 minutes
-	$(call debian,postgres /usr/lib/postgresql/*/bin/postgres,postgresql)
+	$(call debian,which postgres || ls /usr/lib/postgresql/*/bin/postgres,postgresql)
 	$(call suite,requirements-postgres.lock,-s tests/postgres)
 
 test-browser: setup ## the report and the MLflow UI in headless Chromium, on a smoke run; pictures go to results/browser
-	$(call debian,chromium chromium-browser,chromium)
+	$(call debian,which chromium || which chromium-browser,chromium)
 	$(call suite,requirements-browser.lock,tests/browser)
 
 test-scale: setup ## 100,000 networks with made-up results: seconds and memory of every stage; fails where one grows faster than linearly
