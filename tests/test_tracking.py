@@ -5,6 +5,7 @@ import math
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -252,6 +253,24 @@ def start(results: Path) -> "subprocess.Popen[str]":
     environment.pop("MLFLOW_TRACKING_URI", None)
     command = [sys.executable, "-W", "ignore", "-c", PROGRAM, str(results), str(results)]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_a_run_whose_metrics_did_not_get_in_is_not_taken_for_whole(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tag that says so goes in the same call, after them."""
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    def fail(*given: object, **named: object) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    synthetic.write_jobs(SMALL, results)
+    with monkeypatch.context() as patch:
+        patch.setattr(SqlAlchemyStore, "_log_metrics", fail)
+        with pytest.raises(UserError, match="disk I/O error"):
+            ingest(results)
+    (run,) = runs(results, "clipping")
+    assert "content_sha" not in run.data.tags
+    assert counted(ingest(results)) == (3 + 2 + 1, 0, 1)
+    assert all(run.data.metrics for run in runs(results, "clipping"))
 
 
 def test_killed_midway_and_run_again_leaves_every_network_once(results: Path) -> None:

@@ -276,7 +276,7 @@ class Shelf:
             shutil.rmtree(self.folder / run_id, ignore_errors=True)
 
     def _write(self, record: Record, sha: str) -> None:
-        from mlflow.entities import Metric, Param
+        from mlflow.entities import Metric, Param, RunTag
 
         start, end = record.span if any(record.span) else (None, None)
         tags = record.tags | self.origin | {"run_key": record.key}
@@ -286,11 +286,13 @@ class Shelf:
         parameters = [Param(name, value) for name, value in record.params.items()]
         if record.dataset:
             self._describe(run_id, record.dataset)
-        for first in range(0, max(len(points), 1), 900):  # a call takes 1,000 entities
-            self.client.log_batch(run_id, points[first : first + 900], parameters if first == 0 else [], synchronous=True)
+        *before, last = [points[i : i + 900] for i in range(0, max(len(points), 1), 900)]  # a call takes 1,000 entities
+        for part in before:
+            self.client.log_batch(run_id, part, synchronous=True)
         self._attach(run_id, record.files)
         self.client.set_terminated(run_id, "FINISHED", end)
-        self.client.set_tag(run_id, "content_sha", sha)
+        # Of a call MLflow writes parameters, then metrics, then tags, each in a transaction: the tag means that all is there.
+        self.client.log_batch(run_id, last, parameters, [RunTag("content_sha", sha)], synchronous=True)
 
     def _describe(self, run_id: str, dataset: dict[str, Any]) -> None:
         """Say what a run was trained on. All buckets share a dataset's row, which MLflow fails to make where two processes do at once."""
