@@ -73,7 +73,7 @@ test-slurm: setup ## the pipeline on a real Slurm, which is started for it and s
 	$(call debian,which slurmctld slurmd sbatch slurmdbd munged mariadbd,slurmctld slurmd slurm-client slurmdbd munge mariadb-server)
 	$(call suite,requirements-slurm.lock,tests/cluster)
 
-test-postgres: setup ## MLflow on a real PostgreSQL, which is started for it and stopped again: some 14 minutes
+test-postgres: setup ## MLflow on a real PostgreSQL, which is started for it and stopped again: some 7 minutes
 	$(call debian,which postgres || ls /usr/lib/postgresql/*/bin/postgres,postgresql)
 	$(call suite,requirements-postgres.lock,-s tests/postgres)
 
