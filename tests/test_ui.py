@@ -74,6 +74,7 @@ def test_it_takes_a_free_port_answers_there_and_goes_with_all_its_children(resul
             family = psutil.Process(process.pid).children(recursive=True)
             listening = {c.laddr.ip for p in family for c in p.net_connections() if c.status == psutil.CONN_LISTEN}
             assert listening == {ui.HOST}
+            assert not any("sqlite" in part for p in family for part in p.cmdline())  # an address may hold a password
             for view in ("failures first", "mean over seeds", "K x clip x scale"):
                 assert view in said
             number_of = dict(re.findall(r"  (clipping(?: summary)?): .*?experiments/(\d+)/runs\?", said))

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.error import URLError
 
 from throughtime.errors import UserError
-from throughtime.store import QUIET, artifact_folder, database, tracking_uri
+from throughtime.store import QUIET, artifact_folder, database, shown, tracking_uri
 from throughtime.views import TAG, View, unpack
 
 HOST = "127.0.0.1"
@@ -38,7 +38,7 @@ def serve(root: Path, results: Path, configured: str | None = None, port: int = 
     """
     uri = tracking_uri(root, results, configured)
     if uri.startswith(("http://", "https://")):
-        print(f"MLFLOW_TRACKING_URI is a server already: {uri}\n{links(uri.rstrip('/'))}", flush=True)
+        print(f"MLFLOW_TRACKING_URI is a server already: {shown(uri)}\n{links(uri.rstrip('/'))}", flush=True)
         return
     path = database(uri)
     if path is not None and not path.exists():
@@ -139,15 +139,13 @@ def _interruptible() -> Iterator[None]:
 @contextmanager
 def _server(uri: str, results: Path, host: str, port: int) -> Iterator["subprocess.Popen[bytes]"]:
     """A server that answers; it and its children are gone when the block ends."""
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri]
-    command += ["--artifacts-destination", str(artifact_folder(results).resolve())]
+    command = [sys.executable, "-m", "mlflow", "server", "--artifacts-destination", str(artifact_folder(results).resolve())]
     command += ["--host", host, "--port", str(port), "--workers", "1"]  # one person: one worker, 0.5 GB and not 3
     names = [f"{name}:{port}" for name in known_as(host)]
-    if (
-        host != HOST
-    ):  # loopback MLflow lets in by itself; of other names it wants to be told, against pages that ask in a browser's name
+    if host != HOST:  # of other names than loopback's MLflow wants to be told, against pages that ask in a browser's name
         command += ["--allowed-hosts", ",".join(names), "--cors-allowed-origins", ",".join(f"http://{name}" for name in names)]
-    environment = {**os.environ, **QUIET, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    # By the environment, not on the command line, where everybody on this machine could read a database's password.
+    environment = {**os.environ, **QUIET, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_BACKEND_STORE_URI": uri}
     log = results / "mlflow" / "server.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
