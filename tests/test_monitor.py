@@ -125,7 +125,11 @@ def test_another_terminal_says_the_same(plan, tmp_path, logger, monkeypatch):
     assert monitor.told(plan, tmp_path, 2).startswith("24/48 networks · not running, ")
 
 
-@pytest.mark.parametrize("process", [f"{os.getpid()} 1", "999999999 5", "", "x y", f"{os.getpid()} "])
+@pytest.mark.parametrize(
+    "process",
+    [f"{os.getpid()} 1", "999999999 5", "", "x y", f"{os.getpid()} "],
+    ids=["another of that number", "no such number", "nothing", "words", "no beginning"],
+)
 def test_the_note_of_a_dead_pipeline_is_none(process, plan, tmp_path):
     run = monitor.Run(process, platform.node(), 0.0, 0, ("clipping",), 2)
     files.write(monitor.note(tmp_path), json.dumps(vars(run)).encode())
