@@ -14,6 +14,7 @@ def run(root: Path) -> Path:
         (root / folder).mkdir(parents=True)
     (root / "results/figures/a.png").write_bytes(b"picture")
     (root / "results/figures/a.md").write_text("n = 3 networks\n")
+    (root / "results/figures/a.csv").write_text("n\n3\n")
     (root / "results/a/summary.parquet").write_bytes(b"table")
     (root / "experiments/a/README.md").write_text(f"# A\n{MARKS[0]}\nold\n{MARKS[1]}\nafter\n")
     return root / "results"
@@ -22,7 +23,12 @@ def run(root: Path) -> Path:
 def test_figures_tables_and_captions_are_kept(tmp_path: Path) -> None:
     out = tmp_path / "reference"
     written = keep(tmp_path, run(tmp_path), ["a"], out)
-    assert {p.relative_to(out).as_posix() for p in written} == {"figures/a.png", "figures/a.md", "a/summary.parquet"}
+    assert {p.relative_to(out).as_posix() for p in written} == {
+        "figures/a.png",
+        "figures/a.md",
+        "figures/a.csv",
+        "a/summary.parquet",
+    }
     assert (out / "a/summary.parquet").read_bytes() == b"table"
     assert (tmp_path / "experiments/a/README.md").read_text() == f"# A\n{MARKS[0]}\nn = 3 networks\n{MARKS[1]}\nafter\n"
 
