@@ -3,12 +3,9 @@
 import random
 from pathlib import Path
 
-import pytest
-
 from tests.faults import harness
 from tests.faults.harness import Site
 
-pytestmark = pytest.mark.xdist_group("faults")
 SMALL = ("preset=smoke", "experiments=[brackets]", "checkpoint_every=0.01")
 
 

@@ -23,7 +23,6 @@ from throughtime.workflow import FIGURES, Pipeline
 ROOT = Path(__file__).parents[1]
 SMOKE = ("--config", "preset=smoke")
 LAST = {"all", "report", "track"}  # they follow every figure
-pytestmark = pytest.mark.xdist_group("workflow")  # one process: they share the finished run
 
 BROKEN = """
 name: broken
