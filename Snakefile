@@ -10,7 +10,7 @@ from throughtime import guard
 from throughtime.cli import THREADS
 from throughtime.errors import UserError
 from throughtime.monitor import Monitor
-from throughtime.workflow import BESIDE, Pipeline
+from throughtime.workflow import BESIDE, FIRST, Pipeline
 
 # Processes are the parallelism: each has one thread. How many there are (--cores here, --jobs on a cluster) is needed for the expected time.
 CORES = workflow.resource_settings.cores or 1
@@ -43,6 +43,7 @@ wildcard_constraints:
 localrules:
     manifest,
     track,
+    track_early,
     report,
 
 
@@ -71,7 +72,7 @@ rule train:
         f"{RESULTS}/{{experiment}}/jobs/{{job}}/timing.json",
     log:
         f"{RESULTS}/logs/{{experiment}}/{{job}}.log",
-    priority: lambda w: PIPELINE.cost(w.experiment, w.job)
+    priority: lambda w: PIPELINE.order(w.experiment, w.job)
     resources:  # what a cluster is asked for; on one machine nothing is held back
         mem_mb=lambda w, attempt: PIPELINE.megabytes(w.experiment, w.job, attempt),
         runtime=lambda w, attempt: PIPELINE.minutes(w.experiment, w.job, attempt),
@@ -97,6 +98,7 @@ rule compute:
         f"{RESULTS}/{{experiment}}/computed.parquet",
     log:
         f"{RESULTS}/logs/{{experiment}}/compute.log",
+    priority: FIRST  # what runs alone does so before others begin: at the end all would wait for it
     threads: lambda w: CORES if PIPELINE.alone(w.experiment) else 1
     resources:
         slurm_extra=lambda w: "--exclusive" if PIPELINE.alone(w.experiment) else "",
@@ -116,6 +118,7 @@ rule collect:
         f"{RESULTS}/{{experiment}}/probes.parquet",
     log:
         f"{RESULTS}/logs/{{experiment}}/collect.log",
+    priority: FIRST
     shell:
         "throughtime {log} collect {wildcards.experiment}"
 
@@ -127,6 +130,7 @@ rule manifest:
         f"{RESULTS}/{{experiment}}/manifest.json",
     log:
         f"{RESULTS}/logs/{{experiment}}/manifest.log",
+    priority: FIRST
     params:
         config=lambda w: PIPELINE.manifest_code(w.experiment),
     shell:
@@ -173,8 +177,25 @@ rule claims:
         "throughtime {log} claims"
 
 
+# Beside training; what it has recorded the other finds up to date.
+rule track_early:
+    input:
+        [PIPELINE.tables(name) for name in PIPELINE.early],
+        PIPELINE.manifests(*PIPELINE.early) if PIPELINE.early else [],
+    output:
+        f"{RESULTS}/mlflow/early.txt",
+    log:
+        f"{RESULTS}/logs/track_early.log",
+    priority: FIRST
+    params:
+        code=PIPELINE.tracking_code(),
+    shell:
+        f"throughtime {{log}} track {' '.join(PIPELINE.early)} > /dev/null"
+
+
 rule track:
     input:
+        PIPELINE.recorded_early(),
         PIPELINE.collected(),
         PIPELINE.figures(),
         PIPELINE.manifests(),

@@ -213,6 +213,16 @@ def test_a_run_that_was_left_unfinished_or_doubled_is_put_right(results: Path) -
     assert {run.info.status for run in found} == {"FINISHED"}
 
 
+def test_some_experiments_can_be_recorded_before_the_others(results: Path) -> None:
+    synthetic.write_jobs(SMALL, results)
+    counts = tracking.ingest(results, results, SMALL, "smoke", only=["another"])
+    assert (counts.networks, runs(results, "clipping")) == (0, [])
+    assert counted(tracking.ingest(results, results, SMALL, "smoke", only=["clipping"])) == (4 + 2 + 1, 0, 0)
+    assert not (results / "mlflow" / tracking.NUMBERS).exists()
+    assert counted(ingest(results)) == (0, 4 + 2 + 1, 0)
+    assert (results / "mlflow" / tracking.NUMBERS).exists()
+
+
 def test_a_partly_finished_sweep_is_recorded_as_far_as_it_goes(results: Path) -> None:
     synthetic.write_jobs(PLAN, results)
     gone = min((results / "clipping" / "jobs").iterdir())

@@ -18,11 +18,11 @@ from throughtime import monitor, progress, tables
 from throughtime.collect import JOB_TABLES
 from throughtime.experiment import Project
 from throughtime.provenance import closure
-from throughtime.workflow import FIGURES, Pipeline
+from throughtime.workflow import FIGURES, FIRST, Pipeline
 
 ROOT = Path(__file__).parents[1]
 SMOKE = ("--config", "preset=smoke")
-LAST = {"all", "report", "track"}  # they follow every figure
+LAST = {"all", "report", "track", "track_early"}  # they follow every figure
 
 BROKEN = """
 name: broken
@@ -153,6 +153,19 @@ def test_larger_jobs_come_first() -> None:
     assert costs == {j.key: j.cost for j in pipeline.plan.jobs}
 
 
+@pytest.mark.parametrize("preset", ["smoke", "laptop", "paper"])
+def test_about_two_thirds_of_the_networks_are_trained_first_at_little_cost(preset: str) -> None:
+    pipeline = Pipeline.open(ROOT, {"preset": preset})
+    jobs, early = pipeline.plan.jobs, set(pipeline.early)
+    share = sum(len(j.grid) for j in jobs if j.experiment in early) / pipeline.plan.networks
+    assert 2 / 3 <= share < 1
+    assert sum(j.cost for j in jobs if j.experiment in early) < share * sum(j.cost for j in jobs)
+    order = {j: pipeline.order(j.experiment, j.key) for j in jobs}
+    assert min(o for j, o in order.items() if j.experiment in early) > max(o for j, o in order.items() if j.experiment not in early)
+    assert max(order.values()) < FIRST  # nothing is trained before what others wait for
+    assert Pipeline.open(ROOT, {"preset": preset, "experiments": ["brackets"]}).recorded_early() == []
+
+
 def in_shell(copy: Copy, command: str, python: str = sys.executable) -> "subprocess.CompletedProcess[str]":
     """Run a rule's command as Snakemake does; the braces are doubled for it."""
     prefix = Pipeline.open(copy.root, {"preset": "smoke"}).shell(python).replace("{{", "{").replace("}}", "}")
@@ -242,6 +255,8 @@ def test_every_stage_leaves_its_files(finished: Copy) -> None:
         assert set(manifest["jobs"]) == {j.key for j in plan.of(name).jobs}
         assert manifest["packages"]["torch"].startswith("2.13.0")
     assert f"{plan.networks} networks" in (results / "mlflow" / "ingested.txt").read_text()
+    early = sum(plan.of(name).networks for name in Pipeline.open(finished.root, {"preset": "smoke"}).early)
+    assert f"{early} networks; " in (results / "mlflow" / "early.txt").read_text()
     assert (results / "report.html").stat().st_size > 1000
     assert not list(results.rglob("*.part"))
 

@@ -52,7 +52,9 @@ def parser() -> argparse.ArgumentParser:
         add(name, run, text, project).add_argument("experiments", nargs="*", metavar="EXPERIMENT", help="default: all")
     add("salvage", commands.salvage, "after a failure: collect, draw and track what is there", project)
     add("claims", commands.claims, "decide what the experiments claim: supported, not supported or undecided", project)
-    add("track", commands.track, "write all trained networks to MLflow", project)
+    add("track", commands.track, "write trained networks to MLflow", project).add_argument(
+        "experiments", nargs="*", metavar="EXPERIMENT", help="default: all"
+    )
     ui = add("ui", commands.ui, "start the MLflow UI on this machine", project)
     ui.add_argument("--port", type=int, default=5000, help="another is chosen if it is taken")
     ui.add_argument("--host", default="127.0.0.1", help="address to listen on; default: loopback, so that nobody else gets in")

@@ -300,13 +300,15 @@ def claims(args: argparse.Namespace) -> None:
 
 
 def track(args: argparse.Namespace) -> None:
-    """Write all trained networks to MLflow."""
+    """Write trained networks to MLflow: all, or those of some experiments."""
     from throughtime import files, tracking
 
     project = _project(args)
     results = _results(project)
-    counts = tracking.ingest(project.root, results, project.plan(), project.config.preset, project.config.mlflow.uri)
-    files.write(results / "mlflow" / "ingested.txt", f"MLflow: {counts}\n".encode())
+    chosen = _chosen(project, args.experiments) if args.experiments else None
+    counts = tracking.ingest(project.root, results, project.plan(), project.config.preset, project.config.mlflow.uri, only=chosen)
+    name = "early.txt" if args.experiments else "ingested.txt"
+    files.write(results / "mlflow" / name, f"MLflow: {counts}\n".encode())
     print(f"MLflow: {counts}")
 
 
@@ -318,7 +320,7 @@ def salvage(args: argparse.Namespace) -> None:
         for step in (collect, references, *(() if computed else (compute,)), manifest, figure):
             _try(step, argparse.Namespace(**{**vars(args), "experiments": [name]}))
     for last in (claims, track, report):
-        _try(last, args)
+        _try(last, argparse.Namespace(**{**vars(args), "experiments": []}))
 
 
 def _try(step: Callable[[argparse.Namespace], None], args: argparse.Namespace) -> None:

@@ -63,7 +63,13 @@ class Counts:
 
 
 def ingest(
-    root: Path, results: Path, plan: Plan, preset: str, uri: str | None = None, progress: Callable[[int], None] | None = None
+    root: Path,
+    results: Path,
+    plan: Plan,
+    preset: str,
+    uri: str | None = None,
+    progress: Callable[[int], None] | None = None,
+    only: list[str] | None = None,
 ) -> Counts:
     """Bring the MLflow store up to date with the tables that exist. When it returns, all is recorded, whoever wrote it.
 
@@ -74,6 +80,7 @@ def ingest(
         preset: its name.
         uri: the configured store, see ``tracking_uri``.
         progress: called with the number of runs seen so far.
+        only: these experiments; the numbers that the report links by are left to an ingest of all.
 
     Raises:
         UserError: the server does not answer, the store or a table is damaged.
@@ -86,11 +93,12 @@ def ingest(
         client = connect(uri)
         numbers: dict[str, str] = {}
         with understood(uri), _attempt(uri, results) as attempt:
-            for experiment in _experiments(results, plan):
+            for experiment in only or _experiments(results, plan):
                 for shelf, records in _shelves(client, attempt, uri, root, results, plan, preset, experiment, counts):
                     shelf.fill(records, counts, progress)
                     numbers[shelf.name] = shelf.id
-        write_json({"server": shown(uri) if _remote(uri) else "", "experiments": numbers}, results / "mlflow" / NUMBERS)
+        if only is None:
+            write_json({"server": shown(uri) if _remote(uri) else "", "experiments": numbers}, results / "mlflow" / NUMBERS)
     return counts
 
 

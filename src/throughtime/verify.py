@@ -96,7 +96,7 @@ def mend(path: Path, folder: Path) -> str:
     if first == "bench":
         return "make bench"
     if first == "reference" or folder.name == "reference":
-        return f"git checkout -- {path} {files.sum_path(path)}"
+        return f"git checkout -- {path}"
     if "checkpoints" in path.parts:
         return f"rm -f {path}   (training then starts from an older one, or from the beginning)"
     return f"rm -f {path} && snakemake {path}"
