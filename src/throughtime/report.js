@@ -186,5 +186,6 @@
   at("server").addEventListener("input", () => state.chosen >= 0 && link(state.cells[state.chosen].key));
   at("map").addEventListener("keydown", onKey);
   at("explore-body").hidden = false;
+  at("unscripted").hidden = true;
   pickSweep();
 })();
