@@ -87,6 +87,7 @@ rule references:
         f"{RESULTS}/{{experiment}}/references.parquet",
     log:
         f"{RESULTS}/logs/{{experiment}}/references.log",
+    priority: FIRST
     params:
         code=lambda w: PIPELINE.reference_code(w.experiment),
     shell:
@@ -98,7 +99,7 @@ rule compute:
         f"{RESULTS}/{{experiment}}/computed.parquet",
     log:
         f"{RESULTS}/logs/{{experiment}}/compute.log",
-    priority: FIRST  # what runs alone does so before others begin: at the end all would wait for it
+    priority: lambda w: 2 * FIRST if PIPELINE.alone(w.experiment) else FIRST  # alone: before others begin, which it would wait for
     threads: lambda w: CORES if PIPELINE.alone(w.experiment) else 1
     resources:
         slurm_extra=lambda w: "--exclusive" if PIPELINE.alone(w.experiment) else "",

@@ -153,7 +153,7 @@ def test_larger_jobs_come_first() -> None:
     assert costs == {j.key: j.cost for j in pipeline.plan.jobs}
 
 
-@pytest.mark.parametrize("preset", ["smoke", "laptop", "paper"])
+@pytest.mark.parametrize("preset", ["laptop", "paper"])
 def test_about_two_thirds_of_the_networks_are_trained_first_at_little_cost(preset: str) -> None:
     pipeline = Pipeline.open(ROOT, {"preset": preset})
     jobs, early = pipeline.plan.jobs, set(pipeline.early)
@@ -163,7 +163,8 @@ def test_about_two_thirds_of_the_networks_are_trained_first_at_little_cost(prese
     order = {j: pipeline.order(j.experiment, j.key) for j in jobs}
     assert min(o for j, o in order.items() if j.experiment in early) > max(o for j, o in order.items() if j.experiment not in early)
     assert max(order.values()) < FIRST  # nothing is trained before what others wait for
-    assert Pipeline.open(ROOT, {"preset": preset, "experiments": ["brackets"]}).recorded_early() == []
+    assert Pipeline.open(ROOT, {"preset": preset, "experiments": ["brackets"]}).recorded_early() == []  # there are no others
+    assert Pipeline.open(ROOT, {"preset": "smoke"}).recorded_early() == []  # there are few
 
 
 def in_shell(copy: Copy, command: str, python: str = sys.executable) -> "subprocess.CompletedProcess[str]":
@@ -255,8 +256,8 @@ def test_every_stage_leaves_its_files(finished: Copy) -> None:
         assert set(manifest["jobs"]) == {j.key for j in plan.of(name).jobs}
         assert manifest["packages"]["torch"].startswith("2.13.0")
     assert f"{plan.networks} networks" in (results / "mlflow" / "ingested.txt").read_text()
-    early = sum(plan.of(name).networks for name in Pipeline.open(finished.root, {"preset": "smoke"}).early)
-    assert f"{early} networks; " in (results / "mlflow" / "early.txt").read_text()
+    ends = [path.stat().st_mtime for path in results.glob("*/jobs/*/timing.json")]
+    assert (results / "cost" / "computed.parquet").stat().st_mtime < min(ends)  # it measures time, alone
     assert (results / "report.html").stat().st_size > 1000
     assert not list(results.rglob("*.part"))
 

@@ -19,6 +19,7 @@ from throughtime.tasks import tasks
 
 BESIDE = ("pdf", "svg", "csv")  # picture and caption
 FIGURES = ("png", "md", *BESIDE)
+MANY = 1000  # networks, from which on recording some of them early is worth a process of its own
 FIRST = 1e18  # priority of what others wait for: above any training's
 PAGE = ("html", "css", "js")  # what the report page is made of beside code
 # Errors go on by a pipe, not from the log: on a full disk the log is empty, and its last lines are what says so.
@@ -171,13 +172,15 @@ class Pipeline:
 
     @cached_property
     def early(self) -> list[str]:
-        """The experiments that are trained first, and recorded while the rest is trained: about two thirds of all networks.
+        """The experiments that are trained first, and recorded while the rest is trained: about two thirds of all networks, of MANY.
 
         Recording takes one core for minutes; without this the others would wait for it at the end. Those with most networks for their cost
         go first, so that the long trainings, which are left, are shared out evenly.
         """
         parts = {name: self.plan.of(name) for name in self.trained}
         chosen: list[str] = []
+        if self.plan.networks < MANY:
+            return chosen
         for name in sorted(parts, key=lambda n: sum(j.cost for j in parts[n].jobs) / parts[n].networks)[:-1]:
             if 3 * sum(parts[n].networks for n in chosen) >= 2 * self.plan.networks:
                 break
