@@ -309,7 +309,7 @@ def test_an_advisory_lock_has_one_holder_and_ends_with_its_connection(postgres: 
 def test_4_processes_through_a_server(postgres: Server, some: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     uri = postgres.create("server")
     port = ui.free_port(0)
-    with ui._server(uri, tmp_path, port):
+    with ui._server(uri, tmp_path, ui.HOST, port):
         ingests = together(f"http://127.0.0.1:{port}", SOME, *[some] * 4)
         note(capsys, "4 processes through mlflow server", ingests)
     check_exact(asking(postgres, uri), some, SOME)
