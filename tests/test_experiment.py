@@ -316,6 +316,14 @@ def test_a_grid_of_a_billion_is_refused_before_it_is_made() -> None:
         expand("x", "s", axes, "here")
 
 
+def test_axes_of_different_tasks_do_not_multiply() -> None:
+    axes = {"task": ["copy", "adding"], "gain": [1, 2], "seeds": 10_000}
+    lengths = {"copy.length": list(range(10, 30)), "adding.length": list(range(10, 40))}
+    assert expand("x", "s", {**axes, **lengths}, "here").networks == 2 * 10_000 * (20 + 30)
+    with pytest.raises(UserError, match=r"1.02e\+06 networks; .* shorten an axis, such as seed$"):
+        expand("x", "s", {**axes, **lengths, "copy.length": list(range(10, 31))}, "here")
+
+
 @pytest.mark.parametrize(
     "folder", ["/etc", "../up", "results/../..", ".", "", "src/x", ".git", "results/reference", "results/reference/x"]
 )

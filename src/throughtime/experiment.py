@@ -238,15 +238,16 @@ def expand(experiment: str, sweep: str, axes: dict[str, Any], where: str, max_co
         UserError: an unknown axis or probe, a wrong type or an empty axis.
     """
     measured = _measured(axes, where)
-    bounded(axes, where)
     lists = _as_lists({axis: value for axis, value in axes.items() if axis not in MEASURED}, where)
     names = _known(lists.pop("task", []), tasks(), f"{where}.task")
     if not names:
         raise UserError(f"{where}: no task; add `task:` with one of {', '.join(tasks())}")
+    of_tasks = {name: _of_task(name, lists, where) for name in names}
+    _bounded(list(of_tasks.values()), where)
     jobs: dict[tuple[Job, int], PlannedJob] = {}
     skipped: dict[Skipped, None] = {}
-    for name in names:
-        job_axes, row_axes = _split_axes(name, _of_task(name, lists, where), where)
+    for name, own in of_tasks.items():
+        job_axes, row_axes = _split_axes(name, own, where)
         rows = _grid(row_axes, where)
         for values in product(*job_axes.values()):
             chosen = dict(zip(job_axes, values, strict=True))
@@ -261,17 +262,12 @@ def expand(experiment: str, sweep: str, axes: dict[str, Any], where: str, max_co
     return Plan(tuple(jobs.values()), tuple(skipped))
 
 
-def size(axes: dict[str, Any]) -> int:
-    """An upper bound of the networks of a sweep, from the lengths of its axes: nothing is made yet."""
-    seeds = axes.get("seeds", 1)
-    lengths = [len(v) for axis, v in axes.items() if isinstance(v, list) and axis not in MEASURED]
-    return math.prod(lengths) * (seeds if isinstance(seeds, int) and seeds > 0 else 1)
-
-
-def bounded(axes: dict[str, Any], where: str) -> None:
-    """Raise UserError where a sweep is too large to be planned."""
-    if (networks := size(axes)) > NETWORKS:
-        longest = max((a for a in axes if isinstance(axes[a], list)), key=lambda a: len(axes[a]), default="seeds")
+def _bounded(of_tasks: list[dict[str, list[Any]]], where: str) -> None:
+    """Raise UserError where a sweep is too large to be planned, from the lengths of each task's axes: nothing is made yet."""
+    sizes = [math.prod(len(values) for values in axes.values()) for axes in of_tasks]
+    if (networks := sum(sizes)) > NETWORKS:
+        largest = of_tasks[sizes.index(max(sizes))]
+        longest = max(largest, key=lambda axis: len(largest[axis]))
         raise UserError(f"{where}: {networks:.3g} networks; a sweep has at most {NETWORKS:,}: shorten an axis, such as {longest}")
 
 
