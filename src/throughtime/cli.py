@@ -1,6 +1,7 @@
 """The command line. What a command needs is imported when it runs: ``throughtime list`` starts without torch."""
 
 import argparse
+import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -75,6 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; 0, or 2 after a user's mistake, said in one line."""
     for name in THREADS:
         os.environ.setdefault(name, "1")  # before NumPy is imported: one process uses one thread
+    gc.set_threshold(10_000, 50, 50)  # imports make many objects and no garbage: to look for it took a sixth of their time
     try:
         chosen = parser().parse_args(arguments)
         guard.end_with_pipeline()
