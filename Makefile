@@ -9,7 +9,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 .PHONY: laptop setup test lint smoke paper figures report ui faults test-slurm test-postgres test-browser test-scale bench salvage clean help
 .DEFAULT_GOAL := laptop
 
-laptop: setup ## the whole pipeline at laptop size: under 20 minutes on 2 cores (what a bare `make` does)
+laptop: setup ## the whole pipeline at laptop size: under 15 minutes on 2 cores (what a bare `make` does)
 	@$(BIN)/throughtime plan --preset laptop --total
 	@$(BIN)/snakemake $(ARGS) --config preset=laptop || { $(BIN)/throughtime salvage --preset laptop; exit 1; }
 	@$(BIN)/throughtime status --preset laptop

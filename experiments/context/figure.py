@@ -13,6 +13,16 @@ CONTEXT = "n, characters of true context"
 LOWEST = 0.005  # bits: excess below this is drawn at the edge
 
 
+def probed(results: Results) -> Results:
+    """The networks that the probe measured: those that `language` trains with different K."""
+    return results.of(experiment="language", sweep="K")
+
+
+def behind(results: Results) -> pd.DataFrame:
+    """The summary of the networks that are drawn."""
+    return probed(results).summary
+
+
 def center(rows: pd.DataFrame, by: list[str], value: str) -> pd.DataFrame:
     """Mean, smallest and largest over the seeds of a cell: columns value, low, high."""
     return rows.groupby(by)[value].agg(value="mean", low="min", high="max").reset_index()
@@ -100,6 +110,7 @@ def against_depth(ax: Axes, table: pd.DataFrame) -> None:
 
 def figure(results: Results) -> Figure:
     """Four panels."""
+    results = probed(results)
     fig = Figure(figsize=(9.5, 6.8), layout="constrained")
     axes = fig.subplots(2, 2)
     table = losses(results.probes, results.summary)
@@ -116,6 +127,7 @@ def figure(results: Results) -> Figure:
 
 def caption(results: Results) -> str:
     """What is drawn, with the medians."""
+    results = probed(results)
     table = losses(results.probes, results.summary)
     medians = effective(table).groupby("K")["effective"].median()
     bits = stats.center(charts.with_depth(results.summary), ["depth"])

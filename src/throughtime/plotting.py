@@ -105,11 +105,16 @@ class Results:
         >>> Results.empty().probe("spectrum", "spectral_radius", "last").shape[0]
         0
         """
-        joined = self.probes.merge(self.summary, on="run_key")
+        chosen = self.probes[(self.probes["probe"] == name) & (self.probes["quantity"] == quantity)]
         if step:
-            moments = joined.groupby(["experiment", "sweep", "updates"])["step"]  # a network's own may end at its divergence
-            joined = joined[joined["step"] == moments.transform("min" if step == "first" else "max")]
-        return joined[(joined["probe"] == name) & (joined["quantity"] == quantity)].reset_index(drop=True)
+            sweep = ["experiment", "sweep", "updates"]
+            steps = self.probes[["run_key", "step"]].drop_duplicates().merge(self.summary[["run_key", *sweep]], on="run_key")
+            moment = steps.groupby(sweep)["step"].transform(
+                "min" if step == "first" else "max"
+            )  # its own may end at its divergence
+            at = steps.loc[steps["step"] == moment, ["run_key", "step"]]
+            chosen = chosen.merge(at, on=["run_key", "step"])
+        return chosen.merge(self.summary, on="run_key")
 
     @classmethod
     def empty(cls) -> "Results":
