@@ -33,6 +33,15 @@ def test_figures_tables_and_captions_are_kept(tmp_path: Path) -> None:
     assert (tmp_path / "experiments/a/README.md").read_text() == f"# A\n{MARKS[0]}\nn = 3 networks\n{MARKS[1]}\nafter\n"
 
 
+def test_what_an_experiment_has_no_more_is_not_kept(tmp_path: Path) -> None:
+    results, out = run(tmp_path), tmp_path / "reference"
+    keep(tmp_path, results, ["a"], out)
+    (results / "a/summary.parquet").unlink()
+    keep(tmp_path, results, ["a"], out)
+    assert sorted(p.name for p in out.rglob("a*")) == ["a", "a.csv", "a.md", "a.png"]
+    assert list((out / "a").iterdir()) == []
+
+
 def test_an_unfinished_run_changes_nothing(tmp_path: Path) -> None:
     results = run(tmp_path)
     with pytest.raises(UserError, match=r"no figure of b; run the pipeline first"):

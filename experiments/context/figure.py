@@ -142,6 +142,6 @@ def caption(results: Results) -> str:
         f"shuffled = {longest}), or other text (replaced). Lower right: the effective context, the smallest n from which on "
         f"the loss stays within {TOLERANCE:g} bits of that with all context (n = {longest}), for each network; lines join "
         "medians. Means over seeds, bands from the smallest to the largest. Median effective context by K: "
-        f"{', '.join(f'{K}: {v:g}' for K, v in medians.items()) or 'none'}. Median final bits per character by K: "
+        f"{', '.join(f'{K}: {v:.1f}' for K, v in medians.items()) or 'none'}. Median final bits per character by K: "
         f"{final or 'none'}. {protocol(results.summary)} {counts(results.summary)}."
     )

@@ -33,9 +33,12 @@ def keep(root: Path, results: Path, experiments: list[str], out: Path) -> list[P
         figures = [(results / "figures" / f"{name}{kind}", out / "figures" / f"{name}{kind}") for kind in FIGURES]
         tables = [(results / name / table, out / name / table) for table in TABLES]
         tables.append((results / "claims.parquet", out / "claims.parquet"))
-        for source, target in figures + [pair for pair in tables if pair[0].exists()]:
-            files.replace(target, files.read(source))  # without a sum: git holds what it was given
-            written.append(target)
+        for source, target in figures + tables:
+            if source.exists():
+                files.replace(target, files.read(source))  # without a sum: git holds what it was given
+                written.append(target)
+            else:  # an experiment that does not train any more
+                target.unlink(missing_ok=True)
         caption = files.read(results / "figures" / f"{name}.md").decode()
         write_caption(root / "experiments" / name / "README.md", caption)
     return written
