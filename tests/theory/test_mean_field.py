@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy.integrate import quad
 
@@ -71,6 +71,9 @@ def test_pytorch_starts_deep_in_the_vanishing_phase() -> None:
 
 
 @given(st.floats(0, 400))
+@example(5.4164426326922355e-151)  # q* is 5e-76 of 1: a root that takes hundreds of halvings
+@example(5e-324)
+@example(1e-310)
 def test_on_the_critical_line_gradients_neither_vanish_nor_explode(s: float) -> None:
     sigma_w = mf.critical_sigma_w(s)
     assert mf.chi_1(sigma_w, s) == pytest.approx(1, abs=1e-6)

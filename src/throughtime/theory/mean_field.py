@@ -25,6 +25,7 @@ from scipy.optimize import brentq
 
 Floats = NDArray[np.float64]
 LARGEST = 1000.0  # variance
+STEPS = 5000  # of root finding: to halve an interval from 1 to 1e-300 takes a thousand
 PYTORCH_SIGMA_W = 1 / math.sqrt(3)  # torch.nn.RNN's default U(+-1/sqrt N) has variance 1 / (3 N)
 
 
@@ -87,10 +88,10 @@ def root(f: Callable[[float], float], low: float, high: float) -> float:
     """The root of f between low and high, where f changes sign, to all digits.
 
     Raises:
-        ConvergenceError: f does not change sign, or 100 steps did not suffice.
+        ConvergenceError: f does not change sign, or STEPS steps did not suffice.
     """
     try:
-        return float(brentq(f, low, high, xtol=1e-300, rtol=1e-14))
+        return float(brentq(f, low, high, xtol=1e-300, rtol=1e-14, maxiter=STEPS))
     except (ValueError, RuntimeError) as error:
         raise ConvergenceError(f"no root found in [{low}, {high}]: {error}") from error
 
