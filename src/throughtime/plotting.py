@@ -109,9 +109,8 @@ class Results:
         if step:
             sweep = ["experiment", "sweep", "updates"]
             steps = self.probes[["run_key", "step"]].drop_duplicates().merge(self.summary[["run_key", *sweep]], on="run_key")
-            moment = steps.groupby(sweep)["step"].transform(
-                "min" if step == "first" else "max"
-            )  # its own may end at its divergence
+            # Of the sweep, not of the network, whose own last step may be its divergence.
+            moment = steps.groupby(sweep)["step"].transform("min" if step == "first" else "max")
             at = steps.loc[steps["step"] == moment, ["run_key", "step"]]
             chosen = chosen.merge(at, on=["run_key", "step"])
         return chosen.merge(self.summary, on="run_key")
