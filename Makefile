@@ -56,7 +56,7 @@ ui: setup ## the MLflow UI, on this machine only
 	@$(BIN)/throughtime ui
 
 faults: setup ## kills, full disks, damaged files, moved clocks: some 10 minutes; as root it also mounts file systems
-	@$(BIN)/python -m pytest -q tests/faults
+	@$(BIN)/python -m pytest -q tests/system/faults
 
 # Debian's packages ($(2)), unless a command ($(1)) finds what they bring; where one may install.
 define debian
@@ -71,21 +71,21 @@ endef
 
 test-slurm: setup ## the pipeline on a real Slurm, which is started for it and stopped again: some 6 minutes; as root, Debian or Ubuntu
 	$(call debian,which slurmctld slurmd sbatch slurmdbd munged mariadbd,slurmctld slurmd slurm-client slurmdbd munge mariadb-server)
-	$(call suite,requirements-slurm.lock,tests/cluster)
+	$(call suite,requirements-slurm.lock,tests/system/cluster)
 
 test-postgres: setup ## MLflow on a real PostgreSQL, which is started for it and stopped again: some 7 minutes
 	$(call debian,which postgres || ls /usr/lib/postgresql/*/bin/postgres,postgresql)
-	$(call suite,requirements-postgres.lock,-s tests/postgres)
+	$(call suite,requirements-postgres.lock,-s tests/system/postgres)
 
 test-browser: setup ## the report and the MLflow UI in headless Chromium, on a smoke run; pictures go to results/browser
 	$(call debian,which chromium || which chromium-browser,chromium)
-	$(call suite,requirements-browser.lock,tests/browser)
+	$(call suite,requirements-browser.lock,tests/system/browser)
 
 test-scale: setup ## 100,000 networks with made-up results: seconds and memory of every stage; fails where one grows faster than linearly
-	@$(BIN)/python -m tests.scale.measure
+	@$(BIN)/python -m tests.system.scale.measure
 
 bench: setup ## milliseconds a network and training step, beside other ways to train
-	@$(BIN)/python -m throughtime.bench
+	@$(BIN)/python -m throughtime.benchmarks.speed
 
 salvage: setup ## after a failure: collect, draw and track what is there
 	@$(BIN)/throughtime salvage

@@ -1,4 +1,4 @@
-# One rule a stage. What depends on what is asked of throughtime.workflow; what a stage does is a command of `throughtime`.
+# One rule a stage. What depends on what is asked of throughtime.pipeline.workflow; what a stage does is a command of `throughtime`.
 # Every stage has a digest of the code behind it among its params, so that an edit reruns what it concerns and nothing else.
 import os
 import sys
@@ -6,11 +6,11 @@ from pathlib import Path
 
 from snakemake.logging import logger
 
-from throughtime import guard
-from throughtime.cli import THREADS
-from throughtime.errors import UserError
-from throughtime.monitor import Monitor
-from throughtime.workflow import BESIDE, FIRST, Pipeline
+from throughtime.pipeline import startup
+from throughtime.cli.main import THREADS
+from throughtime.core.errors import UserError
+from throughtime.pipeline.live_line import Monitor
+from throughtime.pipeline.workflow import BESIDE, FIRST, Pipeline
 
 # Processes are the parallelism: each has one thread. How many there are (--cores here, --jobs on a cluster) is needed for the expected time.
 CORES = workflow.resource_settings.cores or 1
@@ -19,7 +19,7 @@ os.environ.update(dict.fromkeys(THREADS, "1"), THROUGHTIME_WORKERS=str(WORKERS))
 
 try:
     PIPELINE = Pipeline.open(Path(workflow.basedir), config)
-    guard.stand(PIPELINE, workflow.is_main_process, sys.argv[1:])
+    startup.stand(PIPELINE, workflow.is_main_process, sys.argv[1:])
 except UserError as error:
     sys.exit(f"throughtime: {error}")
 

@@ -6,8 +6,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from throughtime import charts, stats
-from throughtime.plotting import Results, counts, finish, protocol
+from throughtime.analysis import stats
+from throughtime.figures import panels
+from throughtime.figures.draw import Results, counts, finish, protocol
 
 AXES = {"depth": "truncation length K, steps", "clip": "clip threshold (gradient norm)", "gain": "initial gain g of W_hh"}
 TITLES = {"depth": "along truncation (chunked)", "clip": "along clipping (SGD, g = 1)", "gain": "along initial scale (orthogonal)"}
@@ -43,9 +44,9 @@ def both(a: Results, b: Results) -> Results:
 def frontiers(results: Results, axis: str) -> pd.DataFrame:
     """task and ``axis`` with the columns of stats.frontier, for all tasks; which frontier is a task's, README.md says."""
     by = ["task", axis]
-    lengths = charts.with_depth(results.summary[~results.summary["task"].isin(["brackets", "text"])])
+    lengths = panels.with_depth(results.summary[~results.summary["task"].isin(["brackets", "text"])])
     if axis == "depth":
-        lengths = charts.with_full(lengths)
+        lengths = panels.with_full(lengths)
     within = [stats.reached(distances(results), by), stats.reached(contexts(results), by)]
     return pd.concat([stats.frontier(lengths, by), *within], ignore_index=True)
 
@@ -59,7 +60,7 @@ def distances(results: Results) -> pd.DataFrame:
     own = own.of(length=list(own.summary["length"].dropna().sort_values().unique()[-1:]))
     bins = own.breakdown[(own.breakdown["by"] == "distance") & (own.breakdown["data"] == "train") & (own.breakdown["n"] >= FEW)]
     lags = pd.DataFrame({"bin": sorted(bins["bin"].unique()) or [1]})
-    every = charts.with_depth(own.summary).merge(lags, how="cross")
+    every = panels.with_depth(own.summary).merge(lags, how="cross")
     measured = every.merge(bins[["run_key", "bin", "value"]], on=["run_key", "bin"], how="left")
     return measured.assign(lag=measured["bin"], passed=measured["value"] >= LENIENT)
 
@@ -71,7 +72,7 @@ def contexts(results: Results) -> pd.DataFrame:
     order = lines["name"].str.extract(r"order (\d+)", expand=False)
     models = lines.assign(lag=pd.to_numeric(order))[order.notna() & (order != "0")]
     key = ["experiment", "task", "task_args"]
-    pairs = charts.with_depth(own.summary).merge(models[[*key, "lag", "value"]], on=key)
+    pairs = panels.with_depth(own.summary).merge(models[[*key, "lag", "value"]], on=key)
     return pairs.assign(passed=pairs["final"] <= pairs["value"])
 
 
@@ -79,16 +80,16 @@ def panel(ax: Axes, table: pd.DataFrame, axis: str, lags: pd.Series) -> None:
     """The frontiers of all tasks over one axis, side by side in each of its values; ``lags`` set the y axis, the same in all panels."""
     values = sorted(table[axis].unique())
     place = {v: i for i, v in enumerate(values)}
-    charts.lag_axis(ax, lags, "")
-    for series, task in enumerate(charts.TASKS):
+    panels.lag_axis(ax, lags, "")
+    for series, task in enumerate(panels.TASKS):
         rows = table[table["task"] == task]
-        charts.frontiers(
-            ax, rows.assign(place=rows[axis].map(place)), "place", series, charts.pretty(task), shift=0.13 * (series - 2)
+        panels.frontiers(
+            ax, rows.assign(place=rows[axis].map(place)), "place", series, panels.pretty(task), shift=0.13 * (series - 2)
         )
     for edge in range(len(values) - 1):
         ax.axvline(edge + 0.5, color="0.8", linewidth=0.6)
     ax.grid(visible=False, axis="x")
-    ax.set_xticks(range(len(values)), [charts.number(v, "full" if axis == "depth" else "none") for v in values])
+    ax.set_xticks(range(len(values)), [panels.number(v, "full" if axis == "depth" else "none") for v in values])
     ax.set(xlabel=AXES[axis], xlim=(-0.5, max(len(values), 1) - 0.5))
 
 
@@ -103,25 +104,25 @@ def figure(results: Results) -> Figure:
         upper.set_title(TITLES[axis])
         lower.set_title("how these networks end")
         if part.summary.empty:
-            charts.note(upper, "no networks")
-            charts.note(lower, "no networks")
+            panels.note(upper, "no networks")
+            panels.note(lower, "no networks")
             continue
         panel(upper, tables[axis], axis, lags)
-        ended = charts.with_kind(part.summary)
-        order = pd.Categorical(ended["task"], charts.task_order(ended["task"]))
-        charts.failure_bars(lower, stats.shares(ended.assign(task=order), ["task"], "kind"), charts.pretty, "task")
+        ended = panels.with_kind(part.summary)
+        order = pd.Categorical(ended["task"], panels.task_order(ended["task"]))
+        panels.failure_bars(lower, stats.shares(ended.assign(task=order), ["task"], "kind"), panels.pretty, "task")
     series = {label: h for ax in axes[0] for h, label in zip(*ax.get_legend_handles_labels(), strict=True)}
     axes[0, 0].set_ylabel("longest dependency that half the seeds learn, steps")
     fig.legend(series.values(), series.keys(), loc="outside lower left", ncols=5, fontsize=7, columnspacing=1.2)
-    fig.legend(handles=charts.kind_handles(), loc="outside lower right", ncols=6, fontsize=7, columnspacing=1.2)
+    fig.legend(handles=panels.kind_handles(), loc="outside lower right", ncols=6, fontsize=7, columnspacing=1.2)
     return finish(fig, replace(results, summary=behind(results)))
 
 
 def caption(results: Results) -> str:
     """What is drawn, with the counts of the networks behind it."""
     used = behind(results)
-    ended = charts.with_kind(used)["kind"].value_counts()
-    kinds = ", ".join(f"{kind} {ended.get(kind, 0)}" for kind in charts.KINDS)
+    ended = panels.with_kind(used)["kind"].value_counts()
+    kinds = ", ".join(f"{kind} {ended.get(kind, 0)}" for kind in panels.KINDS)
     return (
         "**The longest dependency that half the seeds learn (steps), along truncation length, clip threshold and initial "
         "scale.** Copy, adding and temporal order: half point of a logistic fit in ln(lag), with its 95 % profile-likelihood "

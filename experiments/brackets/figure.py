@@ -5,8 +5,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
-from throughtime import charts, stats
-from throughtime.plotting import Results, counts, finish, protocol
+from throughtime.analysis import stats
+from throughtime.figures import panels
+from throughtime.figures.draw import Results, counts, finish, protocol
 
 COLUMNS = {"train": "trained length", "long": "longer than trained"}
 ROWS = {"distance": "distance to the matching bracket, steps", "depth": "depth of the bracket, levels"}
@@ -14,15 +15,15 @@ ROWS = {"distance": "distance to the matching bracket, steps", "depth": "depth o
 
 def lines(ax: Axes, bins: pd.DataFrame) -> None:
     """Mean accuracy in each bin, a line a K."""
-    for series, (depth, rows) in enumerate(charts.with_depth(bins).groupby("depth")):
+    for series, (depth, rows) in enumerate(panels.with_depth(bins).groupby("depth")):
         table = stats.center(rows, ["bin"], "value", "mean")
-        charts.band(ax, table, "bin", "value", series, f"K={charts.number(depth, 'full')}")
+        panels.band(ax, table, "bin", "value", series, f"K={panels.number(depth, 'full')}")
 
 
 def references(ax: Axes, results: Results, by: str) -> None:
     """Chance, and the heuristic that closes what was opened last."""
     known = results.references[results.references["measure"] == "accuracy"]
-    charts.reference_lines(ax, known[known["by"] == "all"])
+    panels.reference_lines(ax, known[known["by"] == "all"])
     for name, rows in known[known["by"] == by].groupby("name"):
         ordered = rows.groupby("bin", as_index=False)["value"].mean()
         ax.plot(ordered["bin"], ordered["value"], color="0.35", linestyle=(0, (3, 2)), linewidth=1.2, label=name, zorder=1.5)
@@ -62,7 +63,7 @@ def figure(results: Results) -> Figure:
             rows = bins[(bins["by"] == by) & (bins["data"] == data)]
             upper.set_title(f"by {by}, {COLUMNS[data]}")
             if rows.empty:
-                charts.note(upper, "no network with an evaluation")
+                panels.note(upper, "no network with an evaluation")
                 lower.set_axis_off()
                 continue
             lines(upper, rows)
@@ -80,10 +81,10 @@ def figure(results: Results) -> Figure:
 
 def caption(results: Results) -> str:
     """What is drawn, with the counts of the tables."""
-    bins = charts.with_depth(results.bins)
+    bins = panels.with_depth(results.bins)
     far = bins[(bins["by"] == "distance") & (bins["data"] == "train") & (bins["bin"] > bins["bin"].median())]
     by_depth = far.groupby("depth")["value"].mean().dropna()
-    means = ", ".join(f"{charts.number(k, 'full')}: {v:.2f}" for k, v in by_depth.items())
+    means = ", ".join(f"{panels.number(k, 'full')}: {v:.2f}" for k, v in by_depth.items())
     return (
         "**Accuracy of the closing bracket's type, by the distance to the bracket it closes (above) and by its depth (below).** "
         "Left on fresh sequences of the trained length, right on longer ones. Lines are means over the networks that did not "

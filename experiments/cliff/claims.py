@@ -3,11 +3,11 @@
 import numpy as np
 import pandas as pd
 
-from throughtime import stats
-from throughtime.claims import Claim, Evidence
-from throughtime.plotting import Results
-from throughtime.spikes import AROUND, FACTOR, SMALLEST, THROWN, WINDOW, spikes
-from throughtime.verdicts import above, more_solved, unknown
+from throughtime.analysis import stats
+from throughtime.analysis.claims import Claim, Evidence
+from throughtime.analysis.spikes import AROUND, FACTOR, SMALLEST, THROWN, WINDOW, spikes
+from throughtime.analysis.verdicts import above, more_solved, unknown
+from throughtime.figures.draw import Results
 
 GOOD = 0.01  # loss of the one-unit network; both plateaus lie above .05
 CLIP_ONE, CLIP = 0.1, 1.0  # thresholds: of the one-unit network, of networks in training

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 
-from throughtime import cliff
+from throughtime.theory import one_unit
 
 START, LR, UPDATES = (4.6, -2.7), 0.05, 300
 THRESHOLDS = (0.01, 0.1, 1.0, math.inf)
@@ -20,22 +20,26 @@ def compute(preset: str) -> pd.DataFrame:
     - ``start C``: final loss, x = w and y = b where the descent started.
     """
     points = POINTS.get(preset, 201)
-    parts = [melted("surface", cliff.surface(np.linspace(*cliff.W_RANGE, points), np.linspace(*cliff.B_RANGE, points)), "w", "b")]
+    parts = [
+        melted(
+            "surface", one_unit.surface(np.linspace(*one_unit.W_RANGE, points), np.linspace(*one_unit.B_RANGE, points)), "w", "b"
+        )
+    ]
     for clip in THRESHOLDS:
-        path = cliff.descend(*START, LR, UPDATES, clip).assign(y=0.0)
+        path = one_unit.descend(*START, LR, UPDATES, clip).assign(y=0.0)
         parts += [melted(f"path {clip:g}", path, "update", "y"), melted(f"start {clip:g}", ends(clip), "w", "b")]
     return pd.concat(parts, ignore_index=True)
 
 
 def ends(clip: float, side: int = 11) -> pd.DataFrame:
     """The loss after UPDATES from ``side`` x ``side`` starts, evenly over the surface: w, b (of the start), loss."""
-    w, b = (v.ravel() for v in np.meshgrid(np.linspace(*cliff.W_RANGE, side), np.linspace(*cliff.B_RANGE, side)))
+    w, b = (v.ravel() for v in np.meshgrid(np.linspace(*one_unit.W_RANGE, side), np.linspace(*one_unit.B_RANGE, side)))
     start = pd.DataFrame({"w": w, "b": b})
     for _ in range(UPDATES):
-        _, dw, db = cliff.loss_and_gradient(w, b)
+        _, dw, db = one_unit.loss_and_gradient(w, b)
         rate = LR * np.minimum(1, clip / np.maximum(np.hypot(dw, db), np.finfo(float).tiny))
         w, b = w - rate * dw, b - rate * db
-    return start.assign(loss=cliff.loss_and_gradient(w, b)[0])
+    return start.assign(loss=one_unit.loss_and_gradient(w, b)[0])
 
 
 def melted(series: str, table: pd.DataFrame, x: str, y: str) -> pd.DataFrame:

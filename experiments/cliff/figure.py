@@ -7,9 +7,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from throughtime import charts, stats
-from throughtime.plotting import Results, counts, finish, protocol
-from throughtime.spikes import FACTOR, SMALLEST, THROWN, WINDOW, places, profile, spikes
+from throughtime.analysis import stats
+from throughtime.analysis.spikes import FACTOR, SMALLEST, THROWN, WINDOW, places, profile, spikes
+from throughtime.figures import panels
+from throughtime.figures.draw import Results, counts, finish, protocol
 
 GOOD = 0.01  # loss of the one-unit network that counts as the minimum
 UNITS = "loss / loss at chance"
@@ -34,13 +35,13 @@ def surface(ax: Axes, results: Results) -> None:
     """The loss over w and b, and the paths on it; what leaves the surface is not drawn."""
     table = results.computed[(results.computed["series"] == "surface") & (results.computed["quantity"] == "loss")]
     if table.empty:
-        charts.note(ax, "no surface computed")
+        panels.note(ax, "no surface computed")
         return
     grid = table.pivot(index="y", columns="x", values="value")
     mesh = ax.pcolormesh(grid.columns, grid.index, np.sqrt(grid), cmap="cividis", shading="nearest", rasterized=True)
     ax.figure.colorbar(mesh, ax=ax, label="error |σ(x₅₀) − 0.7|", pad=0.01)
     for series, path in enumerate(paths(results).values()):
-        style = charts.SERIES[(series + 3) % 7]
+        style = panels.SERIES[(series + 3) % 7]
         ax.plot(path["w"], path["b"], color="white", linewidth=2.2)
         ax.plot(path["w"], path["b"], color=style["color"], linestyle=style["linestyle"], linewidth=1.2)
         ax.plot(
@@ -60,10 +61,10 @@ def descents(ax: Axes, results: Results) -> None:
     """Loss over updates along the same paths."""
     found = paths(results)
     for series, (clip, path) in enumerate(found.items()):
-        style = {k: v for k, v in charts.SERIES[(series + 3) % 7].items() if k != "marker"}
-        ax.plot(path["loss"], label=f"clip {charts.number(clip)}", **style)
+        style = {k: v for k, v in panels.SERIES[(series + 3) % 7].items() if k != "marker"}
+        ax.plot(path["loss"], label=f"clip {panels.number(clip)}", **style)
     if not found:
-        charts.note(ax, "no descents computed")
+        panels.note(ax, "no descents computed")
         return
     ax.set_yscale("log")
     ax.set(ylim=(1e-6, 1), xlabel="updates", ylabel="loss", title="loss on the way")
@@ -79,11 +80,11 @@ def starts(ax: Axes, results: Results) -> None:
         low, high = stats.wilson((loss < GOOD).sum(), len(loss))
         rows.append({"clip": clip, "rate": (loss < GOOD).mean(), "low": float(low), "high": float(high), "n": len(loss)})
     if not rows:
-        charts.note(ax, "no descents computed")
+        panels.note(ax, "no descents computed")
         return
     table = pd.DataFrame(rows).assign(place=range(len(rows)))
-    charts.points(ax, table, "place", "rate", 0, "descents", line=True)
-    ax.set_xticks(table["place"], [charts.number(c) for c in table["clip"]])
+    panels.points(ax, table, "place", "rate", 0, "descents", line=True)
+    ax.set_xticks(table["place"], [panels.number(c) for c in table["clip"]])
     ax.set(ylim=(0, 1), xlabel="clip threshold", ylabel=f"share ending below {GOOD:g}")
     ax.set_title(f"descents from {rows[0]['n']} starts all over the surface")
 
@@ -94,7 +95,7 @@ def example(ax: Axes, results: Results) -> None:
     free = norms[np.isinf(norms["clip"])]
     counted = {key: len(places(np.exp(rows.sort_values("index")["value"].to_numpy()))) for key, rows in free.groupby("run_key")}
     if not counted:
-        charts.note(ax, "no unclipped network was probed")
+        panels.note(ax, "no unclipped network was probed")
         return
     chosen = free[free["run_key"] == max(sorted(counted), key=lambda k: counted[k])]
     same = (
@@ -104,7 +105,7 @@ def example(ax: Axes, results: Results) -> None:
     )
     for series, (clip, rows) in enumerate(norms[same & norms["clip"].isin([1, math.inf])].groupby("clip", sort=False)):
         values = np.exp(rows.sort_values("index")["value"].to_numpy())
-        found, style = places(values), charts.SERIES[series]
+        found, style = places(values), panels.SERIES[series]
         ax.plot(np.arange(1, len(values) + 1), values, color=style["color"], linewidth=0.5, alpha=0.8)
         ax.plot(
             np.array(found) + 1,
@@ -113,11 +114,11 @@ def example(ax: Axes, results: Results) -> None:
             marker=style["marker"],
             color=style["color"],
             markersize=4.5,
-            label=f"clip {charts.number(clip)}: {len(found)} spikes",
+            label=f"clip {panels.number(clip)}: {len(found)} spikes",
         )
     ax.set_yscale("log")
     ax.set(xlabel="updates", ylabel="gradient norm before clipping")
-    ax.set_title(f"{charts.pretty(chosen['task'].iloc[0])}, g = {chosen['gain'].iloc[0]:g}: one network, twice")
+    ax.set_title(f"{panels.pretty(chosen['task'].iloc[0])}, g = {chosen['gain'].iloc[0]:g}: one network, twice")
     ax.legend(fontsize=6)
 
 
@@ -126,11 +127,11 @@ def around(ax: Axes, results: Results) -> None:
     table = profile(results.probe("updates", "loss"), results.probe("updates", "log_grad_norm"))
     for series, (clip, rows) in enumerate(table.groupby("clip")):
         middle = rows.groupby("offset")["change"].quantile(np.array([0.25, 0.5, 0.75])).unstack()
-        style = charts.SERIES[series]
-        ax.plot(middle[0.5], label=f"clip {charts.number(clip)}", markersize=2.5, **style)
+        style = panels.SERIES[series]
+        ax.plot(middle[0.5], label=f"clip {panels.number(clip)}", markersize=2.5, **style)
         ax.fill_between(middle.index.to_numpy(float), middle[0.25], middle[0.75], color=style["color"], alpha=0.12, linewidth=0)
     if table.empty:
-        charts.note(ax, "no spikes")
+        panels.note(ax, "no spikes")
         return
     ax.axvline(0, color="0.4", linewidth=0.8)
     ax.set(xlabel="updates since the spike", ylabel=f"change of {UNITS}", title="loss before and after (median, quartiles)")
@@ -142,17 +143,17 @@ def thrown(ax: Axes, results: Results) -> None:
     """The share of a network's spikes that throw it back, by threshold, for every task."""
     found = spikes(results.probe("updates", "loss"), results.probe("updates", "log_grad_norm"))
     if found.empty:
-        charts.note(ax, "no spikes")
+        panels.note(ax, "no spikes")
         return
     found = found.assign(measure="", value=found["thrown"].astype(float))
     clips = sorted(results.summary["clip"].unique())
     own = found.groupby(["task", "clip", "run_key", "status", "measure"])["value"].mean().reset_index()
     own = own.assign(place=own["clip"].map({c: i for i, c in enumerate(clips)}))
-    for series, task in enumerate(charts.task_order(own["task"])):
+    for series, task in enumerate(panels.task_order(own["task"])):
         table = stats.center(own[own["task"] == task], ["place"], "value", "mean")
-        charts.points(ax, table, "place", "value", series, charts.pretty(task), shift=0.08 * (series - 1), line=True)
+        panels.points(ax, table, "place", "value", series, panels.pretty(task), shift=0.08 * (series - 1), line=True)
     counted = found.groupby("clip").size().reindex(clips, fill_value=0)
-    ax.set_xticks(range(len(clips)), [f"{charts.number(c)}\n{n} spikes" for c, n in counted.items()])
+    ax.set_xticks(range(len(clips)), [f"{panels.number(c)}\n{n} spikes" for c, n in counted.items()])
     ax.set(ylim=(-0.03, 1.03), xlabel="clip threshold", ylabel="share of a network's spikes (mean)")
     ax.set_title(f"thrown back: {UNITS} up by {THROWN:g}")
     ax.legend(fontsize=6)
@@ -170,7 +171,7 @@ def figure(results: Results) -> Figure:
 def caption(results: Results) -> str:
     """What is drawn, with the counts."""
     found = spikes(results.probe("updates", "loss"), results.probe("updates", "log_grad_norm"))
-    shares = ", ".join(f"{charts.number(clip)}: {int(rows['thrown'].sum())} of {len(rows)}" for clip, rows in found.groupby("clip"))
+    shares = ", ".join(f"{panels.number(clip)}: {int(rows['thrown'].sum())} of {len(rows)}" for clip, rows in found.groupby("clip"))
     return (
         "**Above: the wall in the loss of the one-unit network of Pascanu, Mikolov & Bengio 2013 (no input, 50 steps), and "
         "gradient descent with and without clipping** (learning rate 0.05, 300 updates); the three smaller thresholds' paths "

@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pandas as pd
 
-from throughtime.claims import Claim, Evidence
-from throughtime.plotting import Results
-from throughtime.verdicts import above, below, mean, more_solved, pairs, unknown
+from throughtime.analysis.claims import Claim, Evidence
+from throughtime.analysis.verdicts import above, below, mean, more_solved, pairs, unknown
+from throughtime.figures.draw import Results
 
 SAME = ["task", "task_args", "updates", "gain", "seed"]
 USUAL, SMALL = 1.0, 0.1  # thresholds; the loss is a mean, so that a norm near 1 is the scale of a gradient that does not explode

@@ -5,8 +5,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from throughtime import charts, stats
-from throughtime.plotting import Results, counts, finish, protocol
+from throughtime.analysis import stats
+from throughtime.figures import panels
+from throughtime.figures.draw import Results, counts, finish, protocol
 
 CLIP, GAIN = "clip threshold (gradient norm)", "initial gain g of W_hh"
 
@@ -22,9 +23,9 @@ def same_lengths(summary: pd.DataFrame) -> pd.DataFrame:
 def plane(ax: Axes, rows: pd.DataFrame) -> None:
     """Success over clip x gain; where success is not the measure (text), the median final measure."""
     if len(rows) and rows["measure"].iloc[0] == "bpc":
-        charts.graded(ax, stats.center(rows, ["clip", "gain"]), "clip", "gain")
+        panels.graded(ax, stats.center(rows, ["clip", "gain"]), "clip", "gain")
     else:
-        charts.heatmap(ax, stats.success(rows, ["clip", "gain"]), "clip", "gain")
+        panels.heatmap(ax, stats.success(rows, ["clip", "gain"]), "clip", "gain")
     ax.set(xlabel=CLIP, ylabel="")
 
 
@@ -32,13 +33,13 @@ def name(rows: pd.DataFrame, depth: str) -> str:
     """What a panel's title says: task, lag, depth."""
     first = rows.iloc[0]
     lag = "bits per character" if pd.isna(first["lag_max"]) else f"lag {first['lag_max']}"
-    return f"{charts.pretty(first['task'])}, {lag}\n{depth}"
+    return f"{panels.pretty(first['task'])}, {lag}\n{depth}"
 
 
 def failures(ax: Axes, summary: pd.DataFrame, by: str, label: str) -> None:
     """How networks end, by one axis of the plane."""
-    rows = charts.with_kind(summary)
-    charts.failure_bars(ax, stats.shares(rows, [by], "kind"), charts.number, by)
+    rows = panels.with_kind(summary)
+    panels.failure_bars(ax, stats.shares(rows, [by], "kind"), panels.number, by)
     ax.set(ylabel=label, title=f"how networks end, by {by} (full depth, all lags)")
 
 
@@ -47,10 +48,10 @@ def cost(ax: Axes, summary: pd.DataFrame) -> None:
     thresholds = sorted(summary["clip"].unique())
     solved = summary[summary["first_solved_at"].notna()].astype({"first_solved_at": float})
     solved = solved.assign(place=solved["clip"].map({c: i for i, c in enumerate(thresholds)}))
-    for series, task in enumerate(charts.task_order(solved["task"])):
+    for series, task in enumerate(panels.task_order(solved["task"])):
         table = stats.center(solved[solved["task"] == task], ["place"], "first_solved_at")
-        charts.points(ax, table, "place", "value", series, charts.pretty(task), shift=0.06 * (series - 2), line=True)
-    ax.set_xticks(range(len(thresholds)), [charts.number(c) for c in thresholds])
+        panels.points(ax, table, "place", "value", series, panels.pretty(task), shift=0.06 * (series - 2), line=True)
+    ax.set_xticks(range(len(thresholds)), [panels.number(c) for c in thresholds])
     ax.set(xlabel=CLIP, ylabel="updates (median)", title="criterion first met (full depth)")
     if len(solved):
         ax.set_ylim(0, 1.4 * ax.get_ylim()[1])
@@ -59,7 +60,7 @@ def cost(ax: Axes, summary: pd.DataFrame) -> None:
 
 def figure(results: Results) -> Figure:
     """Above, the planes of every task, full and truncated; below, Adam, failures by threshold and by gain, cost."""
-    same, tasks = same_lengths(results.summary), charts.task_order(results.summary["task"])
+    same, tasks = same_lengths(results.summary), panels.task_order(results.summary["task"])
     fig = Figure(figsize=(12, 7.6), layout="constrained")
     upper, lower = np.asarray(fig.subfigures(2, 1, height_ratios=[2, 1.15]))
     axes = upper.subplots(2, max(len(tasks), 1), squeeze=False)
@@ -70,10 +71,10 @@ def figure(results: Results) -> Figure:
             depth = (
                 "full depth" if sweep == "full" else f"{'/'.join(rows['mode'].unique())} K={'/'.join(map(str, rows['K'].unique()))}"
             )
-            ax.set_title(name(rows, depth) if len(rows) else f"{charts.pretty(task)}\n{sweep}")
+            ax.set_title(name(rows, depth) if len(rows) else f"{panels.pretty(task)}\n{sweep}")
     for ax in axes[:, 0]:
         ax.set_ylabel(GAIN)
-    charts.colorbar(upper, axes, "share solved (cells: solved / n; text: bits per character)", location="right")
+    panels.colorbar(upper, axes, "share solved (cells: solved / n; text: bits per character)", location="right")
     below = lower.subplots(1, 4, width_ratios=[1, 1.3, 1.3, 1.3])
     adam, full = results.of(sweep="adam").summary, results.of(sweep="full").summary
     plane(below[0], adam)
@@ -81,7 +82,7 @@ def figure(results: Results) -> Figure:
     failures(below[1], full, "clip", "clip threshold")
     failures(below[2], full, "gain", "initial gain g")
     cost(below[3], full)
-    lower.legend(handles=charts.kind_handles(), loc="outside lower center", ncols=6, fontsize=7)
+    lower.legend(handles=panels.kind_handles(), loc="outside lower center", ncols=6, fontsize=7)
     return finish(fig, results)
 
 

@@ -5,11 +5,11 @@ import math
 import numpy as np
 import pandas as pd
 
-from throughtime.claims import Claim, Evidence
-from throughtime.context_use import TOLERANCE, effective, losses
-from throughtime.fits import line
-from throughtime.plotting import Results
-from throughtime.verdicts import above, below, mean, unknown
+from throughtime.analysis.claims import Claim, Evidence
+from throughtime.analysis.context_use import TOLERANCE, effective, losses
+from throughtime.analysis.lines import line
+from throughtime.analysis.verdicts import above, below, mean, unknown
+from throughtime.figures.draw import Results
 
 HALF = math.log(0.5)
 

@@ -5,9 +5,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from throughtime import charts, stats
-from throughtime.context_use import TOLERANCE, effective, losses
-from throughtime.plotting import Results, counts, finish, protocol
+from throughtime.analysis import stats
+from throughtime.analysis.context_use import TOLERANCE, effective, losses
+from throughtime.figures import panels
+from throughtime.figures.draw import Results, counts, finish, protocol
 
 CONTEXT = "n, characters of true context"
 LOWEST = 0.005  # bits: excess below this is drawn at the edge
@@ -37,10 +38,10 @@ def over_context(ax: Axes, table: pd.DataFrame, value: str) -> None:
     """Loss, or its excess, over n with the state reset n characters before; a line a K."""
     rows = drawable(table[table["quantity"] == "reset"])
     if rows.empty:
-        charts.note(ax, "nothing was probed")
+        panels.note(ax, "nothing was probed")
         return
     for series, (depth, part) in enumerate(rows.groupby("depth")):
-        charts.band(ax, center(part, ["n"], value), "n", "value", series % 7, f"K={charts.number(depth, 'full')}")
+        panels.band(ax, center(part, ["n"], value), "n", "value", series % 7, f"K={panels.number(depth, 'full')}")
     octaves(ax, rows["n"])
     ax.legend(fontsize=6)
 
@@ -66,13 +67,13 @@ def excess_axis(ax: Axes) -> None:
 def kinds(ax: Axes, table: pd.DataFrame) -> None:
     """Reset, shuffled and replaced beyond n, at full depth and at the smallest K."""
     if table.empty:
-        charts.note(ax, "nothing was probed")
+        panels.note(ax, "nothing was probed")
         return
     table = drawable(table)
     depths = sorted({table["depth"].min(), table["depth"].max()})
     for series, (kind, depth) in enumerate((k, d) for d in depths for k in ("reset", "shuffled", "replaced")):
         rows = table[(table["quantity"] == kind) & (table["depth"] == depth)]
-        charts.band(ax, center(rows, ["n"], "excess"), "n", "value", series, f"{kind}, K={charts.number(depth, 'full')}")
+        panels.band(ax, center(rows, ["n"], "excess"), "n", "value", series, f"{kind}, K={panels.number(depth, 'full')}")
     octaves(ax, table["n"])
     excess_axis(ax)
     ax.set(xlabel=CONTEXT, title="what stands before the n true characters")
@@ -83,11 +84,11 @@ def against_depth(ax: Axes, table: pd.DataFrame) -> None:
     """The effective context of every network over K, medians joined, and the line where the two are equal."""
     found = effective(table)
     if found.empty:
-        charts.note(ax, "nothing was probed")
+        panels.note(ax, "nothing was probed")
         return
     for series, (kind, shift) in enumerate({"reset": 0.97, "shuffled": 1.0, "replaced": 1.03}.items()):
         rows = effective(table, kind)
-        style = charts.SERIES[series]
+        style = panels.SERIES[series]
         ax.plot(
             rows["K"] * shift,
             rows["effective"],
@@ -130,9 +131,9 @@ def caption(results: Results) -> str:
     results = probed(results)
     table = losses(results.probes, results.summary)
     medians = effective(table).groupby("K")["effective"].median()
-    bits = stats.center(charts.with_depth(results.summary), ["depth"])
+    bits = stats.center(panels.with_depth(results.summary), ["depth"])
     final = ", ".join(
-        f"{charts.number(r.depth, 'full')}: {r.value:.2f}" for r in bits[np.isfinite(bits["value"].astype(float))].itertuples()
+        f"{panels.number(r.depth, 'full')}: {r.value:.2f}" for r in bits[np.isfinite(bits["value"].astype(float))].itertuples()
     )
     longest = int(np.nanmax(table["n"])) if len(table) else 0
     return (

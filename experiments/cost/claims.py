@@ -7,10 +7,10 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats as distributions
 
-from throughtime.claims import Claim, Evidence
-from throughtime.fits import line
-from throughtime.plotting import Results
-from throughtime.verdicts import above, below, unknown, within
+from throughtime.analysis.claims import Claim, Evidence
+from throughtime.analysis.lines import line
+from throughtime.analysis.verdicts import above, below, unknown, within
+from throughtime.figures.draw import Results
 
 STRAIGHT_MEMORY, STRAIGHT_TIME = 0.01, 0.25
 SERIAL = 0.9

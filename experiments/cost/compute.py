@@ -1,10 +1,10 @@
-"""Memory and time of an update against T, K and B, measured on the engine: one row of throughtime.cost.measure becomes many short ones."""
+"""Memory and time of an update against T, K and B, measured on the engine: rows of benchmarks.cost.measure as many short ones."""
 
 import pandas as pd
 
-from throughtime.cost import Size, measure
-from throughtime.train import one_thread
-from throughtime.truncation import strides, windows
+from throughtime.benchmarks.cost import Size, measure
+from throughtime.engine.truncation import strides, windows
+from throughtime.training.train import one_thread
 
 SIZES = {
     "full": [Size("full", T, T) for T in (25, 50, 100, 150, 200, 300, 400, 600, 800)],

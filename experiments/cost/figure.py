@@ -5,9 +5,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from throughtime import charts
-from throughtime.fits import Line, line
-from throughtime.plotting import Results, counts, finish, protocol
+from throughtime.analysis.lines import Line, line
+from throughtime.figures import panels
+from throughtime.figures.draw import Results, counts, finish, protocol
 
 MIB = 2.0**20
 NAMES = {"chunked": "chunked", "sliding": "sliding, k1 = 1"}
@@ -21,7 +21,7 @@ def measured(results: Results) -> dict[str, pd.DataFrame]:
 
 def law(ax: Axes, x: pd.Series, y: pd.Series, series: int, label: str) -> Line:
     """Points and the straight line through them."""
-    fit, style = line(x, y), charts.SERIES[series]
+    fit, style = line(x, y), panels.SERIES[series]
     ax.plot(x, y, linestyle="none", marker=style["marker"], color=style["color"], markersize=4.5, label=label)
     ends = np.array([0.0, float(x.max())])
     ax.plot(ends, fit.intercept + fit.slope * ends, color=style["color"], linestyle=style["linestyle"], linewidth=1.1)
@@ -36,7 +36,7 @@ def laws(ax: Axes, table: dict[str, pd.DataFrame], parts: dict[str, tuple[str, f
             fit = law(ax, rows["x"], rows[quantity] / divisor, place, label)
             ax.lines[-2].set_label(f"{label}: {fit.slope:.3g} {unit} a step, r² = {fit.r2:.3f}")
     if not ax.lines:
-        charts.note(ax, "nothing measured")
+        panels.note(ax, "nothing measured")
         return
     ax.set(xlim=(0, None), ylim=(0, None))
     ax.legend(fontsize=6)
@@ -46,11 +46,11 @@ def throughput(ax: Axes, table: dict[str, pd.DataFrame]) -> None:
     """Steps of training a second, over T at one batch and over B at one T."""
     for place, (series, label) in enumerate({"full": "over T, B = {batch:g}", "batch": "over B, T = {T:g}"}.items()):
         if series in table:
-            rows, style = table[series], charts.SERIES[place]
+            rows, style = table[series], panels.SERIES[place]
             text = label.format(**{c: float(rows[c].iloc[0]) for c in ("batch", "T")})
             ax.plot(rows["x"], rows["tokens_per_second"] / 1e6, label=text, markersize=4.5, **style)
     if not ax.lines:
-        charts.note(ax, "nothing measured")
+        panels.note(ax, "nothing measured")
         return
     ax.set(xscale="log", ylim=(0, None), xlabel="T, steps, or B, sequences", ylabel="million steps a second, all networks")
     ax.legend(fontsize=6)
@@ -66,7 +66,7 @@ def figure(results: Results) -> Figure:
     if "sliding" in table:
         rows = table["sliding"]
         label = f"{NAMES['sliding']}: all of T, and dz"
-        axes[0, 1].plot(rows["x"], rows["kept_bytes"] / MIB, label=label, markersize=4.5, **charts.SERIES[1])
+        axes[0, 1].plot(rows["x"], rows["kept_bytes"] / MIB, label=label, markersize=4.5, **panels.SERIES[1])
         axes[0, 1].set_ylim(0, 1.1 * max(rows["kept_bytes"].max() / MIB, axes[0, 1].get_ylim()[1]))
         axes[0, 1].legend(fontsize=6, loc="lower right")
     axes[0, 1].set(title=f"memory against K, {steps(table)}", xlabel="K, steps", ylabel="MiB")
@@ -92,10 +92,10 @@ def relative(ax: Axes, table: dict[str, pd.DataFrame]) -> None:
             rows = table[series]
             fit = line(rows[x], rows[quantity])
             ax.plot(
-                rows[x], rows[quantity] / (fit.intercept + fit.slope * rows[x]), label=label, markersize=4, **charts.SERIES[place]
+                rows[x], rows[quantity] / (fit.intercept + fit.slope * rows[x]), label=label, markersize=4, **panels.SERIES[place]
             )
     if not ax.lines:
-        charts.note(ax, "nothing measured")
+        panels.note(ax, "nothing measured")
         return
     ax.axhline(1, color="0.4", linewidth=0.8)
     ax.set(xscale="log", title="measured / straight line", xlabel="T, K or mean depth, steps")

@@ -6,9 +6,9 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from throughtime import everywhere, predicted, stats, verdicts
-from throughtime.claims import Claim, Evidence
-from throughtime.plotting import Results
+from throughtime.analysis import everywhere, predictions, stats, verdicts
+from throughtime.analysis.claims import Claim, Evidence
+from throughtime.figures.draw import Results
 
 CELL = ["task", "init", "gain"]
 TOLERANCE = 0.05  # nats a step: e over 20 steps
@@ -18,7 +18,7 @@ NATS = " nats a step"
 
 def slopes(results: Results, sweep: str, step: Literal["first", "last"] = "first") -> pd.DataFrame:
     """A row a network: measured and predicted slope over lag, before or after training."""
-    return predicted.slopes(results.of(sweep=sweep).probe("gradient_by_lag", "log_gradient_rms", step))
+    return predictions.slopes(results.of(sweep=sweep).probe("gradient_by_lag", "log_gradient_rms", step))
 
 
 def vanish(results: Results) -> Evidence:
@@ -52,7 +52,7 @@ def crossings(table: pd.DataFrame) -> pd.DataFrame:
         below = int(np.flatnonzero(y < 0).max(initial=-1))
         inside = 0 <= below < len(y) - 1
         at = x[below] - y[below] * (x[below + 1] - x[below]) / (y[below + 1] - y[below]) if inside else x[max(below, 0)]
-        critical = predicted.critical_gain(str(task), *ordered[["task_args", "input_gain"]].iloc[0])
+        critical = predictions.critical_gain(str(task), *ordered[["task_args", "input_gain"]].iloc[0])
         rows.append({"task": task, "init": init, "seed": seed, "off": at - math.log(critical)})
     return pd.DataFrame(rows, columns=["task", "init", "seed", "off"])
 
@@ -70,7 +70,7 @@ def diverge(results: Results) -> Evidence:
     if summary.empty:
         return verdicts.unknown("no network trained without clipping", 0.0)
     names = summary[["task", "task_args", "input_gain"]].itertuples(index=False, name=None)
-    large, small = summary["gain"] > [predicted.critical_gain(*name) for name in names], summary["gain"] < 1
+    large, small = summary["gain"] > [predictions.critical_gain(*name) for name in names], summary["gain"] < 1
     (a, m), (b, n) = ((int((summary["status"] == "diverged")[w].sum()), int(w.sum())) for w in (large, small))
     if not m or not n:
         return verdicts.unknown("gains below 1 and beyond the critical one are both needed", 0.0)

@@ -7,8 +7,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from throughtime import charts, predicted, stats
-from throughtime.plotting import Results, counts, finish, protocol
+from throughtime.analysis import predictions, stats
+from throughtime.figures import panels
+from throughtime.figures.draw import Results, counts, finish, protocol
 from throughtime.theory import gradients
 
 TASKS = ("copy", "adding")
@@ -28,7 +29,7 @@ def shown(gains: pd.Series) -> list[float]:
 def by_lag(ax: Axes, rows: pd.DataFrame) -> None:
     """Norm over that at lag 0, decades: the median of seeds and their range, and theory dashed."""
     if rows.empty:
-        charts.note(ax, "no networks")
+        panels.note(ax, "no networks")
         return
     first = rows[rows["index"] == 0].set_index("run_key")["value"]
     rows = rows.assign(decades=(rows["value"] - rows["run_key"].map(first)) / DECADES)
@@ -36,12 +37,12 @@ def by_lag(ax: Axes, rows: pd.DataFrame) -> None:
         own = rows[(rows["gain"] == gain) & np.isfinite(rows["decades"])]
         if own.empty:
             continue
-        color = charts.SERIES[series]["color"]
+        color = panels.SERIES[series]["color"]
         seeds = own.groupby("index")["decades"].agg(["median", "min", "max"])
-        ax.plot(seeds.index, seeds["median"], color=color, linewidth=1.3, label=f"g = {charts.number(gain)}")
+        ax.plot(seeds.index, seeds["median"], color=color, linewidth=1.3, label=f"g = {panels.number(gain)}")
         ax.fill_between(seeds.index, seeds["min"], seeds["max"], color=color, alpha=0.18, linewidth=0)
         name = own[["task", "task_args", "input_gain"]].iloc[0]
-        theory = predicted.curve(*name, gain, int(own["steps"].iloc[0])) / DECADES
+        theory = predictions.curve(*name, gain, int(own["steps"].iloc[0])) / DECADES
         ax.plot(theory, color=color, linestyle=(0, (3, 2)), linewidth=1.1)
     low, high = ax.get_ylim()
     ax.set(ylim=(max(low, FEWEST), min(high, MOST)), xlabel="lag k, steps", ylabel="")
@@ -58,20 +59,20 @@ def over_gain(ax: Axes, before: pd.DataFrame, after: pd.DataFrame) -> None:
             seeds = rows.groupby("gain")["slope"].agg(["median", "min", "max"])
             place = seeds.index.to_numpy(float) * (1 + 0.03 * (2 * series - 1)) * (1.0 if fill == "full" else 1.02)
             bars = [seeds["median"] - seeds["min"], seeds["max"] - seeds["median"]]
-            style = {**charts.SERIES[series], "linestyle": "none", "fillstyle": fill, "markersize": 4, "elinewidth": 0.7}
+            style = {**panels.SERIES[series], "linestyle": "none", "fillstyle": fill, "markersize": 4, "elinewidth": 0.7}
             ax.errorbar(place, seeds["median"], yerr=bars, label=f"{init}, {moment}", **style)
     every = pd.concat([before, after])
     if every.empty:
         return
     name = every[["task", "task_args", "input_gain"]].iloc[0]
-    s, critical = predicted.drive(*name).s, predicted.critical_gain(*name)
+    s, critical = predictions.drive(*name).s, predictions.critical_gain(*name)
     fine = np.geomspace(every["gain"].min(), every["gain"].max(), 60)
     ax.plot(fine, [gradients.slope(g, s) for g in fine], color="0.15", linewidth=1.2, label="theory: ln(χ₁) / 2")
     ax.axhline(0, color="0.5", linewidth=0.8)
     ax.axvline(critical, color="#D55E00", linewidth=1.3)
-    ax.axvline(charts.PYTORCH_GAIN, color="#D55E00", linewidth=1, linestyle=":")
+    ax.axvline(panels.PYTORCH_GAIN, color="#D55E00", linewidth=1, linestyle=":")
     ticks = sorted(every["gain"].unique())
-    ax.set_xticks(ticks, [charts.number(g) for g in ticks], fontsize=6)
+    ax.set_xticks(ticks, [panels.number(g) for g in ticks], fontsize=6)
     ax.minorticks_off()
     ax.set(xlabel="initial gain g", ylabel="slope of ln norm, nats a step")
     ax.legend(fontsize=5.5)
@@ -81,7 +82,7 @@ def radius(ax: Axes, summary: pd.DataFrame) -> None:
     """Spectral radius of W_hh after training over the initial gain."""
     table = pd.concat([stats.center(summary[summary["init"] == i], ["gain"], "radius_end").assign(init=i) for i in INITS])
     for series, init in enumerate(INITS):
-        charts.points(ax, table[table["init"] == init], "gain", "value", series, init, shift=0.03 * (2 * series - 1))
+        panels.points(ax, table[table["init"] == init], "gain", "value", series, init, shift=0.03 * (2 * series - 1))
     gains = sorted(summary["gain"].unique())
     ax.plot(gains, gains, color="0.15", linewidth=1, linestyle="--", label="initial, orthogonal")
     ax.set(title="spectral radius after training", xlabel="initial gain g", ylabel="of W_hh, median and interval")
@@ -95,9 +96,9 @@ def diverged(ax: Axes, summary: pd.DataFrame) -> None:
         cells = stats.success(rows, ["gain"])
         low, high = stats.wilson(cells["n_diverged"], cells["n"])
         cells = cells.assign(share=cells["n_diverged"] / cells["n"], low=low, high=high)
-        charts.points(ax, cells, "gain", "share", series, init, shift=0.05 * (2 * series - 1), line=True)
+        panels.points(ax, cells, "gain", "share", series, init, shift=0.05 * (2 * series - 1), line=True)
     if len(summary):
-        ax.axvline(predicted.critical_gain(*summary[["task", "task_args", "input_gain"]].iloc[0]), color="#D55E00", linewidth=1.3)
+        ax.axvline(predictions.critical_gain(*summary[["task", "task_args", "input_gain"]].iloc[0]), color="#D55E00", linewidth=1.3)
         ax.legend(fontsize=5.5)
     ax.set(title="diverged: adding, SGD, no clipping", xlabel="initial gain g", ylabel="share of networks", ylim=(-0.03, 1.03))
 
@@ -108,7 +109,7 @@ def figure(results: Results) -> Figure:
     axes = fig.subplots(2, 5, width_ratios=[1, 1, 1, 1.25, 1.0])
     before = results.of(sweep="initial").probe("gradient_by_lag", "log_gradient_rms", "first")
     after = results.of(sweep="trained").probe("gradient_by_lag", "log_gradient_rms", "last")
-    slopes = {"before": predicted.slopes(before), "after": predicted.slopes(after)}
+    slopes = {"before": predictions.slopes(before), "after": predictions.slopes(after)}
     for row, task in zip(axes, TASKS, strict=True):
         untrained = before[before["task"] == task]
         for ax, init in zip(row, INITS, strict=False):
@@ -130,7 +131,7 @@ def caption(results: Results) -> str:
     untrained = results.of(sweep="initial").probe("gradient_by_lag", "log_gradient_rms", "first")
     trained = results.of(sweep="trained").probe("gradient_by_lag", "log_gradient_rms", "last")
     for words, rows in (("before", untrained), ("after training", trained)):
-        table = predicted.slopes(rows)
+        table = predictions.slopes(rows)
         off = table["off"][np.isfinite(table["off"])]
         small = table["off"][np.isfinite(table["off"]) & (table["gain"] < 1)]
         if len(off):

@@ -2,10 +2,10 @@
 
 import pandas as pd
 
-from throughtime.charts import PYTORCH_GAIN
-from throughtime.claims import Claim, Evidence
-from throughtime.plotting import Results
-from throughtime.verdicts import above, more_solved, pairs, unknown
+from throughtime.analysis.claims import Claim, Evidence
+from throughtime.analysis.verdicts import above, more_solved, pairs, unknown
+from throughtime.figures.draw import Results
+from throughtime.figures.panels import PYTORCH_GAIN
 
 SAME = ["task", "task_args", "updates", "init", "seed"]
 

@@ -4,8 +4,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from throughtime import charts, stats
-from throughtime.plotting import Results, counts, finish, protocol
+from throughtime.analysis import stats
+from throughtime.figures import panels
+from throughtime.figures.draw import Results, counts, finish, protocol
 
 INITS = ("orthogonal", "gaussian")
 GAINS = {"orthogonal": "gain g (spectral radius)", "gaussian": "gain g = σ_w (spectral radius about g)"}
@@ -14,41 +15,41 @@ GAINS = {"orthogonal": "gain g (spectral radius)", "gaussian": "gain g = σ_w (s
 def plane(ax: Axes, rows: pd.DataFrame) -> None:
     """Success over gain x lag, with the scale of PyTorch's default marked."""
     cells = stats.success(rows, ["gain", "lag_max"])
-    charts.heatmap(ax, cells, "gain", "lag_max")
+    panels.heatmap(ax, cells, "gain", "lag_max")
     gains = sorted(cells["gain"].unique())
-    if gains and gains[0] <= charts.PYTORCH_GAIN + 0.001 and gains[-1] >= charts.PYTORCH_GAIN - 0.001:
-        charts.mark_column(ax, gains, charts.PYTORCH_GAIN)
+    if gains and gains[0] <= panels.PYTORCH_GAIN + 0.001 and gains[-1] >= panels.PYTORCH_GAIN - 0.001:
+        panels.mark_column(ax, gains, panels.PYTORCH_GAIN)
 
 
 def frontiers(ax: Axes, rows: pd.DataFrame) -> None:
     """The longest lag that half the seeds solve, over the gain."""
     ax.set_xscale("log")
-    charts.lag_axis(ax, rows["lag_max"])
+    panels.lag_axis(ax, rows["lag_max"])
     table = stats.frontier(rows, ["init", "gain"])
     for series, init in enumerate(INITS):
-        charts.frontiers(ax, table[table["init"] == init], "gain", series, init, shift=0.03 * (2 * series - 1))
-    ax.axvline(charts.PYTORCH_GAIN, color="#D55E00", linewidth=1, linestyle=":", label="PyTorch's default (▼)")
+        panels.frontiers(ax, table[table["init"] == init], "gain", series, init, shift=0.03 * (2 * series - 1))
+    ax.axvline(panels.PYTORCH_GAIN, color="#D55E00", linewidth=1, linestyle=":", label="PyTorch's default (▼)")
     gains = sorted(rows["gain"].unique())
-    ax.set_xticks(gains, [charts.number(g) for g in gains])
+    ax.set_xticks(gains, [panels.number(g) for g in gains])
     ax.minorticks_off()
     ax.set(title="frontier: half the seeds solve it", ylabel="lag, steps", xlabel="gain g")
 
 
 def figure(results: Results) -> Figure:
     """A row a task: orthogonal, gaussian, frontiers."""
-    tasks = charts.task_order(results.summary["task"]) or [""]
+    tasks = panels.task_order(results.summary["task"]) or [""]
     fig = Figure(figsize=(10.5, 1.2 + 2.0 * len(tasks)), layout="constrained")
     axes = fig.subplots(len(tasks), 3, squeeze=False, width_ratios=[1, 1, 1.1])
     for row, task in zip(axes, tasks, strict=True):
         summary = results.summary[results.summary["task"] == task]
         for ax, init in zip(row, INITS, strict=False):
             plane(ax, summary[summary["init"] == init])
-            ax.set_title(f"{charts.pretty(task)}: {init}", pad=9)
+            ax.set_title(f"{panels.pretty(task)}: {init}", pad=9)
             ax.set(xlabel=GAINS[init], ylabel="lag, steps")
         frontiers(row[2], summary)
     if axes[0, 2].get_legend_handles_labels()[0]:
         axes[0, 2].legend(fontsize=6)
-    charts.colorbar(fig, axes, "share solved (cells: solved / n)", location="right")
+    panels.colorbar(fig, axes, "share solved (cells: solved / n)", location="right")
     return finish(fig, results)
 
 
@@ -57,7 +58,7 @@ def caption(results: Results) -> str:
     table = stats.frontier(results.summary, ["task", "init", "gain"])
     best = table.sort_values("frontier", ascending=False, kind="stable").drop_duplicates("task")
     longest = "; ".join(
-        f"{charts.pretty(r.task)} {r.censored} {r.frontier:.0f} ({r.init}, g = {charts.number(r.gain)})".replace("  ", " ")
+        f"{panels.pretty(r.task)} {r.censored} {r.frontier:.0f} ({r.init}, g = {panels.number(r.gain)})".replace("  ", " ")
         for r in best.itertuples()
     )
     return (

@@ -4,10 +4,10 @@ import math
 
 import pandas as pd
 
-from throughtime.charts import with_depth
-from throughtime.claims import Claim, Evidence
-from throughtime.plotting import Results
-from throughtime.verdicts import below, mean, unknown
+from throughtime.analysis.claims import Claim, Evidence
+from throughtime.analysis.verdicts import below, mean, unknown
+from throughtime.figures.draw import Results
+from throughtime.figures.panels import with_depth
 
 NEAR = 20  # the largest K that was run short of the window
 

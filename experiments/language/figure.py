@@ -4,8 +4,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from throughtime import charts, stats
-from throughtime.plotting import Results, counts, finish, protocol
+from throughtime.analysis import stats
+from throughtime.figures import panels
+from throughtime.figures.draw import Results, counts, finish, protocol
 
 BPC = "bits per character"
 
@@ -20,24 +21,24 @@ def over_depth(ax: Axes, results: Results, sweep: Results) -> None:
     """Median final bits per character over K; full is K = T."""
     rows = sweep.summary
     ax.set_xscale("log", base=2)
-    charts.points(ax, stats.center(rows, ["K"]), "K", "value", 0, "network", line=True)
-    known = charts.with_depth(rows).drop_duplicates("K").sort_values("K")
+    panels.points(ax, stats.center(rows, ["K"]), "K", "value", 0, "network", line=True)
+    known = panels.with_depth(rows).drop_duplicates("K").sort_values("K")
     ax.set_xticks(known["K"], [f"full\n({r.K})" if r.mode == "full" else str(r.K) for r in known.itertuples()])
     ax.minorticks_off()
-    charts.reference_lines(ax, references(results))
+    panels.reference_lines(ax, references(results))
     ax.set(xlabel="truncation length K, steps", ylabel=f"{BPC} (median)", title="after the same tokens and updates")
 
 
 def by_position(ax: Axes, sweep: Results) -> None:
     """Mean bits per character by position since the state was zero."""
-    bins = charts.with_depth(sweep.bins)
+    bins = panels.with_depth(sweep.bins)
     bins = bins[(bins["by"] == "position") & (bins["data"] == "train")]
     if bins.empty:
-        charts.note(ax, "no network with an evaluation")
+        panels.note(ax, "no network with an evaluation")
         return
     for series, (depth, rows) in enumerate(bins.groupby("depth")):
         table = stats.center(rows, ["bin"], "value", "mean")
-        charts.band(ax, table, "bin", "value", series, f"K={charts.number(depth, 'full')}")
+        panels.band(ax, table, "bin", "value", series, f"K={panels.number(depth, 'full')}")
     ax.set_xscale("log", base=2)
     octaves = sorted(bins["bin"].unique())
     ax.set_xticks(octaves[::2], [f"{b:,}" for b in octaves[::2]])
@@ -48,14 +49,14 @@ def by_position(ax: Axes, sweep: Results) -> None:
 
 def while_training(ax: Axes, sweep: Results) -> None:
     """Median of the checks over updates."""
-    curves = sweep.curves[sweep.curves["metric"] == "eval_measure"].merge(charts.with_depth(sweep.summary), on="run_key")
+    curves = sweep.curves[sweep.curves["metric"] == "eval_measure"].merge(panels.with_depth(sweep.summary), on="run_key")
     if curves.empty:
-        charts.note(ax, "no network with a check")
+        panels.note(ax, "no network with a check")
         return
     for series, (depth, rows) in enumerate(curves.groupby("depth")):
         table = stats.center(rows, ["step"], "value")
         table = table[2 * table["n"] >= rows["run_key"].nunique()]  # a diverged network leaves a last point of its own
-        charts.band(ax, table, "step", "value", series, f"K={charts.number(depth, 'full')}")
+        panels.band(ax, table, "step", "value", series, f"K={panels.number(depth, 'full')}")
     ax.set(xlabel="updates", ylabel=f"{BPC} (median)", title="while training, on fresh text")
     ax.legend(fontsize=6)
 
@@ -66,7 +67,7 @@ def figure(results: Results) -> Figure:
     axes = fig.subplots(2, 2)
     depths, plane = results.of(sweep="K"), results.of(sweep="plane")
     over_depth(axes[0, 0], results, depths)
-    charts.graded(axes[0, 1], stats.center(plane.summary, ["clip", "gain"]), "clip", "gain")
+    panels.graded(axes[0, 1], stats.center(plane.summary, ["clip", "gain"]), "clip", "gain")
     axes[0, 1].set(xlabel="clip threshold (gradient norm)", ylabel="initial gain g of W_hh")
     axes[0, 1].set_title(f"{BPC} (median) at full depth, lighter is better")
     by_position(axes[1, 0], depths)
@@ -76,8 +77,8 @@ def figure(results: Results) -> Figure:
 
 def caption(results: Results) -> str:
     """What is drawn, with the counts of the tables."""
-    table = stats.center(charts.with_depth(results.of(sweep="K").summary), ["depth"])
-    values = ", ".join(f"{charts.number(r.depth, 'full')}: {r.value:.2f} [{r.low:.2f}, {r.high:.2f}]" for r in table.itertuples())
+    table = stats.center(panels.with_depth(results.of(sweep="K").summary), ["depth"])
+    values = ", ".join(f"{panels.number(r.depth, 'full')}: {r.value:.2f} [{r.low:.2f}, {r.high:.2f}]" for r in table.itertuples())
     tokens = f"{int(results.summary['tokens'].max()):,}" if len(results.summary) else "0"
     return (
         "**Bits per character of a character language model (State of the Union addresses) after the same tokens and updates.** "

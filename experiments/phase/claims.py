@@ -4,9 +4,9 @@ import math
 
 import pandas as pd
 
-from throughtime import boundary, stats, verdicts
-from throughtime.claims import Claim, Evidence
-from throughtime.plotting import Results
+from throughtime.analysis import boundary, stats, verdicts
+from throughtime.analysis.claims import Claim, Evidence
+from throughtime.figures.draw import Results
 
 FEED_FORWARD = 6.0  # Schoenholz et al. 2017
 FACTOR = 1.5

@@ -7,8 +7,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from throughtime import boundary, charts, predicted, stats
-from throughtime.plotting import Results, counts, finish, protocol
+from throughtime.analysis import boundary, predictions, stats
+from throughtime.figures import panels
+from throughtime.figures.draw import Results, counts, finish, protocol
 
 BOUNDARY = "#D55E00"
 DRIVES = [("copy", 1.0), ("copy", 0.3), ("adding", 1.0)]
@@ -27,7 +28,7 @@ def border(ax: Axes, rows: pd.DataFrame, multiple: float, low: float, high: floa
         return
     name = rows[["task", "task_args", "input_gain"]].iloc[-1]
     fine = np.geomspace(gains[0], gains[-1], 121)
-    xi = np.array([predicted.memory(*name, float(g)) for g in fine])
+    xi = np.array([predictions.memory(*name, float(g)) for g in fine])
     x = np.interp(np.log(fine), np.log(gains), np.arange(len(gains)) + 0.5)
 
     def height(m: float) -> np.ndarray:
@@ -39,7 +40,7 @@ def border(ax: Axes, rows: pd.DataFrame, multiple: float, low: float, high: floa
     ax.plot(x, height(multiple), color=BOUNDARY, linewidth=2, zorder=5)
     ax.fill_between(x, height(low), height(high), color=BOUNDARY, alpha=0.25, linewidth=0, zorder=4)
     ax.set_ylim(len(lags), 0)
-    critical = predicted.critical_gain(*name)
+    critical = predictions.critical_gain(*name)
     if gains[0] <= critical <= gains[-1]:
         at = np.interp(np.log(critical), np.log(gains), np.arange(len(gains)) + 0.5)
         ax.axvline(at, color="white", linestyle=(0, (4, 2)), linewidth=1.4, zorder=4)
@@ -48,10 +49,10 @@ def border(ax: Axes, rows: pd.DataFrame, multiple: float, low: float, high: floa
 def plane(ax: Axes, rows: pd.DataFrame, fit: pd.Series) -> None:
     """Success over gain x lag, PyTorch's default, and theory's boundary."""
     cells = stats.success(rows, ["gain", "lag_max"])
-    charts.heatmap(ax, cells, "gain", "lag_max")
+    panels.heatmap(ax, cells, "gain", "lag_max")
     gains = sorted(cells["gain"].unique())
-    if gains and gains[0] <= charts.PYTORCH_GAIN + 0.001 and gains[-1] >= charts.PYTORCH_GAIN - 0.001:
-        charts.mark_column(ax, gains, charts.PYTORCH_GAIN)
+    if gains and gains[0] <= panels.PYTORCH_GAIN + 0.001 and gains[-1] >= panels.PYTORCH_GAIN - 0.001:
+        panels.mark_column(ax, gains, panels.PYTORCH_GAIN)
     if math.isfinite(fit["frontier"]):
         border(ax, rows, *(float(fit[c]) for c in ("frontier", "low", "high")))
     ax.set(xlabel="gain g = σ_w", ylabel="lag, steps")
@@ -62,7 +63,7 @@ def collapse(ax: Axes, rows: pd.DataFrame, fit: pd.Series) -> None:
     for series, (side, part) in enumerate(boundary.sides(rows).items()):
         cells = stats.success(part[np.isfinite(part["ratio"])], ["gain", "lag_max", "ratio"])
         nudge = 0.012 * (2 * series - 1)  # so that equal shares of the two sides are both seen
-        style = {**charts.SERIES[series], "linestyle": "none", "markersize": 3.5, "alpha": 0.8}
+        style = {**panels.SERIES[series], "linestyle": "none", "markersize": 3.5, "alpha": 0.8}
         ax.plot(cells["ratio"], cells["rate"] + nudge, label=side, **style)
     ax.set_xscale("log")
     ax.set(ylim=(-0.05, 1.05), xlabel="lag / ξ", ylabel="share solved")
@@ -75,17 +76,17 @@ def collapse(ax: Axes, rows: pd.DataFrame, fit: pd.Series) -> None:
 
 def lengths(ax: Axes, rows: pd.DataFrame, fit: pd.Series) -> None:
     """Frontier over gain, beside the boundary and xi itself."""
-    charts.lag_axis(ax, rows["lag_max"])
+    panels.lag_axis(ax, rows["lag_max"])
     ax.set_xscale("log")
-    charts.frontiers(ax, stats.frontier(rows, ["gain"]), "gain", 0, "frontier: half the seeds")
+    panels.frontiers(ax, stats.frontier(rows, ["gain"]), "gain", 0, "frontier: half the seeds")
     gains = sorted(rows["gain"].unique())
     if gains and math.isfinite(fit["frontier"]):
         name = rows[["task", "task_args", "input_gain"]].iloc[-1]
         fine = np.geomspace(gains[0], gains[-1], 121)
-        xi = np.array([predicted.memory(*name, float(g)) for g in fine])
+        xi = np.array([predictions.memory(*name, float(g)) for g in fine])
         ax.plot(fine, fit["frontier"] * xi, color=BOUNDARY, linewidth=1.8, label="fitted multiple × ξ")
         ax.plot(fine, 6 * xi, color="0.4", linewidth=1, linestyle=":", label="6 ξ (feed-forward)")
-    ax.set_xticks(gains, [charts.number(g) for g in gains], fontsize=5.5)
+    ax.set_xticks(gains, [panels.number(g) for g in gains], fontsize=5.5)
     ax.minorticks_off()
     ax.set(xlabel="gain g = σ_w")
     if ax.get_legend_handles_labels()[0]:
@@ -109,7 +110,7 @@ def figure(results: Results) -> Figure:
         lengths(line[2], own, fit)
         line[1].set_title("over lag / ξ")
         line[2].set_title("frontier and boundary")
-    charts.colorbar(fig, axes[:, :1], "share solved (cells: solved / n)", location="left")
+    panels.colorbar(fig, axes[:, :1], "share solved (cells: solved / n)", location="left")
     return finish(fig, results)
 
 

@@ -4,8 +4,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from throughtime import charts, stats
-from throughtime.plotting import Results, counts, finish, protocol
+from throughtime.analysis import stats
+from throughtime.figures import panels
+from throughtime.figures.draw import Results, counts, finish, protocol
 
 MODES = ("chunked", "sliding")
 PANELS = (*MODES, "frozen W_hh", "state reset")
@@ -20,19 +21,19 @@ def networks(summary: pd.DataFrame, panel: str) -> pd.DataFrame:
         "frozen W_hh": (sweep == "chunked") & frozen,
         "state reset": sweep == "reset",
     }[panel]
-    return charts.with_depth(summary[keep])
+    return panels.with_depth(summary[keep])
 
 
 def plane(ax: Axes, rows: pd.DataFrame) -> None:
     """Success over lag x K, and the borders K = lag of the longest and of the shortest dependency of a sequence."""
-    cells = stats.success(charts.with_full(rows), ["lag_max", "depth"])
-    charts.heatmap(ax, cells, "lag_max", "depth", infinite=("none", "full"))
+    cells = stats.success(panels.with_full(rows), ["lag_max", "depth"])
+    panels.heatmap(ax, cells, "lag_max", "depth", infinite=("none", "full"))
     if len(cells):
         lags, depths = sorted(cells["lag_max"].unique()), sorted(cells["depth"].unique())
-        charts.staircase(ax, lags, depths, dict(zip(lags, lags, strict=True)))
+        panels.staircase(ax, lags, depths, dict(zip(lags, lags, strict=True)))
         shortest = rows.groupby("lag_max")["lag_min"].min()
         if list(shortest) != lags:
-            charts.staircase(ax, lags, depths, dict(zip(lags, shortest, strict=True)), linestyle=(0, (1, 1)))
+            panels.staircase(ax, lags, depths, dict(zip(lags, shortest, strict=True)), linestyle=(0, (1, 1)))
 
 
 def finals(ax: Axes, summary: pd.DataFrame) -> None:
@@ -41,13 +42,13 @@ def finals(ax: Axes, summary: pd.DataFrame) -> None:
     for series, panel in enumerate(PANELS):
         rows = networks(summary, panel)
         rows = rows.assign(ratio=rows["K"] / rows["lag_max"].astype(float))
-        charts.points(ax, stats.center(rows, ["ratio", "lag_max"]), "ratio", "value", series, panel, shift=0.04 * (series - 1.5))
+        panels.points(ax, stats.center(rows, ["ratio", "lag_max"]), "ratio", "value", series, panel, shift=0.04 * (series - 1.5))
     ax.axvline(1, color="#D55E00", linewidth=1.5, zorder=1)
     measure, chance = summary["measure"].iloc[0], summary["chance"].iloc[0]
     ax.axhline(chance, color="0.4", linestyle=":", linewidth=1)
     aside = (0, -7 if measure == "mse" else 2)
     ax.annotate("chance", (0.02, chance), aside, xycoords=("axes fraction", "data"), textcoords="offset points", fontsize=6)
-    ax.set(ylabel=f"median final {charts.UNITS[measure]}", xlabel="K / lag", yscale="log" if measure == "mse" else "linear")
+    ax.set(ylabel=f"median final {panels.UNITS[measure]}", xlabel="K / lag", yscale="log" if measure == "mse" else "linear")
     low = (summary["K"] / summary["lag_max"].astype(float)).min()
     ticks = [2.0**-i for i in range(8) if 2.0**-i >= low / 1.2]
     ax.set_xticks(ticks, ["1" if t == 1 else f"1/{1 / t:.0f}" for t in ticks])
@@ -56,20 +57,20 @@ def finals(ax: Axes, summary: pd.DataFrame) -> None:
 
 def figure(results: Results) -> Figure:
     """A row a task: two modes, two controls, the final measure."""
-    tasks = charts.task_order(results.summary["task"]) or [""]
+    tasks = panels.task_order(results.summary["task"]) or [""]
     fig = Figure(figsize=(12, 1.1 + 2.2 * len(tasks)), layout="constrained")
     axes = fig.subplots(len(tasks), len(PANELS) + 1, squeeze=False, width_ratios=[1, 1, 1, 1, 1.25])
     for row, task in zip(axes, tasks, strict=True):
         summary = results.summary[results.summary["task"] == task]
         for ax, panel in zip(row, PANELS, strict=False):
             plane(ax, networks(summary, panel))
-            ax.set(title=f"{charts.pretty(task)}\n{'' if panel in MODES else 'control: '}{panel}", xlabel=charts.LAG, ylabel="")
+            ax.set(title=f"{panels.pretty(task)}\n{'' if panel in MODES else 'control: '}{panel}", xlabel=panels.LAG, ylabel="")
         row[0].set_ylabel("truncation length K, steps")
         if len(summary):
             finals(row[-1], summary)
     if axes[-1, -1].get_legend_handles_labels()[0]:
         axes[-1, -1].legend(loc="upper center", bbox_to_anchor=(0.5, -0.35), ncols=2, fontsize=7)
-    charts.colorbar(fig, axes[:, :-1], "share solved (cells: solved / n; grey: not run)", location="bottom")
+    panels.colorbar(fig, axes[:, :-1], "share solved (cells: solved / n; grey: not run)", location="bottom")
     return finish(fig, results)
 
 

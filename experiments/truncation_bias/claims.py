@@ -2,9 +2,9 @@
 
 import pandas as pd
 
-from throughtime import biases, everywhere, verdicts
-from throughtime.claims import Claim, Evidence
-from throughtime.plotting import Results
+from throughtime.analysis import biases, everywhere, verdicts
+from throughtime.analysis.claims import Claim, Evidence
+from throughtime.figures.draw import Results
 
 TOLERANCE = 0.05  # nats a step: e over 20 steps
 SMALL = 0.1  # of delta

@@ -17,12 +17,12 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from throughtime.bptt import Sizes, Tape, gradients, with_ones
-from throughtime.cells import cell
-from throughtime.heads import Targets
+from throughtime.engine.bptt import Sizes, Tape, gradients, with_ones
+from throughtime.engine.cells import cell
+from throughtime.engine.losses import Targets
+from throughtime.engine.truncation import strides, windows
 from throughtime.theory.influence import Balancing
-from throughtime.train import one_thread
-from throughtime.truncation import strides, windows
+from throughtime.training.train import one_thread
 
 SYSTEM = Balancing()
 LR = 1e-4

@@ -8,8 +8,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from throughtime import biases, charts, stats
-from throughtime.plotting import Results, counts, finish, protocol
+from throughtime.analysis import biases, stats
+from throughtime.figures import panels
+from throughtime.figures.draw import Results, counts, finish, protocol
 from throughtime.theory.influence import Balancing
 
 TASKS = ("adding", "brackets")
@@ -23,7 +24,7 @@ def curve(ax: Axes, rows: pd.DataFrame, label: str, series: int, log: bool) -> N
     """Median of seeds and their range over K."""
     value = np.exp(rows["value"]) if log else rows["value"]
     seeds = value.groupby(rows["index"]).agg(["median", "min", "max"])
-    style = charts.SERIES[series]
+    style = panels.SERIES[series]
     ax.plot(seeds.index, seeds["median"], label=label, markersize=3, **style)
     ax.fill_between(seeds.index, seeds["min"], seeds["max"], color=style["color"], alpha=0.15, linewidth=0)
 
@@ -36,7 +37,7 @@ def over_K(ax: Axes, part: Results, quantity: str, log: bool) -> None:
             curve(ax, rows, mode, SERIES[mode], log)
     ax.set(xlabel="truncation length K, steps")
     if not ax.lines:
-        charts.note(ax, "no networks")
+        panels.note(ax, "no networks")
         return
     if log:
         ax.set(yscale="log", ylabel="δ(K) of W_hh's gradient")
@@ -58,7 +59,7 @@ def rates(ax: Axes, table: pd.DataFrame) -> None:
     for series, (task, moment) in enumerate(product(TASKS, biases.MOMENTS)):
         rows = table[(table["task"] == task) & (table["moment"] == moment)]
         fill = "full" if moment == "before" else "none"
-        style = {**charts.SERIES[series // 2], "linestyle": "none", "fillstyle": fill, "markersize": 3.5, "alpha": 0.8}
+        style = {**panels.SERIES[series // 2], "linestyle": "none", "fillstyle": fill, "markersize": 3.5, "alpha": 0.8}
         ax.plot(rows["lyapunov"], rows["decay"], label=f"{task}, {moment} training", **style)
     low = float(np.nanmin([table["lyapunov"].min(), table["decay"].min(), -0.1])) if len(table) else -1.0
     ax.plot([low, 0.1], [low, 0.1], color="0.15", linewidth=1)
@@ -75,7 +76,7 @@ def learning(ax: Axes, table: pd.DataFrame, task: str) -> None:
             own["delta"].clip(lower=1e-3),
             own["final"],
             label=mode,
-            **{**charts.SERIES[SERIES[mode]], "linestyle": "none"},
+            **{**panels.SERIES[SERIES[mode]], "linestyle": "none"},
             markersize=3.5,
             alpha=0.7,
         )
@@ -84,14 +85,14 @@ def learning(ax: Axes, table: pd.DataFrame, task: str) -> None:
         np.full(len(full), 6e-4),
         full["final"],
         label="full",
-        **{**charts.SERIES[4], "linestyle": "none"},
+        **{**panels.SERIES[4], "linestyle": "none"},
         markersize=3.5,
         alpha=0.7,
     )
     ax.set(xscale="log", xlabel="δ(K) before training (below .001: at .001)", title=f"{task}: biased runs")
     if len(rows):
         measure = rows["measure"].iloc[0]
-        ax.set(ylabel=f"final {charts.UNITS[measure]}", yscale="log" if measure == "mse" else "linear")
+        ax.set(ylabel=f"final {panels.UNITS[measure]}", yscale="log" if measure == "mse" else "linear")
         ax.axhline(rows["chance"].iloc[0], color="0.4", linestyle=":", linewidth=1)
         ax.legend(fontsize=5.5)
 
@@ -100,11 +101,11 @@ def paths(ax: Axes, computed: pd.DataFrame, mode: str) -> None:
     """theta in online descent: lines exact, markers measured."""
     rows = computed[computed["series"] == mode]
     if rows.empty:
-        charts.note(ax, "not computed")
+        panels.note(ax, "not computed")
         return
     for series, K in enumerate(sorted(rows[rows["quantity"] == "theta"]["y"].unique())):
         exact, found = (rows[(rows["quantity"] == q) & (rows["y"] == K)] for q in ("theta exact", "theta"))
-        style = charts.SERIES[series]
+        style = panels.SERIES[series]
         ax.plot(exact["x"], exact["value"], color=style["color"], linewidth=1.3, label=f"K = {K:.0f}")
         ax.plot(
             found["x"].iloc[::5],
@@ -126,7 +127,7 @@ def signs(ax: Axes, computed: pd.DataFrame) -> None:
         exact, found = (rows[rows["quantity"] == q] for q in ("derivative exact", "derivative"))
         if found.empty:
             continue
-        style = charts.SERIES[SERIES[mode]]
+        style = panels.SERIES[SERIES[mode]]
         smallest = rows[rows["quantity"] == "smallest K"]["value"].iloc[0]
         label = f"{mode}: right from K = {smallest:.0f}" if smallest else f"{mode}: wrong up to {found['x'].max():.0f}"
         ax.plot(exact["x"], exact["value"], color=style["color"], linewidth=1.3, label=label)
@@ -158,7 +159,7 @@ def figure(results: Results) -> Figure:
         over_K(row[0], part, "log_delta_hh", log=True)
         over_K(row[1], part, "cosine_hh", log=False)
         for ax, words in zip(row, ("bias", "direction"), strict=False):
-            ax.set_title(f"{task}, g = {charts.number(gain)}, untrained: {words}")
+            ax.set_title(f"{task}, g = {panels.number(gain)}, untrained: {words}")
         learning(row[2], runs, task)
     rates(axes[0, 3], biases.rates(results))
     solved(axes[1, 3], results)
@@ -170,11 +171,11 @@ def figure(results: Results) -> Figure:
 
 def solved(ax: Axes, results: Results) -> None:
     """Share of networks solved over K by mode, all tasks and gains of the truncated sweep."""
-    rows = charts.with_depth(results.of(sweep="truncated").summary)
+    rows = panels.with_depth(results.of(sweep="truncated").summary)
     for mode in MODES:
         cells = stats.success(rows[rows["mode"] == mode], ["depth"])
         if len(cells):
-            charts.points(ax, cells, "depth", "rate", SERIES[mode], mode, shift=0.25 * (SERIES[mode] - 1), line=True)
+            panels.points(ax, cells, "depth", "rate", SERIES[mode], mode, shift=0.25 * (SERIES[mode] - 1), line=True)
     wanted = set(rows["gain"])
     full = results.of(sweep="full").summary
     full = full[full["gain"].isin(wanted)]

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from tests.probes.blocks import block
+from tests.support.blocks import block
 from throughtime.probes import COLUMNS, probe, probe_names
 from throughtime.probes._base import QUANTILES, Subject, frame, ladder, quantiles
 

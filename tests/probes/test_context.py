@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from tests.probes.blocks import block
-from throughtime.bptt import forward
+from tests.support.blocks import block
+from throughtime.engine.bptt import forward
 from throughtime.probes import context
 from throughtime.probes._base import Subject, ladder
 from throughtime.probes.context import Reader, losses, measure, positions

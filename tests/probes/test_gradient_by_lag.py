@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from tests.engine import PHI, program
-from tests.probes.blocks import block, linear
-from throughtime.bptt import forward
+from tests.support.blocks import block, linear
+from tests.support.programs import PHI, program
+from throughtime.engine.bptt import forward
 from throughtime.probes import gradient_by_lag
 from throughtime.probes.gradient_by_lag import by_example, log_rms, measure
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from tests.engine import PHI, program
-from tests.probes.blocks import block, linear
-from throughtime.bptt import forward
+from tests.support.blocks import block, linear
+from tests.support.programs import PHI, program
+from throughtime.engine.bptt import forward
 from throughtime.probes._base import Subject
 from throughtime.probes.jacobian import Product, jacobians, log_singular_values, lyapunov, measure
 

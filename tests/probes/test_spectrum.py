@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.probes.blocks import block
+from tests.support.blocks import block
 from throughtime.probes import spectrum
 from throughtime.probes.spectrum import measure
 

@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from tests.engine import Program, assert_close, slow_gradient
-from tests.probes.blocks import block
+from tests.support.blocks import block
+from tests.support.programs import Program, assert_close, slow_gradient
 from throughtime.probes import truncation_bias
 from throughtime.probes._base import Subject
 from throughtime.probes.truncation_bias import bias, mean_gradients, measure
@@ -37,7 +37,7 @@ def test_gradients_are_those_of_the_definition(task, monkeypatch):
         dense = torch.nn.functional.one_hot(tokens, subject.sizes.inputs).double()
         start = subject.tape.states[0].clone()
         p = Program("tanh", "softmax", subject.sizes, subject.tape, subject.flat, weights, run.x, dense, run.targets)
-        monkeypatch.setattr("tests.engine.start_state", lambda p, w, start=start: start)
+        monkeypatch.setattr("tests.support.programs.start_state", lambda p, w, start=start: start)
         for (mode, K), total in totals.items():
             slow = slow_gradient(p, lambda t, mode=mode, K=K: T if mode == "full" else depth(mode, K, t))
             for name, g in slow.items():

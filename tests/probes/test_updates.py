@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from tests.probes.blocks import block
+from tests.support.blocks import block
 from throughtime.probes.updates import measure
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from scipy.stats import kstest
 
-from tests.tasks.measured import best_constant, uniform
+from tests.support.measured import best_constant, uniform
 from throughtime.tasks.adding import BINS, Adding
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from tests.tasks.measured import best_constant, scored, uniform
+from tests.support.measured import best_constant, scored, uniform
 from throughtime.tasks import Batch
 from throughtime.tasks.brackets import Brackets
 

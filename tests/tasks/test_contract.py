@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.tasks.measured import best_constant
-from throughtime import tables
+from tests.support.measured import best_constant
+from throughtime.results import tables
 from throughtime.tasks import Batch, Task, tasks
 from throughtime.tasks._base import POOL
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from tests.tasks.measured import best_constant, uniform
+from tests.support.measured import best_constant, uniform
 from throughtime.tasks.temporal_order import CLASSES, SYMBOLS, TemporalOrder
 
 

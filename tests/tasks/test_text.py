@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from throughtime.errors import UserError
-from throughtime.experiment import digest
+from throughtime.core.errors import UserError
+from throughtime.planning.project import digest
 from throughtime.tasks.text import Text
 
 RNG = np.random.default_rng

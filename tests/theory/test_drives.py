@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 import torch
 
-from throughtime.cells import cell
-from throughtime.parameters import initial, shapes, views
+from throughtime.engine.cells import cell
+from throughtime.engine.parameters import initial, shapes, views
 from throughtime.tasks import adding as adding_task
 from throughtime.tasks.brackets import Brackets
 from throughtime.tasks.copy import Copy

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.theory.modes import losses
+from tests.support.modes import losses
 from throughtime.theory.influence import Balancing
 from throughtime.theory.mean_field import ConvergenceError, DomainError
 

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from tests.theory.modes import losses
+from tests.support.modes import losses
+from throughtime.engine.truncation import strides
 from throughtime.theory import reach
 from throughtime.theory.mean_field import DomainError
-from throughtime.truncation import strides
 
 MODES = st.sampled_from(["full", "chunked", "sliding", "buffered"])
 

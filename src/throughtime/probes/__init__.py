@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
-    from throughtime.block import Block
+    from throughtime.training.trainer import Block
 
 COLUMNS = {"row": "int64", "quantity": "str", "index": "int64", "value": "float64"}
 

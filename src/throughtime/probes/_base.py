@@ -11,13 +11,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from throughtime.bptt import Tape, forward
-from throughtime.heads import Targets
-from throughtime.parameters import views
+from throughtime.engine.bptt import Tape, forward
+from throughtime.engine.losses import Targets
+from throughtime.engine.parameters import views
 from throughtime.probes import COLUMNS
 
 if TYPE_CHECKING:
-    from throughtime.block import Block
+    from throughtime.training.trainer import Block
 
 QUANTILES = {"q05": 0.05, "q25": 0.25, "q50": 0.5, "q75": 0.75, "q95": 0.95}
 

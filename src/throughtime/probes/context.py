@@ -20,16 +20,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from throughtime.bptt import Weights
-from throughtime.cells._base import Cell
-from throughtime.heads import log_softmax
-from throughtime.parameters import views
+from throughtime.core.rng import stream
+from throughtime.engine.bptt import Weights
+from throughtime.engine.cells._base import Cell
+from throughtime.engine.losses import log_softmax
+from throughtime.engine.parameters import views
 from throughtime.probes._base import empty, frame, ladder
-from throughtime.rng import stream
 from throughtime.tasks.text import Text
 
 if TYPE_CHECKING:
-    from throughtime.block import Block
+    from throughtime.training.trainer import Block
 
 LONGEST = 100  # characters of context, at most
 POSITIONS = 400  # scored characters, evenly spaced over the validation text

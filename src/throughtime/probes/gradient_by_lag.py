@@ -15,12 +15,12 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from throughtime.bptt import Tape, Weights
-from throughtime.heads import LOSSES, Targets
+from throughtime.engine.bptt import Tape, Weights
+from throughtime.engine.losses import LOSSES, Targets
 from throughtime.probes._base import Floats, Subject, quantiles
 
 if TYPE_CHECKING:
-    from throughtime.block import Block
+    from throughtime.training.trainer import Block
 
 BATCHES = 5  # check batches: 100 sequences of 20
 

@@ -20,11 +20,11 @@ import torch
 from scipy.linalg.lapack import dgejsv
 from torch import Tensor
 
-from throughtime.bptt import Tape, Weights
+from throughtime.engine.bptt import Tape, Weights
 from throughtime.probes._base import Floats, Subject, ladder, quantiles
 
 if TYPE_CHECKING:
-    from throughtime.block import Block
+    from throughtime.training.trainer import Block
 
 EXAMPLES = 4  # sequences whose products are formed
 TRAJECTORIES = 2  # sequences whose Lyapunov exponents are averaged

@@ -16,7 +16,7 @@ import pandas as pd
 from throughtime.probes._base import Subject
 
 if TYPE_CHECKING:
-    from throughtime.block import Block
+    from throughtime.training.trainer import Block
 
 SATURATED = 0.95
 BATCHES = 5

@@ -19,13 +19,13 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from throughtime.bptt import Weights, backward
-from throughtime.heads import LOSSES
+from throughtime.engine.bptt import Weights, backward
+from throughtime.engine.losses import LOSSES
+from throughtime.engine.truncation import Window, strides, windows
 from throughtime.probes._base import Subject, ladder
-from throughtime.truncation import Window, strides, windows
 
 if TYPE_CHECKING:
-    from throughtime.block import Block
+    from throughtime.training.trainer import Block
 
 BATCHES = 4
 MODES = ("chunked", "sliding", "buffered")

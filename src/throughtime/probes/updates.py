@@ -12,7 +12,7 @@ import pandas as pd
 from throughtime.probes._base import empty, frame
 
 if TYPE_CHECKING:
-    from throughtime.block import Block
+    from throughtime.training.trainer import Block
 
 
 def measure(block: "Block") -> pd.DataFrame:

@@ -3,7 +3,7 @@
 import sys
 from functools import cache
 
-from throughtime.discovery import scan
+from throughtime.core.registry import scan
 from throughtime.tasks._base import Batch, Reference, Task
 
 __all__ = ["Batch", "Reference", "Task", "tasks"]

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
-from throughtime import corpora
-from throughtime.discovery import outside
-from throughtime.errors import UserError
-from throughtime.ngram import KneserNey, max_order
+from throughtime.core.errors import UserError
+from throughtime.core.registry import outside
+from throughtime.tasks import _corpora
 from throughtime.tasks._base import POOL, Batch, Reference, Task
+from throughtime.tasks._kneser_ney import KneserNey, max_order
 
 LONGEST = 5  # context of the n-gram lines, characters
 
@@ -52,7 +52,7 @@ class Text(Task):
 
     window: int = Field(64, ge=1, le=1_000_000, description="T, characters an update")
     corpus: str = Field("sotu", description="a named corpus, or the path of a text file or of a folder of .txt files")
-    ascii: bool = Field(True, description="fold the text to ASCII (corpora.fold)")
+    ascii: bool = Field(True, description="fold the text to ASCII")
     limit: int = Field(3_000_000, ge=0, description="training characters; 0: all")
     validation: int = Field(64_000, ge=0, description="validation characters; 0: all")
     target: float = Field(2.7, gt=0, description="bits per character below which the task is solved")
@@ -64,7 +64,7 @@ class Text(Task):
             raise UserError(
                 f"text.corpus: {value} is not below the project; put or link the text there, and name it by a relative path"
             )
-        corpora.locate(value)  # a UserError now, not in the middle of the night
+        _corpora.locate(value)  # a UserError now, not in the middle of the night
         return value
 
     @property
@@ -72,7 +72,7 @@ class Text(Task):
         """The characters, read at first use.
 
         Raises:
-            UserError: see corpora.load.
+            UserError: see _corpora.load.
         """
         return _characters(self.corpus, self.ascii, self.limit, self.validation)
 
@@ -169,13 +169,13 @@ class Characters:
 
 @lru_cache(maxsize=2)
 def _characters(name: str, ascii_only: bool, limit: int, validation: int) -> Characters:
-    corpus = corpora.load(name)
+    corpus = _corpora.load(name)
     if ascii_only:
-        corpus = corpus.map(corpora.fold)
+        corpus = corpus.map(_corpora.fold)
     symbols = corpus.symbols()
     table = np.zeros(ord(symbols[-1]) + 1, np.min_scalar_type(len(symbols)))
     table[[ord(s) for s in symbols]] = np.arange(len(symbols))
-    texts = corpora.part(corpus.train, corpus.joint, limit), corpora.part(corpus.valid, corpus.joint, validation)
+    texts = _corpora.part(corpus.train, corpus.joint, limit), _corpora.part(corpus.valid, corpus.joint, validation)
     if min(map(len, texts)) < 2:
         raise UserError(f"text.corpus: {name}: a split holds fewer than two characters; give more text or a larger limit")
     return Characters(symbols, *(table[np.frombuffer(t.encode("utf-32-le"), np.uint32)] for t in texts))

@@ -21,9 +21,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import bdtr
 
+from throughtime.engine.truncation import strides
 from throughtime.theory.mean_field import ConvergenceError, DomainError, Floats
 from throughtime.theory.reach import depths
-from throughtime.truncation import strides
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from throughtime.engine.truncation import strides, windows
 from throughtime.theory.mean_field import DomainError
-from throughtime.truncation import strides, windows
 
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]

@@ -1,0 +1,295 @@
+"""Small DataFrame -> DataFrame functions: success rates, frontiers, means and medians, each with its interval.
+
+A diverged network stays in every count and is a failure. Intervals are two-sided, 95 % unless ``level`` says otherwise.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy import special
+from scipy import stats as distributions
+
+from throughtime.core.rng import stream
+
+LEVEL = 0.95
+LARGER_IS_BETTER = {"accuracy": True, "mse": False, "bpc": False, "loss": False}
+SLOPES = np.geomspace(0.25, 64, 49)  # of the logistic, per factor e of lag; the cap keeps a separated fit finite
+FRONTIER = ("n", "n_solved", "n_diverged", "lag_low", "lag_high", "frontier", "low", "high", "censored")
+STEP = 0.005  # of the frontier's grid, in ln(lag): half a percent of a lag
+
+
+def wilson(solved: ArrayLike, n: ArrayLike, level: float = LEVEL) -> tuple[NDArray, NDArray]:
+    """Wilson's score interval for a proportion (Wilson 1927), elementwise; (0, 1) where ``n`` is 0.
+
+    >>> low, high = wilson(3, 3)
+    >>> round(float(low), 4), float(high)
+    (0.4385, 1.0)
+    """
+    k, m = np.broadcast_arrays(np.asarray(solved, float), np.asarray(n, float))
+    z = _z(level)
+    safe = np.where(m > 0, m, 1.0)
+    p = k / safe
+    center = (p + z**2 / (2 * safe)) / (1 + z**2 / safe)
+    half = z / (1 + z**2 / safe) * np.sqrt(p * (1 - p) / safe + z**2 / (4 * safe**2))
+    low = np.where((m > 0) & (k > 0), np.clip(center - half, 0, 1), 0.0)  # exact at the ends, where rounding would show
+    high = np.where((m > 0) & (k < m), np.clip(center + half, 0, 1), 1.0)
+    return low, high
+
+
+def newcombe(
+    solved_a: ArrayLike, n_a: ArrayLike, solved_b: ArrayLike, n_b: ArrayLike, level: float = LEVEL
+) -> tuple[NDArray, NDArray]:
+    """Interval for the difference of two proportions, a - b: Newcombe 1998, method 10, made of two Wilson intervals.
+
+    (-1, 1) where either n is 0.
+
+    >>> low, high = newcombe(56, 70, 48, 80)  # the paper's case (a)
+    >>> round(float(low), 4), round(float(high), 4)
+    (0.0524, 0.3339)
+    """
+    (ka, na), (kb, nb) = (
+        (np.asarray(solved_a, float), np.asarray(n_a, float)),
+        (np.asarray(solved_b, float), np.asarray(n_b, float)),
+    )
+    (low_a, high_a), (low_b, high_b) = wilson(ka, na, level), wilson(kb, nb, level)
+    pa, pb = ka / np.where(na > 0, na, 1), kb / np.where(nb > 0, nb, 1)
+    low = pa - pb - np.hypot(pa - low_a, high_b - pb)
+    high = pa - pb + np.hypot(high_a - pa, pb - low_b)
+    known = (na > 0) & (nb > 0)
+    return np.where(known, low, -1.0), np.where(known, high, 1.0)
+
+
+def success(summary: pd.DataFrame, by: Sequence[str], level: float = LEVEL) -> pd.DataFrame:
+    """Success rates of the cells of a grid.
+
+    Args:
+        summary: rows of the summary table.
+        by: the columns that name a cell; the rows of a cell are its seeds (and whatever else ``by`` does not hold apart).
+        level: of the interval.
+
+    Returns:
+        ``by`` and n, n_solved, n_diverged, rate, low, high (Wilson), sorted by ``by``.
+    """
+    counts = _counts(summary, by)
+    low, high = wilson(counts["n_solved"], counts["n"], level)
+    return counts.assign(rate=counts["n_solved"] / counts["n"], low=low, high=high)
+
+
+def frontier(summary: pd.DataFrame, by: Sequence[str], lag: str = "lag_max", level: float = LEVEL) -> pd.DataFrame:
+    """The longest dependency that half the seeds solve.
+
+    A network at a lag of x steps is solved with probability 1 / (1 + (x / m)^s), s > 0: a logistic curve in ln x, falling, whose half
+    point m is the frontier. m is the maximum of the likelihood, its interval that of the profile likelihood (s maximised at each m,
+    SLOPES bounds it, so that data that separate perfectly have a finite fit: m lies between the last solved and the first unsolved
+    lag). Nothing is claimed outside the tested lags: a half point beyond them is censored, a bound beyond them is 0 or infinity.
+    Networks are taken as independent.
+
+    Args:
+        summary: rows of the summary table; rows without a lag, or with none to speak of (0), are left out.
+        by: the columns that name a curve.
+        lag: the column of the dependency's length, steps.
+        level: of the interval.
+
+    Returns:
+        ``by`` and n, n_solved, n_diverged, lag_low, lag_high (tested, steps), frontier, low, high (steps), censored: ``>=`` (frontier
+        is the largest lag tested), ``<`` (the smallest) or empty.
+    """
+    known = summary[summary[lag].fillna(0) > 0]
+    counts = _counts(known, [*by, lag])
+    rows = [{**key, **_frontier(group, lag, level)} for key, group in _groups(counts, by)]
+    return pd.DataFrame(rows, columns=[*by, *FRONTIER])
+
+
+def reached(bins: pd.DataFrame, by: Sequence[str], level: float = LEVEL, draws: int = 1000) -> pd.DataFrame:
+    """The frontier where every network has been judged at many dependency lengths at once, e.g. brackets by distance.
+
+    A network reaches the longest length that it solves together with every shorter one; the frontier is the longest length reached by half
+    the networks, its interval a bootstrap over networks (bins of one network are not independent, so no logistic fit is made over them).
+
+    Args:
+        bins: a row a network and length: ``by``, run_key, status (of the network), lag (steps), passed (bool).
+        by: the columns that name a curve.
+        level, draws: of the bootstrap.
+
+    Returns:
+        The columns of ``frontier``; frontier is the smallest length tested, censored ``<``, where half the networks do not reach even that.
+    """
+    rows = []
+    for key, group in _groups(bins, by):
+        networks = group.sort_values("lag").groupby("run_key", observed=True)
+        furthest = np.sort(
+            networks[["lag", "passed"]].apply(lambda g: g["lag"].where(g["passed"].cummin(), 0).max()).to_numpy(float)
+        )
+        least, most = float(group["lag"].min()), float(group["lag"].max())
+        point, low, high = _bootstrap(furthest, "half", level, draws)
+        rows.append(
+            {
+                **key,
+                **_tally(networks[["status"]].first()),
+                "lag_low": least,
+                "lag_high": most,
+                "frontier": max(point, least),
+                "low": low,
+                "high": np.inf if high >= most else max(high, least),
+                "censored": ">=" if point >= most else "<" if point < least else "",
+            }
+        )
+    return pd.DataFrame(rows, columns=[*by, *FRONTIER])
+
+
+def center(
+    summary: pd.DataFrame,
+    by: Sequence[str],
+    value: str = "final",
+    statistic: Literal["median", "mean"] = "median",
+    level: float = LEVEL,
+    draws: int = 1000,
+) -> pd.DataFrame:
+    """Median or mean of a measure over the networks of a cell, with a percentile bootstrap interval over them.
+
+    In a median a diverged network ranks worst (infinitely bad), so that it stands while less than half diverged; a mean is over the
+    networks that did not diverge, and n_diverged says how many are missing from it. The bootstrap has a stream of its own, fixed by the
+    number of networks.
+
+    Args:
+        summary: rows of the summary table.
+        by: the columns that name a cell.
+        value: the column; in the median a missing one ranks worst: by ``measure``'s direction in ``final`` and ``value``, else upward.
+        statistic: what is taken.
+        level: of the interval.
+        draws: bootstrap resamples.
+
+    Returns:
+        ``by`` and n, n_solved, n_diverged, value, low, high. The interval of fewer than two networks is missing; an infinite bound says
+        that diverged networks reach it.
+    """
+    rows = []
+    for key, group in _groups(summary, by):
+        sign = 1.0 if LARGER_IS_BETTER.get(str(group["measure"].iloc[0]), False) and value in ("final", "value") else -1.0
+        numbers = np.sort(
+            sign * group[value].to_numpy(float)
+        )  # in the sense that larger is better; sorted: order of rows is no matter
+        numbers = np.sort(np.where(np.isnan(numbers), -np.inf, numbers)) if statistic == "median" else numbers[np.isfinite(numbers)]
+        point, low, high = _bootstrap(numbers, statistic, level, draws)
+        low, high = (low, high) if sign > 0 else (-high, -low)
+        rows.append({**key, **_tally(group), "value": sign * point, "low": low, "high": high})
+    return pd.DataFrame(rows, columns=[*by, "n", "n_solved", "n_diverged", "value", "low", "high"])
+
+
+def shares(summary: pd.DataFrame, by: Sequence[str], kind: str) -> pd.DataFrame:
+    """The share of each value of ``kind`` in a cell: ``by``, kind, n (of the cell), count, share."""
+    counts = summary.groupby([*by, kind], dropna=False, observed=True).size().rename("count").reset_index()
+    n = counts.groupby(list(by), dropna=False, observed=True)["count"].transform("sum") if by else counts["count"].sum()
+    return counts.assign(n=n, share=counts["count"] / n)
+
+
+# Parts ---------------------------------------------------------------------------------------------------------------------
+
+
+def _z(level: float) -> float:
+    if not 0 < level < 1:
+        raise ValueError(f"level must lie between 0 and 1, got {level}")
+    return float(special.ndtri(0.5 + level / 2))
+
+
+def _groups(frame: pd.DataFrame, by: Sequence[str]) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+    if not by:
+        yield from [({}, frame)] if len(frame) else []
+        return
+    for key, group in frame.groupby(list(by), dropna=False, observed=True):
+        yield dict(zip(by, key, strict=True)), group
+
+
+def _tally(group: pd.DataFrame) -> dict[str, int]:
+    status = group["status"]
+    return {"n": len(group), "n_solved": int((status == "solved").sum()), "n_diverged": int((status == "diverged").sum())}
+
+
+def _counts(summary: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    flags = summary[list(by)].assign(n=1, n_solved=summary["status"].eq("solved"), n_diverged=summary["status"].eq("diverged"))
+    sums = flags.astype({"n_solved": "int64", "n_diverged": "int64"})
+    return sums.groupby(list(by), dropna=False, observed=True)[["n", "n_solved", "n_diverged"]].sum().reset_index()
+
+
+def _frontier(counts: pd.DataFrame, lag: str, level: float) -> dict[str, Any]:
+    x = np.log(counts[lag].to_numpy(float))
+    k, n = counts["n_solved"].to_numpy(float), counts["n"].to_numpy(float)
+    least, most = float(counts[lag].min()), float(counts[lag].max())
+    m, profile = _profile(x, k, n)
+    within = m[profile >= profile.max() - special.chdtri(1, 1 - level) / 2]
+    best = float(m[_middle_of_maximum(profile)])
+    censored = ">=" if best >= x.max() else "<" if best < x.min() else ""
+    return {
+        **{c: int(counts[c].sum()) for c in ("n", "n_solved", "n_diverged")},
+        "lag_low": least,
+        "lag_high": most,
+        "frontier": float(np.clip(np.exp(best), least, most)),
+        "low": 0.0 if within[0] < x.min() else min(float(np.exp(within[0])), most),
+        "high": np.inf if within[-1] >= x.max() else max(float(np.exp(within[-1])), least),
+        "censored": censored,
+    }
+
+
+def _profile(x: NDArray, k: NDArray, n: NDArray) -> tuple[NDArray, NDArray]:
+    """(m, log-likelihood of m with the best slope) for half points m from an e-th below to e times beyond the tested lags."""
+    m = np.arange(x.min() - 1, x.max() + 1 + STEP, STEP)
+    logit = SLOPES[None, :, None] * (m[:, None, None] - x[None, None, :])
+    likelihood = -(k * np.logaddexp(0, -logit) + (n - k) * np.logaddexp(0, logit)).sum(axis=-1)
+    return m, likelihood.max(axis=1)
+
+
+def _middle_of_maximum(profile: NDArray) -> int:
+    """The middle of the plateau at the top: where data separate, all of a gap is equally likely."""
+    top = np.flatnonzero(profile >= profile.max() - 1e-6)
+    return int(top[len(top) // 2])
+
+
+def _bootstrap(numbers: NDArray, statistic: str, level: float, draws: int) -> tuple[float, float, float]:
+    if len(numbers) == 0:
+        return np.nan, np.nan, np.nan
+    takes: dict[str, Callable[..., NDArray]] = {"mean": np.mean, "median": _median, "half": _half}
+    take = takes[statistic]
+    point = float(take(numbers))
+    if len(numbers) < 2:
+        return point, np.nan, np.nan
+    index = stream(0, "bootstrap", len(numbers)).integers(len(numbers), size=(draws, len(numbers)))
+    tails = [(1 - level) / 2, (1 + level) / 2]
+    low, high = np.quantile(take(numbers[index], axis=-1), tails, method="inverted_cdf")
+    return point, float(low), float(high)
+
+
+def _median(numbers: NDArray, axis: int = -1) -> NDArray:
+    """The lower middle value where -inf is one of the two, so that no mean of a number and an infinity is taken."""
+    ordered = np.sort(numbers, axis=axis)
+    size = ordered.shape[axis]
+    low, high = np.take(ordered, (size - 1) // 2, axis=axis), np.take(ordered, size // 2, axis=axis)
+    return np.where(np.isinf(low), low, (low + np.where(np.isinf(low), 0, high)) / 2)
+
+
+def _half(numbers: NDArray, axis: int = -1) -> NDArray:
+    """The largest value that at least half of the numbers reach."""
+    return np.take(np.sort(numbers, axis=axis), numbers.shape[axis] // 2, axis=axis)
+
+
+def welch(a: Iterable[float], b: Iterable[float], level: float = LEVEL) -> tuple[float, float, float]:
+    """Difference of means a - b and its interval (Welch 1947), over the finite values; missing bounds with fewer than two on a side.
+
+    >>> welch([1.0, 1.0], [1.0, 1.0])
+    (0.0, 0.0, 0.0)
+    """
+    x, y = (np.asarray(list(v), float) for v in (a, b))
+    x, y = x[np.isfinite(x)], y[np.isfinite(y)]
+    if not len(x) or not len(y):
+        return np.nan, np.nan, np.nan
+    difference = float(x.mean() - y.mean())
+    if min(len(x), len(y)) < 2:
+        return difference, np.nan, np.nan
+    u, v = x.var(ddof=1) / len(x), y.var(ddof=1) / len(y)
+    if u + v == 0:
+        return difference, difference, difference
+    freedom = (u + v) ** 2 / (u**2 / (len(x) - 1) + v**2 / (len(y) - 1))
+    half = float(distributions.t.ppf(0.5 + level / 2, freedom) * np.sqrt(u + v))
+    return difference, difference - half, difference + half

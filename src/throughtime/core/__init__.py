@@ -1,0 +1,1 @@
+"""Ground: messages, files that are whole, random streams, discovery."""

@@ -1,0 +1,20 @@
+"""The Elman cell with tanh."""
+
+import torch
+from torch import Tensor
+
+from throughtime.engine.cells._base import Elman, tanh_
+
+
+class Tanh(Elman):
+    """``h_t = tanh(z_t)``; phi' = 1 - h^2."""
+
+    name = "tanh"
+
+    def phi_(self, z: Tensor) -> None:
+        """See Elman."""
+        tanh_(z)
+
+    def pull(self, dh: Tensor, h: Tensor, dz: Tensor) -> None:
+        """See Elman."""
+        torch.ops.aten.tanh_backward.grad_input(dh, h, grad_input=dz)

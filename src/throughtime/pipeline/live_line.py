@@ -1,0 +1,191 @@
+"""A pipeline's live line: a thread of Snakemake's own process that looks at the results, and a note of the run for `throughtime status`.
+
+On a terminal the line is written in place, below whatever else is said; elsewhere it is a plain line now and then.
+"""
+
+import json
+import logging
+import os
+import platform
+import shutil
+import threading
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from throughtime.core import files
+from throughtime.core.errors import UserError
+from throughtime.pipeline import startup
+from throughtime.pipeline.progress import Watch, forget_failure, line, progress, record_failure
+from throughtime.planning.project import Plan
+
+LIVE, PLAIN = 1.0, 30.0  # seconds between two lines, on a terminal and elsewhere
+SHARE = 0.05  # of the time is spent looking, at most: a shared file system may be slow
+QUIET = 0.1  # seconds in which what somebody else says is written out
+CLEAR = "\r\033[K"  # a terminal forgets the line that the cursor stands in
+
+
+@dataclass(frozen=True)
+class Run:
+    """What is written down about a run of a pipeline.
+
+    Attributes:
+        process: of the pipeline, and when it began (see startup.PIPELINE).
+        machine: where it is.
+        began: seconds on the machine's clock that nobody can set (time.monotonic).
+        before: networks that were done then.
+        experiments: in which something is trained.
+        workers: processes that train.
+    """
+
+    process: str
+    machine: str
+    began: float
+    before: int
+    experiments: tuple[str, ...]
+    workers: int
+
+    @property
+    def here(self) -> bool:
+        """Whether it is at work, on this machine."""
+        return self.machine == platform.node() and startup.at_work(self.process)
+
+
+def note(results: Path) -> Path:
+    """Where a run is written down."""
+    return results / "logs" / "run.json"
+
+
+def read(results: Path) -> Run | None:
+    """The run of a results folder that was written down last; None where it was tidied away, or none was."""
+    try:
+        content = json.loads(files.read(note(results)))
+        return Run(**{**content, "experiments": tuple(content["experiments"])})
+    except (OSError, ValueError, TypeError, KeyError, UserError):
+        return None
+
+
+def told(plan: Plan, results: Path, workers: int) -> str:
+    """What `throughtime status` says first: the very line of the pipeline that is at work; else how far the whole plan is.
+
+    Args:
+        plan: the whole one.
+        results: the folder of results.
+        workers: processes that would train.
+    """
+    run = read(results)
+    if run and run.here:
+        state = Watch(plan.of(*run.experiments), results, note(results).stat().st_mtime_ns).look()
+        return line(state, run.workers, run.before, time.monotonic() - run.began)
+    text = line(progress(plan, results), workers)
+    if run and run.machine != platform.node():
+        text += f" (a pipeline was begun on {run.machine}; whether it is at work can be seen only there)"
+    return text
+
+
+class Monitor:
+    """The line of one pipeline.
+
+    Args:
+        plan: of the whole project.
+        results: the folder of results.
+        stream: where the line goes.
+    """
+
+    def __init__(self, plan: Plan, results: Path, stream: TextIO) -> None:
+        self.plan, self.results, self.stream = plan, results, stream
+        self.live = stream.isatty()
+        self._thread: threading.Thread | None = None
+        self._end, self._shown, self._lock = threading.Event(), False, threading.Lock()
+        self._looking = threading.Lock()
+        self._quiet = -QUIET  # until when nothing is written
+
+    def start(self, jobs: Iterable[Any], workers: int, logger: logging.Logger) -> None:
+        """Begin, unless nothing will be trained.
+
+        Args:
+            jobs: Snakemake's, that will be run.
+            workers: processes that train.
+            logger: Snakemake's: failed jobs are heard of there, and the line makes way for what it says.
+        """
+        if not os.environ.get(startup.PIPELINE, "").startswith(f"{os.getpid()} "):  # nothing is run, or by another process
+            return
+        wanted = list(jobs)
+        for log in (Path(log) for job in wanted for log in job.log):
+            forget_failure(log)
+        logger.addFilter(self._hear)
+        if chosen := {job.wildcards.experiment for job in wanted if job.rule.name == "train"}:
+            names = tuple(name for name in dict.fromkeys(p.experiment for p in self.plan.jobs) if name in chosen)
+            self._begin(names, workers, logger)
+
+    def _begin(self, experiments: tuple[str, ...], workers: int, logger: logging.Logger) -> None:
+        part = self.plan.of(*experiments)
+        before = progress(part, self.results).done
+        self.run = Run(os.environ[startup.PIPELINE], platform.node(), time.monotonic(), before, experiments, workers)
+        files.write(note(self.results), (json.dumps(asdict(self.run)) + "\n").encode())
+        self._watch = Watch(part, self.results, note(self.results).stat().st_mtime_ns)
+        for handler in logger.handlers:
+            if self.live and isinstance(handler, logging.StreamHandler) and not isinstance(handler, logging.FileHandler):
+                handler.addFilter(self._give_way)  # after its own filter: for what is shown alone
+        self._thread = threading.Thread(target=self._work, daemon=True, name="monitor")
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Say the last line, and tidy the note of the run away."""
+        if self._thread is None:
+            return
+        self._end.set()
+        self._thread.join()
+        self._thread = None
+        self._clear()
+        with suppress(OSError, ValueError):  # the terminal is gone
+            self.stream.write(self._line() + "\n")
+            self.stream.flush()
+        for path in (note(self.results), files.sum_path(note(self.results))):
+            path.unlink(missing_ok=True)
+
+    def _work(self) -> None:
+        pause = interval = LIVE if self.live else PLAIN
+        last = ""
+        while not self._end.wait(pause):
+            began = time.monotonic()
+            text = self._line()
+            pause = max(interval, (time.monotonic() - began) / SHARE)
+            if text == last and not self.live:
+                continue
+            last = text
+            with self._lock, suppress(OSError, ValueError):  # the terminal is gone: the work goes on
+                if self.live and time.monotonic() < self._quiet:
+                    continue
+                width = shutil.get_terminal_size().columns
+                self.stream.write(f"{CLEAR}{text[: width - 1]}\r" if self.live else f"{text}\n")
+                self.stream.flush()
+                self._shown = self.live
+
+    def _line(self) -> str:
+        with self._looking:
+            state = self._watch.look()
+        return line(state, self.run.workers, self.run.before, time.monotonic() - self.run.began)
+
+    def _clear(self) -> None:
+        with self._lock, suppress(OSError, ValueError):
+            self._quiet = time.monotonic() + QUIET
+            if self._shown:
+                self.stream.write(CLEAR)
+                self.stream.flush()
+                self._shown = False
+
+    def _give_way(self, record: logging.LogRecord) -> bool:
+        self._clear()
+        return True
+
+    def _hear(self, record: logging.LogRecord) -> bool:
+        """Write down which job failed: Snakemake knows it of every job, also of one that was killed or is on another machine."""
+        if getattr(getattr(record, "event", None), "name", "") == "JOB_ERROR":
+            for log in getattr(record, "log", [])[:1]:
+                with suppress(UserError):  # a full disk: the pipeline says so itself
+                    record_failure(Path(log))
+        return True

@@ -1,0 +1,255 @@
+"""How far a pipeline is, and how long the rest will take: read from the results folder, at each look only what has changed."""
+
+import json
+import re
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from throughtime.core import files
+from throughtime.core.errors import UserError
+from throughtime.pipeline.stages import job_folder, recorded, timing, training_modules
+from throughtime.planning.project import Plan, PlannedJob
+from throughtime.results.provenance import code_digest
+
+SPEED = 1.2e10  # Job.cost a second on one core, measured with `make bench` (N = 32, B = 20); used until a job has been timed
+START = 4.0  # seconds a process needs before and after it trains: imports, reading the plan, tables
+STATUSES = ("solved", "unsolved", "diverged")
+KEYS = {"networks", "code", "cost", "seconds", *STATUSES}  # of a job's timing
+WITHIN = re.compile(rb"^(\d+) of \d+ networks$", re.MULTILINE)  # what a job in training says in its log
+TAIL = 2000  # bytes of a log that are looked at
+ENDING = ".failed.json"  # of the record of a failed job, beside its log
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What is done of a plan.
+
+    Attributes:
+        networks: planned.
+        done: trained, those of jobs in training included.
+        solved, unsolved, diverged: of finished jobs.
+        left: jobs that are not finished.
+        failed: those of them that failed.
+        cost: of what is to be done, in the unit of Job.cost, a number a job; a run does not try a failed job again.
+        speed: Job.cost a second of one process.
+    """
+
+    networks: int
+    done: int
+    solved: int
+    unsolved: int
+    diverged: int
+    left: tuple[PlannedJob, ...]
+    failed: tuple[PlannedJob, ...]
+    cost: tuple[float, ...]
+    speed: float
+
+
+def job_digest(planned: PlannedJob) -> str:
+    """The code digest of one training job: the engine, its task and its cell. An edit of another task does not change it."""
+    return _digest(training_modules(planned))
+
+
+@cache
+def _digest(modules: tuple[str, ...]) -> str:
+    """Once a process: hundreds of jobs share a few sets of modules, and an edit counts from the next command on."""
+    return code_digest(*modules)
+
+
+@dataclass
+class Watch:
+    """Looks at a plan's results again and again; what was seen finished is not looked at any more.
+
+    A job whose code was edited since it was trained counts as not done: it will be trained again.
+
+    Args:
+        plan: what is to be done.
+        results: the folder of results.
+        since: a time in ns as files have it: what a log said before says nothing of a job in training now; None: none is in training.
+    """
+
+    plan: Plan
+    results: Path
+    since: int | None = None
+    _left: dict[PlannedJob, int] = field(init=False)  # and when its timing was last written, as far as it was read
+    _counts: dict[str, int] = field(init=False, default_factory=lambda: dict.fromkeys(("networks", *STATUSES), 0))
+    _timed: list[float] = field(init=False, default_factory=lambda: [0.0, 0.0])  # cost and seconds
+
+    def __post_init__(self) -> None:
+        self._left = dict.fromkeys(self.plan.jobs, 0)
+
+    def look(self) -> Progress:
+        """What is done now."""
+        for planned in list(self._left):
+            self._finished(planned)
+        said = {name: self._said(name) for name in {planned.experiment for planned in self._left}}
+        left, running = tuple(self._left), self.since is not None
+        failed = {p: None for p in left if f"{p.key}{ENDING}" in said[p.experiment]}
+        within = {p: min(self._within(p, said[p.experiment]), len(p.grid)) for p in left if running and p not in failed}
+        cost, seconds = self._timed
+        return Progress(
+            networks=self.plan.networks,
+            done=self._counts["networks"] + sum(within.values()),
+            **{name: self._counts[name] for name in STATUSES},
+            left=left,
+            failed=tuple(failed),
+            cost=tuple(p.cost * (1 - within.get(p, 0) / len(p.grid)) for p in left if not (running and p in failed)),
+            speed=cost / seconds if cost > 0 and seconds > 0 else SPEED,
+        )
+
+    def _finished(self, planned: PlannedJob) -> None:
+        """Counts a job, and looks at it no more, if it has finished since the last look."""
+        try:
+            changed = (job_folder(self.results, planned) / "timing.json").stat().st_mtime_ns
+        except OSError:
+            return
+        if changed == self._left[planned]:
+            return
+        record = timing(self.results, planned)
+        if record is None or not KEYS <= record.keys():  # its sum is not there yet
+            return
+        self._left[planned] = changed
+        if record["code"] != job_digest(planned):
+            return
+        del self._left[planned]
+        for name in self._counts:
+            self._counts[name] += record[name]
+        self._timed = [a + record[name] for a, name in zip(self._timed, ("cost", "seconds"), strict=True)]
+
+    def _said(self, experiment: str) -> dict[str, int]:
+        """The files beside an experiment's logs, and when they changed, in ns."""
+        found = {}
+        with suppress(OSError):
+            for path in (self.results / "logs" / experiment).iterdir():
+                with suppress(OSError):  # gone since
+                    found[path.name] = path.stat().st_mtime_ns
+        return found
+
+    def _within(self, planned: PlannedJob, said: dict[str, int]) -> int:
+        """Networks that a job in training has finished."""
+        name = f"{planned.key}.log"
+        if said.get(name, -1) < (self.since or 0):
+            return 0
+        found = WITHIN.findall(tail(self.results / "logs" / planned.experiment / name))
+        return int(found[-1]) if found else 0
+
+
+def progress(plan: Plan, results: Path) -> Progress:
+    """What is done of ``plan``, at one look."""
+    return Watch(plan, results).look()
+
+
+def speed(results: Path) -> float:
+    """Job.cost a second of one process, over all jobs under ``results`` that were timed; SPEED where none was."""
+    records = [record for p in results.glob("*/jobs/*/timing.json") if (record := recorded(p))]
+    seconds, cost = sum(r["seconds"] for r in records), sum(r["cost"] for r in records)
+    return cost / seconds if seconds > 0 and cost > 0 else SPEED
+
+
+def expected_seconds(costs: Iterable[float], workers: int, rate: float) -> float:
+    """Wall seconds of jobs of these costs on ``workers`` processes: never less than the longest of them.
+
+    >>> expected_seconds([], workers=2, rate=1e10)
+    0.0
+    """
+    each = [START + cost / rate for cost in costs]
+    return max(sum(each) / max(workers, 1), max(each, default=0.0))
+
+
+def line(state: Progress, workers: int, before: int = 0, seconds: float | None = None) -> str:
+    """One line for people: done and total, networks a minute, the time that is left, outcomes, failures.
+
+    Args:
+        state: what a look found.
+        workers: processes that train.
+        before: networks that were done when the run began.
+        seconds: since it began; None: nothing is at work.
+    """
+    parts = [f"{state.done:,}/{state.networks:,} networks"]
+    if state.cost and seconds is not None and seconds >= 1:  # before, a rate is chance; afterwards, it would only fall
+        parts.append(f"{60 * max(state.done - before, 0) / seconds:,.0f} a minute")
+    if state.cost:
+        eta = duration(expected_seconds(state.cost, workers, state.speed))
+        parts.append(f"{eta} left" if seconds is not None else f"not running, {eta} to do")
+    elif not state.failed:
+        parts.append("all trained")
+    parts.append(f"{state.solved:,} solved {state.unsolved:,} unsolved {state.diverged:,} diverged")
+    jobs = len(state.failed)
+    return " · ".join([*parts, f"{jobs:,} {'job' if jobs == 1 else 'jobs'} failed"])
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people.
+
+    >>> duration(42), duration(400), duration(9000)
+    ('42 s', '7 min', '2.5 h')
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+# Failures --------------------------------------------------------------------------------------------------------------------
+
+
+def tail(log: Path) -> bytes:
+    """The last bytes of a log; nothing where there is none."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - TAIL))
+            return file.read()
+    except OSError:
+        return b""
+
+
+def reason(log: Path) -> str:
+    """Why a command failed, in one line: its own words, or the last ones in its log.
+
+    >>> reason(Path("nowhere.log"))
+    'it ended without a word: see its log'
+    """
+    lines = [text for text in tail(log).decode(errors="replace").splitlines() if text.strip() and not WITHIN.match(text.encode())]
+    own = [text.removeprefix("throughtime: ") for text in lines if text.startswith("throughtime: ")]
+    return (own or lines or ["it ended without a word: see its log"])[-1].strip()
+
+
+def record_failure(log: Path) -> None:
+    """Write down that the command of this log failed, and why: LOG.failed.json beside it."""
+    content: dict[str, Any] = {"reason": reason(log), "log": log.name}
+    files.write(log.with_name(log.stem + ENDING), (json.dumps(content) + "\n").encode())
+
+
+def forget_failure(log: Path) -> None:
+    """Delete that record: the command is run again."""
+    record = log.with_name(log.stem + ENDING)
+    for path in (record, files.sum_path(record)):
+        path.unlink(missing_ok=True)
+
+
+def failures(plan: Plan, results: Path, failed: Iterable[PlannedJob]) -> list[str]:
+    """A line a failed job and a failed command of another kind: which, and why.
+
+    Args:
+        plan: the whole one; what it does not hold any more is passed over.
+        results: the folder of results.
+        failed: its failed jobs, as a look found them.
+    """
+    jobs, still = {(p.experiment, p.key) for p in plan.jobs}, {(p.experiment, p.key) for p in failed}
+    said = []
+    for path in sorted((results / "logs").rglob(f"[!.]*{ENDING}")):
+        name = path.name.removesuffix(ENDING)
+        place = (path.parent.name, name)
+        if place in still or (place not in jobs and "-" not in name):
+            said.append(f"{'' if path.parent.name == 'logs' else path.parent.name + ' '}{name}: {_why(path)}")
+    return said
+
+
+def _why(path: Path) -> str:
+    try:
+        return str(json.loads(files.read(path))["reason"])
+    except (OSError, ValueError, KeyError, TypeError, UserError):
+        return "see its log"

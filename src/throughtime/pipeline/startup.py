@@ -1,0 +1,170 @@
+"""What stands before and beside a pipeline: one at a time in a results folder, tidying after one that was killed, no orphans.
+
+Orphans on this machine end by themselves (below); those in a cluster's queue are cancelled by the next pipeline (orphans.py).
+
+The lock is the operating system's: it goes with its process, however that ends, so it is never stale. Snakemake's own locks are files
+that a kill leaves behind; they are removed where no pipeline of this project is alive.
+"""
+
+import os
+import shutil
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+
+from throughtime.core import files
+from throughtime.core.errors import UserError
+from throughtime.pipeline import slurm
+
+if TYPE_CHECKING:
+    from throughtime.pipeline.workflow import Pipeline
+
+PIPELINE = "THROUGHTIME_PIPELINE"  # environment variable: the process whose end ends its children, and when that began
+WITHOUT_JOBS = (
+    "dryrun", "touch", "lint", "list_target_rules", "list_rules", "print_compilation", "containerize", "generate_unit_tests", "dag",
+    "rulegraph", "filegraph", "d3dag", "unlock", "cleanup_metadata", "cleanup_shadow", "summary", "detailed_summary", "archive",
+    "delete_all_output", "delete_temp_output", "list_changes", "list_input_changes", "list_params_changes", "list_untracked", "report",
+)  # fmt: skip
+PATROL = 0.5  # seconds between two looks at whether the pipeline is alive
+
+_held: list[FileLock] = []  # for as long as the process lives
+
+
+def executing(arguments: Sequence[str]) -> bool:
+    """Whether ``snakemake ARGUMENTS`` runs jobs, and does not only say something.
+
+    >>> executing(["--cores", "2"]), executing(["-n"]), executing(["--config", "preset=smoke", "--unlock"])
+    (True, False, False)
+    """
+    from snakemake.cli import get_argument_parser
+
+    try:
+        chosen, _ = get_argument_parser().parse_known_args(list(arguments))
+    except SystemExit:
+        return False
+    return not any(getattr(chosen, name, None) for name in WITHOUT_JOBS)
+
+
+def stand(pipeline: "Pipeline", main: bool, arguments: Sequence[str]) -> None:
+    """What the Snakefile does first: ``begin``, unless nothing will run, or this is one job of a pipeline elsewhere (on a cluster)."""
+    if not main:
+        os.environ.pop(PIPELINE, None)  # its process is on another machine
+    elif executing(arguments):
+        for line in begin(pipeline.project.root, Path(pipeline.results)):
+            print(line, flush=True)
+
+
+def begin(root: Path, results: Path) -> list[str]:
+    """Take the results folder for this process, and put in order what an earlier one left.
+
+    Files that are not what was written are moved aside, so that Snakemake makes them again.
+
+    Args:
+        root: the project's folder.
+        results: the folder of results.
+
+    Returns:
+        What was done, a line each.
+
+    Raises:
+        UserError: another pipeline is at work there, or the folder cannot be written.
+    """
+    _writable(results)
+    cancelled = slurm.cancel(root) if _take(root, results) else []
+    os.environ[PIPELINE] = f"{os.getpid()} {_born(os.getpid())}"
+    files.sweep(results)
+    damaged = [f"{path}: damaged; it lies in {files.aside(path).name} now, and is made again" for path in files.damaged(results)]
+    return cancelled + damaged
+
+
+def _writable(results: Path) -> None:
+    probe = results / ".writable"
+    files.write(probe, b"")
+    for path in (probe, files.sum_path(probe)):
+        path.unlink(missing_ok=True)
+
+
+def _take(root: Path, results: Path) -> bool:
+    """The lock of ``results``; where no pipeline of this project is alive, Snakemake's locks are a dead one's and go.
+
+    Returns:
+        Whether no other pipeline of this project is alive.
+
+    Raises:
+        UserError: another process holds it.
+    """
+    folder = root / ".snakemake" / "throughtime"
+    folder.mkdir(parents=True, exist_ok=True)
+    own = folder / (os.path.relpath(results, root).replace(os.sep, "+") + ".lock")
+    owner = own.with_suffix(".pid")
+    lock = FileLock(own)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        pid = owner.read_text().strip() if owner.exists() else "unknown"
+        raise UserError(f"{results}: a pipeline is at work in this folder (process {pid}); wait for it, or stop it") from None
+    owner.write_text(f"{os.getpid()}\n")
+    _held.append(lock)
+    alone = all(_free(other) for other in folder.glob("*.lock") if other != own)
+    if alone:
+        shutil.rmtree(root / ".snakemake" / "locks", ignore_errors=True)
+    return alone
+
+
+def _free(path: Path) -> bool:
+    try:
+        with FileLock(path).acquire(blocking=False):
+            return True
+    except Timeout:
+        return False
+
+
+# Orphans ---------------------------------------------------------------------------------------------------------------------
+
+
+def _born(process: int) -> str:
+    """When a process began, so that a later one of the same number is not taken for it; empty where it has ended.
+
+    On Linux in ticks since the machine started, which no change of the clock moves.
+    """
+    try:
+        state, *fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        return "" if state == "Z" else fields[18]
+    except OSError:
+        return "" if Path("/proc/self/stat").exists() else _born_elsewhere(process)
+
+
+def _born_elsewhere(process: int) -> str:
+    import psutil
+
+    try:
+        return f"{psutil.Process(process).create_time():.2f}"
+    except psutil.NoSuchProcess:
+        return ""
+
+
+def end_with_pipeline() -> None:
+    """A job ends when the pipeline that started it has ended: a kill leaves nothing at work behind.
+
+    Without the environment variable PIPELINE, as for a command typed by hand or a job on another machine, nothing is watched.
+    """
+    process, _, born = os.environ.get(PIPELINE, "").partition(" ")
+    if process.isdigit():
+        threading.Thread(target=_patrol, args=(int(process), born), daemon=True, name="patrol").start()
+
+
+def at_work(process: str) -> bool:
+    """Whether a process of this machine, written as in PIPELINE, has not ended."""
+    number, _, born = process.partition(" ")
+    return number.isdigit() and born != "" and _born(int(number)) == born
+
+
+def _patrol(process: int, born: str) -> None:
+    while _born(process) == born:
+        threading.Event().wait(PATROL)
+    print("throughtime: the pipeline that started this job has ended; so does the job", file=sys.stderr, flush=True)
+    os._exit(3)

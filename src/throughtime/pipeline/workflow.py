@@ -1,0 +1,267 @@
+"""What the Snakefile asks: which files depend on which, and a digest of the code behind each."""
+
+import hashlib
+import json
+import os
+import shlex
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from throughtime.core.errors import UserError
+from throughtime.pipeline.progress import job_digest
+from throughtime.pipeline.stages import COMPUTE, JOB_TABLES, job_folder
+from throughtime.planning import resources
+from throughtime.planning.project import Experiment, Plan, PlannedJob, Project, digest
+from throughtime.results.provenance import PACKAGE, code_digest
+from throughtime.tasks import tasks
+
+BESIDE = ("pdf", "svg", "csv")  # picture and caption
+FIGURES = ("png", "md", *BESIDE)
+MANY = 1000  # networks, from which on recording some of them early is worth a process of its own
+FIRST = 1e18  # priority of what others wait for: above any training's
+PAGE = ("html", "css", "js")  # what the report page is made of beside code
+# Errors go on by a pipe, not from the log: on a full disk the log is empty, and its last lines are what says so.
+STAGE = r"""
+set -euo pipefail
+throughtime() { attempt "$@" 3>&1 | shown; }
+attempt() {
+  local said code=0 killed
+  said=$({ COMMAND "${@:2}" --config PAIRS "results=${1%/logs/*}" 2>&1 >&3 3>&-; } | { tee "$1" 2> /dev/null || true; } | tail -n 25) ||
+    code=$?
+  if [ $code -gt 128 ]; then
+    killed="throughtime: ended by signal $((code - 128)) (9: killed, by hand or for want of memory)"
+    { echo "$killed" >> "$1"; } 2> /dev/null || true
+    said+=${said:+$'\n'}$killed
+  fi
+  if [ $code -ne 0 ]; then echo "$said" | shown >&2; return 1; fi
+}
+shown() { if [ -t 1 ]; then while IFS= read -r line; do printf '\r\033[K%s\n' "$line"; done; else cat; fi; }
+"""
+RULES = (
+    "all",
+    "validate",
+    "train",
+    "references",
+    "collect",
+    "compute",
+    "claims",
+    "track",
+    "track_early",
+    "figure",
+    "figures",
+    "manifest",
+    "report",
+)
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """The files of a project, relative to its folder."""
+
+    project: Project
+    plan: Plan
+    overrides: dict[str, Any]
+
+    @classmethod
+    def open(cls, root: Path, overrides: dict[str, Any]) -> "Pipeline":
+        """Read and check the project.
+
+        Args:
+            root: the project's folder.
+            overrides: keys given instead of config.yaml's (``snakemake --config``).
+
+        Raises:
+            UserError: anything wrong in any file, before any job starts.
+        """
+        project = Project.open(root, overrides=overrides)
+        for name in project.experiments:
+            folder = f"experiments/{name}"
+            if name in RULES:
+                raise UserError(f"{folder}: {name!r} is also a rule of the Snakefile; rename the experiment")
+            if not (root / folder / "figure.py").exists():
+                raise UserError(f"{folder}/figure.py: no such file; an experiment needs a figure")
+        return cls(project, project.plan(), dict(overrides))
+
+    @property
+    def results(self) -> str:
+        """The folder of results."""
+        return self.project.config.results
+
+    def shell(self, python: str) -> str:
+        """The prefix of every rule's shell command: strict bash, and ``throughtime LOG COMMAND ..``, which sees this very project.
+
+        Errors go to the log; its last lines are shown if the command fails. Results lie where Snakemake has the log: where they are kept in
+        object storage, that is a local copy. On a terminal what is said takes the place of the live line (see monitor.py). Braces are
+        doubled, as Snakemake wants them.
+        """
+        pairs = " ".join(shlex.quote(f"{key}={json.dumps(value)}") for key, value in self.overrides.items())
+        return (
+            STAGE.replace("COMMAND", f"{shlex.quote(python)} -m throughtime")
+            .replace("PAIRS", pairs)
+            .replace("{", "{{")
+            .replace("}", "}}")
+        )
+
+    @cached_property
+    def _jobs(self) -> dict[tuple[str, str], PlannedJob]:
+        return {(j.experiment, j.key): j for j in self.plan.jobs}
+
+    @cached_property
+    def trained(self) -> list[str]:
+        """The experiments that train something."""
+        return [name for name in self.project.experiments if self.plan.of(name).jobs]
+
+    @property
+    def computing(self) -> list[str]:
+        """The experiments that compute something outside of training."""
+        return [name for name in self.project.experiments if (self.project.root / "experiments" / name / COMPUTE).exists()]
+
+    @property
+    def claiming(self) -> dict[str, Path]:
+        """The experiments that claim something, and their files."""
+        paths = {name: self.project.root / "experiments" / name / "claims.py" for name in self.project.experiments}
+        return {name: path for name, path in paths.items() if path.exists()}
+
+    # Files -----------------------------------------------------------------------------------------------------------
+
+    def job_files(self, experiment: str, *names: str) -> list[str]:
+        """Files of these names of every job of an experiment."""
+        jobs = self.plan.of(experiment).jobs
+        return [str(job_folder(Path(self.results), j) / name) for j in jobs for name in names]
+
+    def job_tables(self, experiment: str) -> list[str]:
+        """All job tables of an experiment."""
+        return self.job_files(experiment, *(f"{t}.parquet" for t in JOB_TABLES))
+
+    def tables(self, experiment: str) -> list[str]:
+        """The tables that an experiment's figure reads."""
+        names = [experiment, *self.project.experiments[experiment].reads]
+        collected = [f"{self.results}/{n}/{t}.parquet" for n in names if n in self.trained for t in (*JOB_TABLES, "references")]
+        return collected + [f"{self.results}/{n}/computed.parquet" for n in names if n in self.computing]
+
+    def made(self, *experiments: str) -> list[str]:
+        """Every file of trained experiments that is not drawn: asked for by name, because Snakemake misses no intermediate file."""
+        names = [name for name in experiments or self.trained if name in self.trained]
+        jobs = [path for name in names for path in self.job_files(name, *(f"{t}.parquet" for t in JOB_TABLES), "timing.json")]
+        tables = [f"{self.results}/{n}/{t}.parquet" for n in names for t in (*JOB_TABLES, "references")]
+        return jobs + tables + [f"{self.results}/{name}/manifest.json" for name in names]
+
+    def collected(self) -> list[str]:
+        """The tables of all experiments."""
+        return sorted({table for name in self.project.experiments for table in self.tables(name)})
+
+    def computed(self) -> list[str]:
+        """What all experiments compute outside of training."""
+        return [f"{self.results}/{n}/computed.parquet" for n in self.computing]
+
+    def claimed(self) -> list[str]:
+        """The tables that claims are decided on."""
+        return sorted({table for name in self.claiming for table in self.tables(name)})
+
+    def figures(self, *experiments: str) -> list[str]:
+        """The files of figures and captions; of all experiments unless some are named."""
+        return [f"{self.results}/figures/{n}.{kind}" for n in experiments or self.project.experiments for kind in FIGURES]
+
+    def manifests(self, *experiments: str) -> list[str]:
+        """The manifests of those experiments that train something."""
+        return [f"{self.results}/{n}/manifest.json" for n in experiments or self.trained if n in self.trained]
+
+    # In which order ------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def early(self) -> list[str]:
+        """The experiments that are trained first, and recorded while the rest is trained: about nine tenths of all networks, of MANY.
+
+        Recording takes one core for minutes; without this the others would wait for it at the end. Those with most networks for their cost
+        go first, so that what is left takes longer to train than this to record.
+        """
+        parts = {name: self.plan.of(name) for name in self.trained}
+        chosen: list[str] = []
+        if self.plan.networks < MANY:
+            return chosen
+        for name in sorted(parts, key=lambda n: sum(j.cost for j in parts[n].jobs) / parts[n].networks)[:-1]:
+            if 10 * sum(parts[n].networks for n in chosen) >= 9 * self.plan.networks:
+                break
+            chosen.append(name)
+        return chosen
+
+    def recorded_early(self) -> list[str]:
+        """What says that they were recorded; nothing where there are none."""
+        return [f"{self.results}/mlflow/early.txt"] if self.early else []
+
+    def order(self, experiment: str, job: str) -> float:
+        """The larger the sooner: early experiments before others, and in both jobs that take longer before others."""
+        return self.cost(experiment, job) + (FIRST / 2 if experiment in self.early else 0)
+
+    # What decides a file's content beside its inputs --------------------------------------------------------------------
+
+    def cost(self, experiment: str, job: str) -> float:
+        """Larger for a job that takes longer."""
+        planned = self._jobs.get((experiment, job))
+        return planned.cost if planned else 0.0
+
+    def megabytes(self, experiment: str, job: str, attempt: int) -> int:
+        """Memory to ask a cluster for, MiB."""
+        planned = self._jobs.get((experiment, job))
+        return resources.megabytes(planned, attempt) if planned else 1
+
+    def minutes(self, experiment: str, job: str, attempt: int) -> int:
+        """Wall time to ask a cluster for."""
+        planned = self._jobs.get((experiment, job))
+        return resources.minutes(planned, attempt) if planned else 1
+
+    def training_code(self, experiment: str, job: str) -> str:
+        """Digest of the engine, the task and the cell of a job."""
+        planned = self._jobs.get((experiment, job))
+        return job_digest(planned) if planned else ""
+
+    def reference_code(self, experiment: str) -> str:
+        """Digest of the tasks of an experiment, their code and their parameters."""
+        jobs = self.plan.of(experiment).jobs
+        code = code_digest(*sorted({tasks()[j.job.task.name].__module__ for j in jobs}))
+        return digest([code, sorted({j.job.task.model_dump_json() for j in jobs})])
+
+    def alone(self, experiment: str) -> bool:
+        """Whether nothing may run beside what an experiment computes, because it measures wall time."""
+        return self.project.experiments[experiment].alone
+
+    def compute_code(self, experiment: str) -> str:
+        """Digest of what an experiment computes outside of training, and of the preset that it is asked for."""
+        path = self.project.root / "experiments" / experiment / COMPUTE
+        return digest([code_digest(path), self.project.config.preset])
+
+    def told(self, experiment: str) -> Experiment:
+        """What an experiment says of itself."""
+        return self.project.experiments[experiment]
+
+    def figure_code(self, experiment: str) -> str:
+        """Digest of a figure's code, of what it says about its experiment, and of the preset, by which its companion table names cells."""
+        path = self.project.root / "experiments" / experiment / "figure.py"
+        told, code = self.told(experiment), code_digest(path, "throughtime.figures.draw")
+        return digest([code, told.title, told.question, told.reads, self.project.config.preset])
+
+    def claims_code(self) -> str:
+        """Digest of all claims, and of what they say about their experiments."""
+        reads = [[name, self.project.experiments[name].reads] for name in self.claiming]
+        return digest([reads, code_digest("throughtime.analysis.claims"), [code_digest(path) for path in self.claiming.values()]])
+
+    def manifest_code(self, experiment: str) -> str:
+        """Digest of the config in force."""
+        sweeps = self.project.experiments[experiment].sweeps_of(self.project.config.preset)
+        return digest([self.project.config.model_dump(mode="json"), sweeps, [j.key for j in self.plan.of(experiment).jobs]])
+
+    def tracking_code(self) -> str:
+        """Digest of what writes to MLflow, and of where it writes to."""
+        uri = os.environ.get("MLFLOW_TRACKING_URI", "") + str(self.project.config.mlflow)
+        return digest(
+            [code_digest("throughtime.tracking.ingest"), hashlib.sha256(uri.encode()).hexdigest(), self.project.config.preset]
+        )
+
+    def report_code(self) -> str:
+        """Digest of what writes the report, its templates, style and script included."""
+        parts = [
+            hashlib.sha256(p.read_bytes()).hexdigest() for kind in PAGE for p in sorted(PACKAGE.glob(f"report/templates/*.{kind}"))
+        ]
+        return digest([code_digest("throughtime.report.page"), parts])

@@ -1,0 +1,1 @@
+"""From YAML to jobs x grid, and what they need."""

@@ -1,0 +1,73 @@
+"""JSON schemas of config.yaml and experiment.yaml, for editors: generated from the models, never written by hand."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from throughtime.engine.cells import cell_names
+from throughtime.planning.axes import Row
+from throughtime.planning.project import MEASURED, Config, Experiment, Job
+from throughtime.probes import probe_names
+from throughtime.tasks import tasks
+
+
+def schemas() -> dict[str, dict[str, Any]]:
+    """Path in the project -> JSON schema."""
+    return {"config.schema.json": _titled(Config, "config.yaml"), "experiments/schema.json": _experiment()}
+
+
+def write(root: Path) -> list[Path]:
+    """Write both schemas under ``root`` and return their paths."""
+    paths = []
+    for name, content in schemas().items():
+        paths.append(root / name)
+        paths[-1].write_text(text(content), encoding="utf-8")
+    return paths
+
+
+def text(schema: dict[str, Any]) -> str:
+    """The schema as its file holds it."""
+    return json.dumps(schema, indent=1, sort_keys=True) + "\n"
+
+
+def _titled(model: type[BaseModel], title: str) -> dict[str, Any]:
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **model.model_json_schema(), "title": title}
+
+
+def _experiment() -> dict[str, Any]:
+    schema = _titled(Experiment, "experiment.yaml")
+    axes = _axes()
+    of_task = f"^({'|'.join(tasks())})\\.({'|'.join(axes)})$"  # copy.length holds for copy alone
+    sweep = {"type": "object", "properties": axes, "patternProperties": {of_task: {}}, "additionalProperties": False}
+    changes = {"type": "object", "additionalProperties": {"anyOf": [{"$ref": "#/$defs/Sweep"}, {"type": "null"}]}}
+    schema["$defs"] = {**schema.get("$defs", {}), "Sweep": sweep}
+    schema["properties"]["sweeps"]["additionalProperties"] = {"$ref": "#/$defs/Sweep"}
+    schema["properties"]["presets"]["additionalProperties"] = changes
+    return schema
+
+
+def _axes() -> dict[str, Any]:
+    """Every axis of every task: a value or a list of values."""
+    own = {name: field for task in tasks().values() for name, field in _fields(task).items()}
+    axes = {**own, **_fields(Job), **_fields(Row)}
+    axes["task"] = {"enum": list(tasks()), "description": "task, by its name"}
+    axes["cell"] = {**axes["cell"], "enum": cell_names()}
+    axes["K"] = {**_either(axes["K"], {"const": "full"}), "description": axes["K"].get("description", "")}
+    axes["clip"] = {**_either(axes["clip"], {"const": "none"}), "description": axes["clip"].get("description", "")}
+    axes["seeds"] = {"type": "integer", "minimum": 1, "description": "short for seed: [0, .., seeds - 1]"}
+    lists = {name: axes.pop(name) for name in MEASURED}
+    lists["probes"] |= {"items": {"enum": probe_names()}, "uniqueItems": True}
+    made = {name: _either(one, {"type": "array", "items": one, "minItems": 1}) for name, one in axes.items()}
+    made |= {name: _either(many["items"], many) for name, many in lists.items()}
+    return dict(sorted(made.items()))
+
+
+def _fields(model: type[BaseModel]) -> dict[str, Any]:
+    properties = model.model_json_schema()["properties"]
+    return {name: {k: v for k, v in field.items() if k not in ("title", "default")} for name, field in properties.items()}
+
+
+def _either(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    return {"anyOf": [one, other]}

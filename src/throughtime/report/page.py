@@ -1,0 +1,265 @@
+"""results/report.html: figures with question and caption, every cell and its curves, claims, methods, what made them; one file, no network.
+
+The same results give the same bytes. What is missing is said, and the rest is shown.
+"""
+
+import base64
+import hashlib
+import html
+import json
+import math
+import re
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+
+from throughtime.analysis.grid_points import STATUSES
+from throughtime.core import files
+from throughtime.planning.project import Plan, Project
+from throughtime.report import atlas, vega_charts
+from throughtime.results import tables
+
+FAILURES = ("exploding", "truncated", "vanishing", "other")
+VERDICTS = {"supported": "yes", "not supported": "no", "undecided": "open"}  # and the page's classes for them
+FIRST = "atlas"  # the figure that a reader sees first
+SERVER = "http://127.0.0.1:5000"  # where `throughtime ui` is, unless that port is taken
+SIZES = {"hidden": "N", "batch": "B", "updates": "updates"}  # columns of the summary that make a budget
+
+Found = dict[str, tuple[pd.DataFrame, pd.DataFrame]]  # experiment -> summary, curves
+
+
+@dataclass(frozen=True)
+class Section:
+    """One experiment as the page shows it.
+
+    Attributes:
+        name, title, question: from its YAML.
+        figure: the PNG as a data address; empty: not drawn yet.
+        alt: the figure in words.
+        caption: as HTML.
+        table: the companion table, relative to the page; empty: there is none.
+    """
+
+    name: str
+    title: str
+    question: str
+    figure: str
+    alt: str
+    caption: Markup
+    table: str
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What became of one experiment's networks; ``planned`` counts what the preset asks for."""
+
+    name: str
+    planned: int
+    trained: int
+    counts: dict[str, int]
+
+    def __add__(self, other: "Tally") -> "Tally":
+        merged = Counter(self.counts) + Counter(other.counts)
+        return Tally(self.name, self.planned + other.planned, self.trained + other.trained, dict(merged))
+
+
+def write(root: Path, results: Path, project: Project) -> Path:
+    """Write the page, whole or not at all.
+
+    Args:
+        root: the project's folder.
+        results: where tables, figures and manifests lie.
+        project: what was asked for.
+
+    Returns:
+        Its path.
+
+    Raises:
+        UserError: a table is damaged.
+    """
+    path = results / "report.html"
+    files.write(path, render(results, project).encode())
+    return path
+
+
+def render(results: Path, project: Project) -> str:
+    """The page as text."""
+    plan = project.plan()
+    sections = [_section(results, project, name) for name in sorted(project.experiments, key=lambda n: n != FIRST)]
+    trained = [name for name in project.experiments if plan.of(name).jobs]
+    found = _found(results, trained)
+    tallies = [_tally(found, plan, name) for name in trained]
+    manifests = {name: _manifest(results, name) for name in trained}
+    known = {name: manifest for name, manifest in manifests.items() if manifest}
+    explored = atlas.explore(found, project.config.preset)
+    environment = Environment(
+        loader=PackageLoader("throughtime.report"), autoescape=select_autoescape(), undefined=StrictUndefined, trim_blocks=True
+    )
+    environment.filters["duration"] = duration
+    return environment.get_template("report.html").render(
+        preset=project.config.preset,
+        purpose=project.config.presets[project.config.preset],
+        lead=sections[0] if sections else None,
+        sections=sections,
+        tallies=tallies,
+        total=sum(tallies, start=Tally("all", 0, 0, {})),
+        statuses=STATUSES,
+        failures=FAILURES,
+        claims=_claims(results),
+        verdicts=VERDICTS,
+        budgets=[_budget(name, summary) for name, (summary, _) in found.items()],
+        skipped=_skipped(plan),
+        manifests=known,
+        sums={name: _sum(results / name / "summary.parquet") for name in known},
+        machines=_alike(known, "machine"),
+        packages=_alike(known, "packages"),
+        configs=_alike(known, "config"),
+        seeds=sorted({seed for manifest in known.values() for seed in manifest.get("seeds", [])}),
+        explored={name: explored[name] for name in ("networks", "curves")},
+        style=Markup(_own("report.css")),
+        scripts=[Markup(vega_charts.javascript()), Markup(_own("report.js"))] if explored["sweeps"] else [],
+        data=_embedded(explored | {"specs": vega_charts.specs(), "looks": vega_charts.STATUS} | _mlflow(results)),
+    )
+
+
+def _own(name: str) -> str:
+    return (Path(__file__).parent / "templates" / name).read_text(encoding="utf-8")
+
+
+def _embedded(content: Any) -> Markup:
+    """JSON that may stand inside a script element."""
+    return Markup(json.dumps(content, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c"))
+
+
+def _mlflow(results: Path) -> dict[str, Any]:
+    """Where the MLflow UI is, and the numbers of its experiments by name, as the ingest left them; none: not ingested yet."""
+    recorded = _json(results / "mlflow" / "experiments.json")
+    return {"server": recorded.get("server") or SERVER, "experiments": recorded.get("experiments", {})}
+
+
+def _found(results: Path, names: list[str]) -> Found:
+    """The collected tables that there are."""
+    found = {}
+    for name in names:
+        summary, curves = (results / name / f"{table}.parquet" for table in ("summary", "curves"))
+        if summary.exists():
+            lines = tables.read("curves", curves) if curves.exists() else tables.empty("curves")
+            found[name] = tables.read("summary", summary), lines
+    return found
+
+
+def _section(results: Path, project: Project, name: str) -> Section:
+    told = project.experiments[name]
+    picture, words, table = (results / "figures" / f"{name}.{kind}" for kind in ("png", "md", "csv"))
+    figure = "data:image/png;base64," + base64.b64encode(files.read(picture)).decode() if picture.exists() else ""
+    caption = files.read(words).decode().strip() if words.exists() else ""
+    first = re.split(r"(?<=[.;])\s", plain(caption), maxsplit=1)[0]
+    link = table.relative_to(results).as_posix() if table.exists() else ""
+    alt = f"Figure: {told.title}. {first}".strip()
+    return Section(name, told.title, told.question, figure, alt, Markup(markdown(caption)), link)
+
+
+def plain(caption: str) -> str:
+    """Markdown without its marks.
+
+    >>> plain("**K** is `chunked`, see [there](x.md).")
+    'K is chunked, see there.'
+    """
+    return re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", re.sub(r"\*\*|`|(?<!\w)[*_]|[*_](?!\w)", "", caption))
+
+
+def markdown(caption: str) -> str:
+    """The little markdown that captions use (paragraphs, bold, emphasis, code) as HTML; links keep their text.
+
+    >>> markdown("**n** < 3, `K`")
+    '<p><strong>n</strong> &lt; 3, <code>K</code></p>'
+    """
+    text = html.escape(re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", caption), quote=False)
+    for mark, tag in ((r"\*\*(.+?)\*\*", "strong"), (r"`(.+?)`", "code"), (r"(?<!\w)\*(.+?)\*(?!\w)", "em")):
+        text = re.sub(mark, rf"<{tag}>\1</{tag}>", text)
+    return "".join(f"<p>{' '.join(part.split())}</p>" for part in re.split(r"\n\s*\n", text) if part.strip())
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them.
+
+    >>> duration(8.4), duration(75), duration(7380)
+    ('8 s', '1 min 15 s', '2 h 3 min')
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    return f"{whole // 60} min {whole % 60} s" if whole < 3600 else f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def _tally(found: Found, plan: Plan, name: str) -> Tally:
+    planned = plan.of(name).networks
+    if name not in found:
+        return Tally(name, planned, 0, {})
+    summary, _ = found[name]
+    failed = summary.loc[summary["status"] != "solved", "failure"]
+    return Tally(name, planned, len(summary), dict(Counter(summary["status"]) + Counter(failed)))
+
+
+def _budget(name: str, summary: pd.DataFrame) -> dict[str, Any]:
+    """What training an experiment's networks was allowed, and took: sizes as ranges, and all steps of all sequences that were seen."""
+    ranges = {column: sorted({int(summary[column].min()), int(summary[column].max())}) for column in SIZES if len(summary)}
+    said = {short: " to ".join(f"{v:,}" for v in ranges.get(column, [])) for column, short in SIZES.items()}
+    return {"name": name, **said, "networks": f"{len(summary):,}", "tokens": f"{int(summary['tokens'].sum()):,}"}
+
+
+def _sum(path: Path) -> str:
+    """The first digits of a file's SHA-256."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.exists() else "none"
+
+
+def _claims(results: Path) -> list[dict[str, Any]]:
+    """The claims with their numbers as a reader wants them."""
+    path = results / "claims.parquet"
+    if not path.exists():
+        return []
+    frame = tables.read("claims", path)
+    shown = frame.assign(**{name: frame[name].map(number) for name in ("statistic", "low", "high", "threshold")})
+    return [{str(k): v for k, v in row.items()} for row in shown.to_dict("records")]
+
+
+def number(value: float) -> str:
+    """Three digits, a true minus sign; a dash where there is nothing.
+
+    >>> number(0.12345), number(1234567.0)
+    ('0.123', '1.23e+06')
+    """
+    return "–" if math.isnan(value) else f"{value:.3g}".replace("-", "−")
+
+
+def _skipped(plan: Plan) -> list[tuple[str, str, list[str]]]:
+    """(experiment, reason, combinations), in the plan's order."""
+    grouped: dict[tuple[str, str], list[str]] = {}
+    for item in plan.skipped:
+        grouped.setdefault((item.experiment, item.reason), []).append(f"{item.sweep}: {item.axes}")
+    return [(experiment, reason, axes) for (experiment, reason), axes in grouped.items()]
+
+
+def _manifest(results: Path, name: str) -> dict[str, Any]:
+    return _json(results / name / "manifest.json")
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(files.read(path))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _alike(manifests: dict[str, dict[str, Any]], key: str) -> list[tuple[str, dict[str, Any]]]:
+    """The different values of one key, each with the experiments that have it."""
+    groups: dict[str, list[str]] = {}
+    for name, manifest in manifests.items():
+        groups.setdefault(json.dumps(manifest.get(key, {}), sort_keys=True), []).append(name)
+    return [(", ".join(names), json.loads(value)) for value, names in groups.items()]

@@ -1,0 +1,216 @@
+"""The schema of every table: column, dtype, unit and meaning; and the only code that reads and writes them."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from throughtime.core import files
+from throughtime.core.errors import UserError
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table."""
+
+    name: str
+    dtype: str  # pandas dtype; a capital or "boolean" means that values may be missing
+    meaning: str
+
+
+def _columns(text: str) -> tuple[Column, ...]:
+    lines = [line.split("|") for line in text.strip().splitlines()]
+    return tuple(Column(name.strip(), dtype.strip(), meaning.strip()) for name, dtype, meaning in lines)
+
+
+IDENTITY = _columns("""
+run_key        | str     | names the trained network; a digest of the experiment, the sweep, the job and the row
+job_key        | str     | names the job that trained it
+experiment     | str     | suite experiment
+sweep          | str     | sweep of the experiment
+task           | str     | task
+task_args      | str     | the task's parameters, canonical JSON
+length         | Int64   | the task's length parameter; missing where it has none
+steps          | int64   | T, steps of a training sequence
+lag_min        | Int64   | smallest lag between a scored step and the earliest input it depends on, steps; missing: no fixed lag
+lag_max        | Int64   | largest such lag, steps
+cell           | str     | recurrent cell
+hidden         | int64   | N, hidden units
+batch          | int64   | B, sequences a batch
+updates        | int64   | optimizer steps budgeted
+mode           | str     | truncation mode, what K means
+K              | int64   | truncation length, steps
+k1             | int64   | stride of sliding windows, steps
+border         | str     | state at a chunk border
+align          | str     | where windows are anchored
+h0             | str     | initial state
+optimizer      | str     | update rule
+momentum       | float64 | of sgd and rmsprop
+dtype          | str     | arithmetic of the engine
+seed           | int64   | names the streams of data, initial weights and phase
+init           | str     | distribution of W_hh
+gain           | float64 | factor on W_hh's initial matrix
+input_gain     | float64 | W_xh ~ N(0, input_gain^2 / I)
+clip_kind      | str     | norm, value or none
+clip           | float64 | clipping threshold; inf: none
+lr             | float64 | learning rate
+frozen         | bool    | W_hh kept at its initial value
+""")
+
+SUMMARY = IDENTITY + _columns("""
+status         | str     | solved, unsolved or diverged, at the end of the budget
+diverged_at    | Int64   | first update (from 1) with a non-finite loss, gradient or parameter, or a loss beyond the task's bound
+first_solved_at| Int64   | first update at which a check met the criterion; runs may lose it again
+measure        | str     | in what success is judged: accuracy, mse or bpc
+final          | float64 | measure on fresh data at the end; NaN where diverged
+chance         | float64 | measure of the best prediction that ignores the inputs
+final_loss     | float64 | evaluation loss at the end, nats or squared units; NaN where diverged
+train_loss     | float64 | mean training loss since the last point of the curve; last finite value where diverged
+grad_norm      | float64 | median over updates of the global gradient norm before clipping; NaN without updates
+grad_norm_max  | float64 | largest finite such norm
+clipped_share  | float64 | share of updates (up to divergence) at which clipping changed the gradient
+reach          | int64   | largest lag at which a scored loss reaches an input, steps
+radius_start   | float64 | spectral radius of W_hh before training
+radius_end     | float64 | after training; NaN where diverged
+signal_start   | float64 | gradient signal at the dependency's lag over that at lag 1, before training, full depth
+signal_end     | float64 | after training; NaN where diverged
+vanishing      | bool    | not solved, and signal below the stated fraction (outcome.VANISHING) at start or end
+exploding      | bool    | diverged, or not solved and clipped at more than the stated share (outcome.EXPLODING) of updates
+truncated      | bool    | not solved, and every dependency out of reach: reach < lag_min
+failure        | str     | none, or the first that holds of: exploding (diverged), truncated, vanishing, exploding (clipped), other
+parameters     | int64   | trained numbers of the network
+tokens         | int64   | sequence steps seen in training: updates done x B x T
+""")
+
+CURVES = _columns("""
+run_key        | str     | names the trained network
+step           | int64   | updates done
+metric         | str     | loss (training, mean since the last point), eval_loss, eval_measure, grad_norm (before clipping, median since the last point), grad_norm_max, clipped_share (since the last point), radius (start and end)
+value          | float64 | finite
+""")
+
+BREAKDOWN = _columns("""
+run_key        | str     | names the trained network
+data           | str     | train (fresh sequences of the training length) or a named variant, e.g. long
+by             | str     | what errors are grouped by: all, lag, distance, depth, position
+bin            | int64   | the group, in the unit of by (steps, levels); 0 for all
+n              | int64   | scored positions in the group
+measure        | str     | accuracy, mse or bpc
+value          | float64 | mean over the group
+""")
+
+PROBES = _columns("""
+run_key        | str     | names the trained network
+step           | int64   | updates done when it was measured
+probe          | str     | what measured it: a file in throughtime/probes, where its quantities are explained
+quantity       | str     | what was measured; log_: natural logarithm
+index          | int64   | what the quantity runs over: lag, step, K, unit, update; 0 where it runs over nothing
+value          | float64 | never NaN; -inf: the logarithm of exactly zero
+""")
+
+COMPUTED = _columns("""
+series         | str     | what a legend says
+quantity       | str     | what was computed, with its unit
+x              | float64 | first coordinate; which, the experiment's README says
+y              | float64 | second coordinate; 0 where there is none
+value          | float64 | may be infinite or NaN where the quantity is
+""")
+
+CLAIMS = _columns("""
+experiment     | str     | suite experiment whose claim it is
+name           | str     | names the claim within its experiment
+sentence       | str     | what is claimed
+test           | str     | what decides it: statistic, interval and threshold, fixed beforehand, and why
+verdict        | str     | supported, not supported or undecided
+statistic      | float64 | NaN where nothing could be computed
+low            | float64 | lower end of the statistic's interval
+high           | float64 | upper end
+threshold      | float64 | what the interval is held against
+n              | int64   | networks, or other independent cases, behind the statistic
+detail         | str     | the numbers in words; why it is undecided
+""")
+
+REFERENCES = _columns("""
+experiment     | str     | suite experiment
+task           | str     | task
+task_args      | str     | the task's parameters, canonical JSON
+name           | str     | what a legend says
+measure        | str     | accuracy, mse, bpc or loss
+by             | str     | what it differs by; all: nothing
+bin            | int64   | the group; 0 for all
+value          | float64 | in the unit of measure
+""")
+
+TABLES = {
+    "summary": SUMMARY,
+    "curves": CURVES,
+    "breakdown": BREAKDOWN,
+    "probes": PROBES,
+    "references": REFERENCES,
+    "computed": COMPUTED,
+    "claims": CLAIMS,
+}
+CELL = tuple(c.name for c in IDENTITY if c.name not in ("run_key", "job_key", "seed"))  # what the seeds of a grid cell share
+
+
+def conform(frame: pd.DataFrame, table: str) -> pd.DataFrame:
+    """``frame`` with exactly the table's columns, in order and dtype.
+
+    Raises:
+        ValueError: a column is missing, is unknown, or holds what its dtype cannot.
+    """
+    schema = TABLES[table]
+    names = [c.name for c in schema]
+    if wrong := set(names) ^ set(frame.columns):
+        raise ValueError(f"table {table}: columns missing or unknown: {sorted(wrong)}")
+    return frame[names].astype({c.name: c.dtype for c in schema}).reset_index(drop=True)
+
+
+def empty(table: str) -> pd.DataFrame:
+    """The table without rows.
+
+    >>> list(empty("probes").columns)
+    ['run_key', 'step', 'probe', 'quantity', 'index', 'value']
+    """
+    return conform(pd.DataFrame({c.name: pd.Series(dtype=c.dtype) for c in TABLES[table]}), table)
+
+
+def write(frame: pd.DataFrame, table: str, path: Path) -> None:
+    """Write a table as parquet, whole or not at all. Equal frames give equal bytes.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.Table.from_pandas(conform(frame, table), preserve_index=False), sink, compression="zstd")
+    files.write(path, sink.getvalue().to_pybytes())
+
+
+def read(table: str, path: Path) -> pd.DataFrame:
+    """Read a table and check its schema.
+
+    Raises:
+        UserError: the file is missing, damaged, or has other columns.
+    """
+    try:
+        return conform(pq.read_table(pa.BufferReader(files.read(path))).to_pandas(), table)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such table; run the pipeline first") from None
+    except (pa.ArrowException, OSError, ValueError, TypeError) as error:
+        raise UserError(f"{path}: not a readable {table} table ({str(error).splitlines()[0]}); delete it and run again") from None
+
+
+def content_hash(frame: pd.DataFrame) -> str:
+    """SHA-256 of a frame's values, column by column; independent of the file's encoding.
+
+    >>> content_hash(pd.DataFrame({"a": [1.0]})) == content_hash(pd.DataFrame({"a": [1.0]}))
+    True
+    """
+    hasher = hashlib.sha256()
+    for name in frame.columns:
+        hasher.update(name.encode())
+        hasher.update(pd.util.hash_pandas_object(frame[name], index=False).to_numpy().tobytes())
+    return hasher.hexdigest()

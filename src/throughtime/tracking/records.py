@@ -1,0 +1,207 @@
+"""What MLflow will be told, as plain values: tables -> one record a network, one a grid cell. Imports no mlflow.
+
+Columns keep their names: those of tables.IDENTITY become parameters, the numbers of tables.SUMMARY final metrics, the curves metrics
+under ``curves/``. Five things are added for the UI's sake: ``clipping``, kind and threshold in one word (a threshold of infinity is
+no number to a parallel-coordinates axis); ``solved`` and ``diverged`` as 0 or 1 (their mean over a group is a rate);
+``diverged_step``, the table's ``diverged_at``; and the tag ``cell``, which the networks of a grid cell share, and which companion
+tables and the report filter by. NaN and infinity are left out: MLflow shows neither as a metric.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from throughtime.analysis.grid_points import cell_key, text
+from throughtime.analysis.stats import wilson
+from throughtime.planning.axes import Row
+from throughtime.planning.project import JOB_AXES, Plan, digest
+from throughtime.results import tables
+
+LAYOUT = 2  # raise it when a record's content changes its meaning: every run is then written anew
+TAGS = ("run_key", "job_key", "experiment", "status", "failure", "measure")
+PARAMS = tuple(c.name for c in tables.IDENTITY if c.name not in TAGS)
+METRICS = tuple(c.name for c in tables.SUMMARY if c.name not in (*PARAMS, *TAGS, "diverged_at"))
+CELL_METRICS = ("final", "final_loss", "train_loss", "grad_norm", "clipped_share", "radius_end", "signal_start", "signal_end")
+SHARES = ("vanishing", "exploding", "truncated")
+NAMED = (
+    "task",
+    "task_args",
+    "length",
+    "steps",
+    "lag_min",
+    "lag_max",
+    "cell",
+    "experiment",
+    "clip_kind",
+)  # told by a name, or by others
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """One MLflow run.
+
+    Attributes:
+        key: what it is about, unique in its MLflow experiment.
+        name: what the UI calls it.
+        params, metrics, tags: as MLflow shows them; metrics are finite.
+        curves: (metric, step, value), finite.
+        dataset: the task and its parameters; None for what is no training.
+        span: start and end, milliseconds since 1970; no part of the content.
+        files: artifact path -> content.
+    """
+
+    key: str
+    name: str
+    params: dict[str, str] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+    curves: list[tuple[str, int, float]] = field(default_factory=list)
+    dataset: dict[str, Any] | None = None
+    span: tuple[int, int] = (0, 0)
+    files: dict[str, bytes] = field(default_factory=dict)
+
+    @property
+    def sha(self) -> str:
+        """Digest of the content: a run whose tag ``content_sha`` says the same is up to date."""
+        files = {name: hashlib.sha256(data).hexdigest() for name, data in self.files.items()}
+        content = [LAYOUT, self.key, self.name, self.params, self.metrics, self.tags, self.curves, self.dataset, files]
+        return digest(content, 32)
+
+
+@dataclass(frozen=True)
+class Made:
+    """How a job's tables came to be: digest of the code, and start and end of one network's share of its time, ms since 1970."""
+
+    code: str
+    span: tuple[int, int]
+
+
+def _params(row: Mapping[Any, Any]) -> dict[str, str]:
+    shown = {name: text(row[name]) for name in PARAMS if name in row}
+    shown["clipping"] = "none" if row["clip_kind"] == "none" else f"{row['clip_kind']} {text(row['clip'])}"
+    return {name: value for name, value in shown.items() if value is not None}
+
+
+def _finite(values: dict[str, Any]) -> dict[str, float]:
+    return {name: float(v) for name, v in values.items() if not pd.isna(v) and math.isfinite(v)}
+
+
+def _dataset(row: Mapping[Any, Any]) -> dict[str, Any]:
+    return {"task": row["task"], "args": json.loads(row["task_args"]), "steps": int(row["steps"])}
+
+
+def _base(row: Mapping[Any, Any]) -> str:
+    length = "" if pd.isna(row["length"]) else f"-T{row['steps']}"
+    return f"{row['task']}-{row['cell']}{length}"
+
+
+def varying(plan: Plan, experiment: str) -> list[str]:
+    """The columns, besides task, length and cell, in which grid cells of one and the same task differ; in the order of the schema.
+
+    Read off the plan, not off the tables, so that a half-finished sweep names its cells as the finished one does.
+    """
+    names = [name for name in tables.CELL if name not in NAMED]
+    seen: dict[tuple[str, str], set[str]] = {}
+    for planned in plan.of(experiment).jobs:
+        fixed = {"sweep": planned.sweep, **planned.job.model_dump(include=set(JOB_AXES) - {"task"})}
+        for name in names:
+            values = planned.grid[name].astype(str) if name in Row.model_fields else [str(fixed[name])]
+            seen.setdefault((planned.job.task.name, name), set()).update(values)
+    several = {name for (_, name), values in seen.items() if len(values) > 1}
+    return [name for name in names if name in several]
+
+
+def _words(row: Mapping[Any, Any], differing: list[str]) -> Iterator[str]:
+    """A cell's place in the grid, short: words as they are, numbers with their column's name; the sweep and a K of ``full`` say no more."""
+    for name in differing:
+        value = text(row[name])
+        if name == "sweep" or value in (None, "false") or (name == "K" and row["mode"] == "full"):
+            continue
+        yield name if value == "true" else str(value) if isinstance(row[name], str) else f"{name}={value}"
+
+
+def networks(summary: pd.DataFrame, curves: pd.DataFrame, preset: str, made: dict[str, Made]) -> Iterator[Record]:
+    """A record a row of ``summary``.
+
+    Args:
+        summary, curves: the tables of one experiment.
+        preset: the name of the preset that asks for them.
+        made: job key -> when, and by what code.
+    """
+    lines = {
+        key: list(zip("curves/" + g["metric"], g["step"].tolist(), g["value"].tolist(), strict=True)) for key, g in _by_run(curves)
+    }
+    for row in summary.to_dict("records"):
+        job = made[row["job_key"]]
+        diverged = row["status"] == "diverged"
+        flags = {"solved": row["status"] == "solved", "diverged": diverged, "diverged_step": row["diverged_at"]}
+        yield Record(
+            key=row["run_key"],
+            name=f"{_base(row)}-s{row['seed']}",
+            params=_params(row),
+            metrics=_finite({name: row[name] for name in METRICS} | flags),
+            tags={name: str(row[name]) for name in TAGS}
+            | {"preset": preset, "cell": cell_key(row, preset), "code_digest": job.code},
+            curves=[(metric, step, value) for metric, step, value in lines.get(row["run_key"], []) if math.isfinite(value)],
+            dataset=_dataset(row),
+            span=job.span,
+        )
+
+
+def _by_run(curves: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    for key, group in curves.groupby("run_key", sort=False):
+        yield str(key), group
+
+
+def cells(summary: pd.DataFrame, differing: list[str], preset: str, made: dict[str, Made]) -> Iterator[Record]:
+    """A record a grid cell: n, rates with Wilson's interval, mean and standard deviation (n - 1) over the seeds.
+
+    A diverged network counts in every rate; ``NAME_n`` says how many finite values a mean is made of where that is not ``n``.
+    """
+    for _, group in summary.groupby(list(tables.CELL), sort=False, dropna=False):
+        row = group.iloc[0].to_dict()
+        jobs = [made[key] for key in group["job_key"].unique()]
+        code = ", ".join(sorted({job.code for job in jobs}))
+        yield Record(
+            key=cell_key(row, preset),
+            name=" ".join([_base(row), *_words(row, differing)]),
+            params={name: value for name, value in _params(row).items() if name != "seed"},
+            metrics=_finite(_rates(group) | _moments(group)),
+            tags={
+                "experiment": row["experiment"],
+                "measure": row["measure"],
+                "kind": "cell",
+                "preset": preset,
+                "code_digest": code,
+            },
+            dataset=_dataset(row),
+            span=max(job.span for job in jobs),
+        )
+
+
+def _rates(group: pd.DataFrame) -> dict[str, float]:
+    n, solved = len(group), int((group["status"] == "solved").sum())
+    low, high = wilson(solved, n)
+    rates = {"n": n, "success_rate": solved / n, "success_low": float(low), "success_high": float(high)}
+    rates["diverged_share"] = float((group["status"] == "diverged").mean())
+    return rates | {f"{name}_share": float(group[name].mean()) for name in SHARES}
+
+
+def _moments(group: pd.DataFrame) -> dict[str, float]:
+    moments: dict[str, float] = {}
+    for name in CELL_METRICS:
+        values = group[name].to_numpy(float)
+        values = values[np.isfinite(values)]
+        if len(values):
+            moments[f"{name}_mean"] = float(values.mean())
+        if len(values) > 1:
+            moments[f"{name}_std"] = float(values.std(ddof=1))
+        if len(values) < len(group):
+            moments[f"{name}_n"] = len(values)
+    return moments

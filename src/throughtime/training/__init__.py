@@ -1,0 +1,1 @@
+"""A job and a grid go in, tables come out."""

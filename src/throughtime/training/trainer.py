@@ -1,0 +1,297 @@
+"""One block of rows, trained from first weights to last judgement. Clipping, updates and divergence are each row's own."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from throughtime.core.rng import stream
+from throughtime.engine.bptt import Sizes, Tape, Weights, gradients, overlapping
+from throughtime.engine.cells import cell
+from throughtime.engine.gradient_signal import log_signal_by_lag, signal_ratio
+from throughtime.engine.optimizers import Optimizer, clip_, norms
+from throughtime.engine.parameters import initial, shapes, views
+from throughtime.engine.truncation import Window, windows
+from throughtime.planning.project import Job
+from throughtime.probes import probe
+from throughtime.results import tables
+from throughtime.tasks import Task
+from throughtime.training.batches import Feed
+from throughtime.training.evaluation import Judge, Scores
+
+CHECK = 200  # fresh sequences in a check during training
+
+Floats = NDArray[np.float64]
+
+
+Arrays = dict[str, NDArray[np.generic]]
+
+
+class Keeper(Protocol):
+    """Keeps what a training has reached; see checkpoints.py."""
+
+    def finished(self) -> list[dict[str, pd.DataFrame]]:
+        """The tables of finished blocks, in order."""
+
+    def finish(self, block: dict[str, pd.DataFrame]) -> None:
+        """A block is finished."""
+
+    def due(self) -> bool:
+        """Whether the block in training should be saved now."""
+
+    def save(self, arrays: Arrays) -> None:
+        """Keep the state of the block in training."""
+
+    def load(self) -> Arrays | None:
+        """The state of the block in training, if one was kept."""
+
+
+class Judges:
+    """All evaluation data of a job, drawn once and used by each of its blocks."""
+
+    def __init__(self, job: Job) -> None:
+        self.check = Judge(job, job.task, "check", min(CHECK, job.eval_size))
+        variants: dict[str, Task] = {"train": job.task, **job.task.evaluation_sets}
+        self.final = {name: Judge(job, task, "eval", job.eval_size) for name, task in variants.items()}
+
+
+def sizes(job: Job, task: Task, rows: int) -> Sizes:
+    """The shapes of ``rows`` rows of ``job`` on ``task``, which is the job's or a variant of it."""
+    return Sizes(rows, task.steps, job.batch, task.inputs, job.hidden, task.outputs, task.scored, task.tokens)
+
+
+@dataclass
+class History:
+    """What is kept of every update, (updates, G) in the end, and the points of the curves."""
+
+    loss: list[Floats] = field(default_factory=list)
+    norm: list[Floats] = field(default_factory=list)
+    clipped: list[NDArray[np.bool_]] = field(default_factory=list)
+    points: list[tuple[int, str, Floats]] = field(default_factory=list)
+
+    def point(self, step: int, **values: Floats) -> None:
+        """Values (G) at ``step``; NaN: no point."""
+        self.points.extend((step, name, value) for name, value in values.items())
+
+    def interval(self, step: int, since: int) -> None:
+        """The points that sum up the updates since ``since``."""
+        loss, norm, clipped = np.stack(self.loss[since:]), np.stack(self.norm[since:]), np.stack(self.clipped[since:])
+        self.point(
+            step,
+            loss=loss.mean(0),
+            grad_norm=np.median(norm, 0),
+            grad_norm_max=norm.max(0),
+            clipped_share=clipped.mean(0),
+        )
+
+    def arrays(self) -> Arrays:
+        """All of it as arrays without Python objects."""
+        steps, names, values = zip(*self.points, strict=True)
+        kept: Arrays = {"points.step": np.array(steps), "points.name": np.array(names), "points.value": np.stack(values)}
+        if self.loss:
+            kept |= {"loss": np.stack(self.loss), "norm": np.stack(self.norm), "clipped": np.stack(self.clipped)}
+        return kept
+
+    def restore(self, arrays: Arrays) -> None:
+        """What ``arrays`` was made from."""
+        for name, rows in (("loss", self.loss), ("norm", self.norm), ("clipped", self.clipped)):
+            rows[:] = list(arrays.get(name, ()))
+        points = zip(*(arrays[f"points.{part}"] for part in ("step", "name", "value")), strict=True)
+        self.points = [(int(step), str(name), value) for step, name, value in points]
+
+    def frame(self, keys: list[str], alive_until: NDArray[np.int64]) -> pd.DataFrame:
+        """The curves table: finite values of rows that were alive at that step."""
+        parts = []
+        for step, metric, values in self.points:
+            good = np.isfinite(values) & (step < alive_until)
+            parts.append(pd.DataFrame({"run_key": np.array(keys)[good], "step": step, "metric": metric, "value": values[good]}))
+        return tables.conform(pd.concat(parts, ignore_index=True), "curves")
+
+
+class Block:
+    """Rows in training.
+
+    Args:
+        job: shapes and code path.
+        rows: the grid's rows of this block, columns ROW_AXES.
+        judges: evaluation data.
+        device: where tensors live.
+    """
+
+    def __init__(self, job: Job, rows: pd.DataFrame, judges: Judges, device: str = "cpu") -> None:
+        self.job, self.rows, self.judges, self.device = job, rows, judges, device
+        self.cell, self.dtype = cell(job.cell), getattr(torch, job.dtype)
+        self.sizes = sizes(job, job.task, len(rows))
+        self.shapes = shapes(self.cell, job.task.inputs, job.hidden, job.task.outputs, job.h0 == "learned")
+        self.flat = initial(self.cell, rows, self.shapes, self.dtype).to(device)
+        self.weights = views(self.flat, self.shapes)
+        self.tape = Tape(self.cell, self.sizes, self.dtype, device, overlap=overlapping(self.windows()))
+        self.feed = Feed(job.task, rows["seed"], self.sizes, self.dtype, device)
+        self.optimizer = Optimizer(job.optimizer, self.flat, self._column("lr"), job.momentum)
+        self.by_norm = self._threshold("norm")
+        self.by_value = self._threshold("value").to(self.dtype)
+        self.frozen = self._column("frozen", torch.bool)
+        self.phases = stream(0, "phase")  # one draw an update, the same for all runs
+        self.diverged_at = np.zeros(len(rows), np.int64)  # 0: has not diverged
+        self.solved_at = np.zeros(len(rows), np.int64)
+        self.last_loss = np.full(len(rows), math.nan)
+        self.state: Tensor | None = None
+        self.history = History()
+        self.measured: list[pd.DataFrame] = []  # what probes found, columns of tables.PROBES with row for run_key
+
+    def _column(self, name: str, dtype: torch.dtype = torch.float64) -> Tensor:
+        return torch.tensor(self.rows[name].to_numpy(), dtype=dtype, device=self.device)
+
+    def _threshold(self, kind: str) -> Tensor:
+        values = np.where(self.rows["clip_kind"] == kind, self.rows["clip"], math.inf)
+        return torch.tensor(values, dtype=torch.float64, device=self.device)
+
+    def windows(self, phase: float = 0.0) -> list[Window]:
+        """The job's windows; ``phase`` matters where they are aligned at random."""
+        return windows(self.job.steps, *self.job.strides, self.job.offset(phase))
+
+    def resets(self, found: list[Window]) -> frozenset[int]:
+        """Steps before which the state is set to zero."""
+        return frozenset(w.start for w in found if w.start) if self.job.border == "reset" else frozenset()
+
+    # Training ----------------------------------------------------------------------------------------------------------
+    def train(self, keeper: Keeper | None = None) -> None:
+        """All updates, with a check at every point of the curve, and the job's probes at its moments.
+
+        Args:
+            keeper: is asked for a state to go on from, and is given one whenever it is due; changes no number.
+        """
+        points = {round(self.job.updates * i / self.job.points) for i in range(1, self.job.points + 1)}
+        probed = set(self.job.probed)
+        saved = keeper.load() if keeper else None
+        done = self.restore(saved) if saved else 0  # updates
+        since = max((p for p in points if p <= done), default=0)  # at the last point
+        for stop in sorted(s for s in {0} | points | probed if s > done or not saved):
+            for update in range(done + 1, stop + 1):
+                if keeper and update > 1 and keeper.due():
+                    keeper.save(self.state_after(update - 1))
+                self.update(update)
+            done = stop
+            if stop > since and stop in points:
+                self.history.interval(stop, since)
+                since = stop
+            if stop in points or stop == 0:
+                self.check(stop)
+            if stop in probed:
+                self.measure(stop)
+
+    def state_after(self, updates: int) -> Arrays:
+        """All that the rest of the training depends on, after so many updates and what was measured at them."""
+        own = {"flat": self.flat, "state": self.state, **{f"optimizer.{k}": v for k, v in self.optimizer.memory().items()}}
+        arrays = {name: tensor.cpu().numpy() for name, tensor in own.items() if tensor is not None}
+        arrays |= {"updates": np.array(updates), "count": np.array(self.optimizer.count)}
+        arrays |= {name: getattr(self, name) for name in ("diverged_at", "solved_at", "last_loss")}
+        measured = pd.concat(self.measured, ignore_index=True) if self.measured else pd.DataFrame()
+        columns = {f"measured.{c}": measured[c].to_numpy() for c in measured}
+        texts = {name: column.astype(str) for name, column in columns.items() if column.dtype == object}  # no Python objects
+        return arrays | self.history.arrays() | columns | texts
+
+    def restore(self, arrays: Arrays) -> int:
+        """Be as ``state_after`` found it.
+
+        Returns:
+            The updates done by then.
+        """
+        updates = int(arrays["updates"])
+        for name, memory in {"flat": self.flat, **{f"optimizer.{k}": v for k, v in self.optimizer.memory().items()}}.items():
+            memory.copy_(torch.from_numpy(arrays[name]))
+        if "state" in arrays:
+            self.state = torch.from_numpy(arrays["state"]).to(self.device)
+        self.optimizer.count = int(arrays["count"])
+        for name in ("diverged_at", "solved_at", "last_loss"):
+            setattr(self, name, arrays[name])
+        columns = {name.removeprefix("measured."): values for name, values in arrays.items() if name.startswith("measured.")}
+        self.measured = [pd.DataFrame(columns)] if columns else []
+        self.history.restore(arrays)
+        self.feed.skip(updates)
+        self.phases.random(updates)
+        return updates
+
+    def update(self, number: int) -> None:
+        """One optimizer step of every row that is alive; ``number`` counts from 1."""
+        found = self.windows(float(self.phases.random()))
+        x, targets = next(self.feed)
+        head = self.job.task.head
+        loss, named = gradients(self.tape, self.weights, x, targets, head, found, self.state, self.resets(found))
+        gradient = self.flatten(named)
+        norm = norms(gradient)
+        bad = ~(torch.isfinite(norm) & (loss <= self.job.task.loss_bound))  # a NaN loss compares false
+        clipped = clip_(gradient, norm, self.by_norm, self.by_value)
+        self.optimizer.step_(self.flat, gradient)
+        bad |= ~torch.isfinite(self.flat).all(1)
+        if self.job.task.carries_state and self.job.border == "carry":
+            self.state = self.tape.states[-1].clone()
+        if bad.any():
+            self.stop(bad, number)
+        self.record(loss, norm, clipped)
+
+    def flatten(self, named: Weights) -> Tensor:
+        """Gradients as rows (G, P); those of frozen weights are zero, so that no threshold sees them."""
+        named["W_hh"][self.frozen] = 0
+        return torch.cat([named[name].flatten(1) for name in self.shapes], 1)
+
+    def stop(self, bad: Tensor, number: int) -> None:
+        """Rows that have diverged train no more: their weights become zero, which costs nothing and disturbs no one."""
+        new = bad.cpu().numpy() & (self.diverged_at == 0)
+        self.diverged_at[new] = number
+        self.flat[bad] = 0
+        self.optimizer.forget_(bad)
+        if self.state is not None:
+            self.state[bad] = 0
+
+    def record(self, loss: Tensor, norm: Tensor, clipped: Tensor) -> None:
+        """Keep the update's numbers; NaN (clipped: False) for rows that have diverged."""
+        alive = self.diverged_at == 0
+        losses = np.where(alive, loss.double().cpu().numpy(), math.nan)
+        self.last_loss = np.where(alive, losses, self.last_loss)
+        self.history.loss.append(losses)
+        self.history.norm.append(np.where(alive, norm.cpu().numpy(), math.nan))
+        self.history.clipped.append(clipped.cpu().numpy() & alive)
+
+    # Measurement -------------------------------------------------------------------------------------------------------
+    def measure(self, step: int) -> None:
+        """What the job's probes find after ``step`` updates; they change nothing here."""
+        self.measured += [probe(name)(self).assign(step=step, probe=name) for name in self.job.probes]
+
+    # Judgement ---------------------------------------------------------------------------------------------------------
+    def scores(self, judge: Judge, tape: Tape | None = None) -> Scores:
+        """The rows' scores on a judge's data, with the state reset where training resets it."""
+        found = windows(judge.task.steps, *self.job.strides, self.job.offset())
+        return judge.scores(tape or self.tape, self.weights, self.resets(found))
+
+    def check(self, step: int) -> None:
+        """A point of the evaluation curves."""
+        scores = self.scores(self.judges.check)
+        value = scores.measure()
+        self.history.point(step, eval_loss=scores.loss, eval_measure=value)
+        now = np.array([self.job.task.solved(v) for v in value]) & (self.solved_at == 0) & (self.diverged_at == 0)
+        self.solved_at[now & (step > 0)] = step
+
+    def radius(self) -> Floats:
+        """(G) spectral radius of the first N x N block of W_hh."""
+        w = self.weights["W_hh"][..., : self.job.hidden].double().cpu().numpy()
+        return np.abs(np.linalg.eigvals(w)).max(-1)
+
+    def signal(self) -> Floats:
+        """(G) gradient signal at the dependency's largest lag (T - 1 where there is none) over that at lag 1; one check batch, float64."""
+        judge, lags = self.judges.check, self.job.task.lags
+        tape = Tape(self.cell, self.sizes, torch.float64, self.device, overlap=False)
+        x, targets = judge.inputs(judge.batches[0], tape)
+        weights = views(self.flat.double(), self.shapes)
+        logs = log_signal_by_lag(tape, weights, x, targets, self.job.task.head)
+        return signal_ratio(logs, lags[1] if lags else self.job.steps - 1).cpu().numpy()
+
+    def variant_tape(self, task: Task) -> Tape:
+        """Memory for judging on ``task``."""
+        same = sizes(self.job, task, len(self.rows)) == self.sizes
+        return self.tape if same else Tape(self.cell, sizes(self.job, task, len(self.rows)), self.dtype, self.device, overlap=False)

@@ -1,0 +1,93 @@
+"""A companion table counts as its networks are, and its filters find exactly those."""
+
+import io
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.support import synthetic
+from throughtime.analysis import grid_points
+from throughtime.analysis.stats import wilson
+from throughtime.planning.project import Plan
+from throughtime.results import tables
+from throughtime.tracking.records import Made, cells, networks, varying
+
+PLAN = synthetic.toy_plan(lengths=(10, 30), depths=(None, 5), seeds=3)  # 4 jobs of 12 networks, 16 cells
+FRAMES = synthetic.summary(PLAN)
+SUMMARY = FRAMES.summary
+
+
+def made(plan: Plan) -> dict[str, Made]:
+    return {job.key: Made("c", (0, 1)) for job in plan.jobs}
+
+
+def test_the_filter_of_a_row_finds_its_networks_and_no_others() -> None:
+    records = list(networks(SUMMARY, FRAMES.curves, "smoke", made(PLAN)))
+    own = SUMMARY.set_index("run_key")
+    found = grid_points.cells(SUMMARY, "smoke")
+    assert len(found) == 16
+    for row in found.to_dict("records"):
+        chosen = [r for r in records if f"tags.cell = '{r.tags['cell']}'" == row["mlflow_filter"]]
+        networks_of = own.loc[[r.key for r in chosen]]
+        assert len(chosen) == row["n"] == 3
+        assert {tuple(r) for r in networks_of[["length", "K", "gain", "clip"]].to_numpy()} == {
+            (row["length"], row["K"], row["gain"], row["clip"])
+        }
+        assert row["mlflow_experiment"] == "clipping"
+        assert row["seeds"] == "0 1 2"
+
+
+def test_a_cell_has_the_key_of_its_run_in_the_summary_experiment() -> None:
+    keys = [r.key for r in cells(SUMMARY, varying(PLAN, "clipping"), "smoke", made(PLAN))]
+    assert grid_points.cells(SUMMARY, "smoke")["mlflow_filter"].tolist() == [grid_points.search(key) for key in keys]
+
+
+def test_another_preset_or_column_is_another_cell_and_another_seed_is_not() -> None:
+    row = SUMMARY.iloc[0].to_dict()
+    key = grid_points.cell_key(row, "smoke")
+    assert grid_points.cell_key({**row, "seed": 99, "run_key": "other", "job_key": "other", "status": "diverged"}, "smoke") == key
+    others = [grid_points.cell_key(row, "laptop")]
+    others += [grid_points.cell_key({**row, name: "another"}, "smoke") for name in tables.CELL]
+    assert len({key, *others}) == len(others) + 1
+
+
+def test_counts_rates_and_spread_by_hand() -> None:
+    four = SUMMARY.iloc[[0, 0, 0, 0]].reset_index(drop=True)
+    four["seed"] = [3, 1, 2, 0]
+    four["status"] = ["solved", "unsolved", "diverged", "unsolved"]
+    four["final"] = [1.0, 0.5, np.nan, 0.6]
+    (row,) = grid_points.cells(four, "smoke").to_dict("records")
+    low, high = (float(v) for v in wilson(1, 4))
+    wanted = {
+        "n": 4, "solved": 1, "unsolved": 2, "diverged": 1, "success_rate": 0.25, "success_low": low, "success_high": high,
+        "final_mean": 0.7, "final_std": math.sqrt((0.3**2 + 0.2**2 + 0.1**2) / 2), "final_min": 0.5, "final_max": 1.0,
+    }  # fmt: skip
+    assert {name: row[name] for name in wanted} == pytest.approx(wanted)
+    assert row["seeds"] == "0 1 2 3"
+    assert not {"gain", "clip", "K"} & set(row)  # one cell differs in nothing
+
+
+def test_rows_in_another_order_give_the_same_cells() -> None:
+    shuffled = SUMMARY.sample(frac=1, random_state=0)  # an index that is not 0..n-1, too
+    one, other = (grid_points.cells(s, "smoke").sort_values("mlflow_filter").reset_index(drop=True) for s in (SUMMARY, shuffled))
+    pd.testing.assert_frame_equal(one, other)
+
+
+def test_missing_values_are_a_cell_of_their_own() -> None:
+    two = pd.concat([SUMMARY[SUMMARY["K"] == 5].head(1), SUMMARY[SUMMARY["K"] == 5].head(1).assign(length=pd.NA)])
+    assert grid_points.cells(tables.conform(two, "summary"), "smoke")["n"].tolist() == [1, 1]
+
+
+def test_the_file_reads_as_the_table() -> None:
+    read = pd.read_csv(io.BytesIO(grid_points.csv(SUMMARY, "smoke")))
+    found = grid_points.cells(SUMMARY, "smoke")
+    assert list(read) == list(found)
+    for name in ("n", "solved", "gain", "clip", "success_low", "final_mean"):
+        np.testing.assert_allclose(read[name], found[name].to_numpy(float), rtol=1e-11)
+    assert math.inf in read["clip"].tolist()
+
+
+def test_no_networks_give_a_table_of_heads() -> None:
+    assert grid_points.csv(tables.empty("summary"), "smoke").decode().strip().split(",")[:2] == ["experiment", "sweep"]

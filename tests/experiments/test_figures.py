@@ -1,0 +1,145 @@
+"""Every experiment's figure, drawn from tables without training: plausible ones, diverged ones, partial ones, none."""
+
+import io
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import matplotlib as mpl
+import pandas as pd
+import pytest
+
+from tests.support import plausible
+from throughtime.analysis import grid_points
+from throughtime.core.registry import load
+from throughtime.figures import draw
+from throughtime.figures.draw import Results
+from throughtime.planning.project import Job, Plan, Project
+from throughtime.results import tables
+
+ROOT = Path(__file__).parents[2]
+SMOKE = Project.open(ROOT, "smoke")
+NAMES = sorted(SMOKE.experiments)
+
+
+@pytest.fixture(scope="module")
+def plan() -> Plan:
+    return SMOKE.plan()
+
+
+def part(plan: Plan, name: str) -> Plan:
+    """The jobs of an experiment and of those it reads."""
+    names = [name, *SMOKE.experiments[name].reads]
+    return Plan(tuple(j for j in plan.jobs if j.experiment in names), ())
+
+
+def drawn(name: str, results: Results) -> str:
+    """Draws the figure for good, and checks what every figure and caption says."""
+    module = draw.load_figure(ROOT / "experiments" / name / "figure.py")
+    with mpl.rc_context(draw.STYLE):
+        fig = module.figure(results)
+        file = io.BytesIO()
+        fig.savefig(file, format="png", dpi=30)
+    assert len(file.getvalue()) > 4000
+    caption, printed = module.caption(results), fig.texts[1].get_text()
+    n = re.fullmatch(r"n = ([\d,]+) networks, of which n_diverged = ([\d,]+) \(.*\); .* seeds? a grid cell", printed)
+    assert n, printed
+    assert printed in caption  # the same numbers in both
+    assert "mode" in caption.lower()
+    assert "updates" in caption
+    assert "\n" not in caption.strip()
+    assert "nan" not in caption
+    return printed
+
+
+def test_none_is_lost():
+    assert set(NAMES) >= {"atlas", "brackets", "clipping", "initialization", "language", "truncation", "cliff", "context", "cost"}
+
+
+@cache
+def computed(name: str) -> pd.DataFrame:
+    """What the experiment's compute.py, if it has one, computes in the smoke preset."""
+    path = ROOT / "experiments" / name / "compute.py"
+    return tables.conform(load(path, "compute").compute("smoke"), "computed") if path.exists() else tables.empty("computed")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_drawn_from_plausible_tables(name, plan):
+    results = replace(plausible.results(part(plan, name)), computed=computed(name))
+    printed = drawn(name, results)
+    if not SMOKE.experiments[name].reads:  # which draws a part of what it reads
+        assert printed.startswith(f"n = {len(results.summary):,} networks")
+    behind = draw.behind(draw.load_figure(ROOT / "experiments" / name / "figure.py"), results)
+    beside = grid_points.cells(behind, "smoke")
+    assert printed.startswith(f"n = {beside['n'].sum():,} networks, of which n_diverged = {beside['diverged'].sum():,} ")
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if SMOKE.experiments[name].sweeps or SMOKE.experiments[name].reads])
+def test_drawn_where_everything_diverged(name, plan):
+    results = plausible.results(part(plan, name), everything_diverges=True)
+    n, diverged = re.findall(r"= ([\d,]+)", drawn(name, results))
+    assert n == diverged != "0"
+
+
+def test_a_diverged_network_lowers_the_atlas_frontier_of_brackets(plan):
+    """It has no accuracy by distance, and must not drop out for that."""
+    results = plausible.results(part(plan, "brackets"))
+    atlas = draw.load_figure(ROOT / "experiments" / "atlas" / "figure.py")
+    bins = results.breakdown.assign(value=1.0)
+    half = results.summary["run_key"][results.summary["seed"] == 0]  # one of two seeds, then both
+    for gone, censored in ((half, ">="), (results.summary["run_key"], "<")):
+        diverged = results.summary["run_key"].isin(gone)
+        summary = results.summary.assign(status=results.summary["status"].mask(diverged, "diverged"))
+        table = atlas.frontiers(replace(results, summary=summary, breakdown=bins[~bins["run_key"].isin(gone)]), "depth")
+        assert set(table["censored"]) == {censored}
+        assert set(table["n_diverged"]) == {int(diverged.sum()) // 2}  # two depths
+    assert set(table["frontier"]) == {1.0}
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("keep", [2, 5])
+def test_drawn_from_partial_tables(name, keep, plan):
+    drawn(name, plausible.thin(plausible.results(part(plan, name)), keep))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_drawn_from_no_network_at_all(name):
+    assert drawn(name, Results.empty()).startswith("n = 0 networks")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_readme_holds_a_caption_that_states_n(name):
+    text = (ROOT / "experiments" / name / "README.md").read_text(encoding="utf-8")
+    for heading in ("Question", "Sources", "Expectation", "Protocol", "Figure"):
+        assert f"## {heading}" in text
+    caption = text.partition(draw.MARKS[0])[2].partition(draw.MARKS[1])[0]
+    assert re.search(r"n = [\d,]+ networks, of which n_diverged = [\d,]+", caption)
+
+
+def test_drawing_imports_neither_torch_nor_mlflow(tmp_path, plan):
+    results = plausible.results(part(plan, "brackets"))
+    for name in draw.READ:
+        tables.write(getattr(results, name), name, tmp_path / "results" / "brackets" / f"{name}.parquet")
+    code = (
+        "import sys; from pathlib import Path; from throughtime.figures import draw; from throughtime.analysis import compare; "
+        f"draw.draw(Path({str(ROOT)!r}), 'brackets', Path({str(tmp_path / 'results')!r}), Path({str(tmp_path / 'out')!r}), 'laptop'); "
+        "print([m for m in ('torch', 'mlflow', 'matplotlib') if m in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "['matplotlib']"
+    assert (tmp_path / "out" / "brackets.pdf").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(("preset", "least_seeds"), [("laptop", 3), ("paper", 5)])
+def test_seeds_and_size_of_the_presets(preset, least_seeds):
+    whole = Project.open(ROOT, preset).plan()
+    assert whole.networks >= 2000
+    seeds: dict[tuple[str, str, Job], set[int]] = {}
+    for job in whole.jobs:  # a costly job is split by rows
+        seeds.setdefault((job.experiment, job.sweep, job.job), set()).update(job.grid["seed"])
+    assert all(len(s) >= least_seeds for s in seeds.values())
+    for skipped in whole.skipped:
+        assert "the same as full" in skipped.reason  # nothing else is asked for in vain

@@ -1,0 +1,137 @@
+"""Claims about what is measured: cost, context and cliff, on tables whose law is known."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.support.worlds import ROOT, judged, verdicts, world
+from throughtime.core.registry import load
+from throughtime.figures.draw import Results
+from throughtime.results import tables
+
+YES, NO, OPEN = "supported", "not supported", "undecided"
+
+
+# Cost ---------------------------------------------------------------------------------------------------------------------
+
+
+def costs(memory=1.0, time=1.0, sliding=1.0, batch=0.5):
+    """A computed table whose quantities are a constant and a power of x; times differ from it by up to a percent."""
+    rows = []
+    sizes = {"full": (25, 50, 100, 200, 400, 800), "chunked": (5, 10, 25, 50, 100, 200), "sliding": (2, 4, 6, 8, 12, 16, 20)}
+    for series, xs in {**sizes, "batch": (1, 2, 5, 10, 20, 40)}.items():
+        power = {"full": time, "sliding": sliding, "batch": batch, "chunked": 0.0}[series]
+        for i, x in enumerate(xs):
+            shaken = 1 + 0.01 * (-1) ** (i // 2)
+            values = {"kept_bytes": 4096 + 1000 * x**memory, "update_ms": (10 * (series == "sliding") + 5 * x**power) * shaken}
+            rows += [(series, quantity, x, 200.0, value) for quantity, value in {**values, "depth": x}.items()]
+    computed = pd.DataFrame(rows, columns=["series", "quantity", "x", "y", "value"])
+    return verdicts("cost", Results(**{**vars(Results.empty()), "computed": tables.conform(computed, "computed")}))
+
+
+@pytest.mark.parametrize(
+    ("powers", "changed"),
+    [
+        ({}, {}),
+        ({"memory": 1.1}, {"memory_linear": NO}),
+        ({"time": 2.0}, {"time_linear": NO}),
+        ({"sliding": 2.0}, {"time_linear": NO}),
+        ({"time": 0.5}, {"time_linear": NO, "steps_serial": NO}),
+        ({"batch": 1.0}, {"sequences_parallel": NO}),
+    ],
+)
+def test_cost(powers, changed):
+    claimed = dict.fromkeys(("memory_linear", "time_linear", "steps_serial", "sequences_parallel"), YES)
+    assert costs(**powers) == claimed | changed
+
+
+@pytest.mark.parametrize(("y", "expected"), [(lambda x: 3 + 2 * x, 0.0), (lambda x: (x - 1) ** 2 + 1e-9, 2.0), (np.sqrt, None)])
+def test_bend_is_the_change_of_slope_over_the_mean_slope(y, expected):
+    x = np.linspace(1, 9, 9)
+    value, low, high, n = load(ROOT / "experiments" / "cost" / "claims.py", "bend").bend(x, y(x))
+    assert (n, low <= value <= high) == (9, True)
+    if expected is None:
+        assert -1.5 < value < -0.5  # the slope falls from 1/2 to 1/6, the mean is 1/4: -4/3 for the function itself
+    else:
+        assert value == pytest.approx(expected, abs=1e-6)
+
+
+# Context ------------------------------------------------------------------------------------------------------------------
+
+NS = (1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 100)
+
+
+def contexts(effective):
+    """Results whose networks need ``effective(K)`` characters, a little more or less: the excess falls like ln n to .05 bits there."""
+
+    def found(row):
+        end = effective(row["K"]) * (1 + 0.04 * (row["seed"] - 1))
+        for n in NS:
+            excess = 0.0 if n == NS[-1] else 1 - 0.95 * math.log(n) / math.log(end)
+            yield row["run_key"], 1500, "context", "loss_reset", n, (2.5 + excess) * math.log(2)
+
+    summary = world("language", lambda row: {"status": "unsolved"}).summary
+    summary = summary[summary["sweep"] == "K"]
+    rows = [r for row in summary.to_dict("records") for r in found(row)]
+    probes = tables.conform(pd.DataFrame(rows, columns=[c.name for c in tables.PROBES]), "probes")
+    return world("language", lambda row: {"status": "unsolved"}, probes=probes)
+
+
+@pytest.mark.parametrize(
+    ("effective", "expected"),
+    [
+        (lambda K: 5 * K**0.3, (YES, YES, YES, YES)),
+        (lambda K: 1.1 * K, (YES, OPEN, OPEN, NO)),
+        (lambda K: 20 / K**0.3, (NO, YES, YES, YES)),
+        (lambda K: 1.05 * K**1.04, (YES, NO, OPEN, NO)),
+        (lambda K: 8.0, (OPEN, YES, YES, YES)),
+    ],
+)
+def test_context(effective, expected):
+    found = verdicts("context", contexts(effective))
+    names = ("context_grows", "context_slower_than_K", "context_beyond_K", "context_short_of_T")
+    assert found == dict(zip(names, expected, strict=True))
+
+
+# Cliff --------------------------------------------------------------------------------------------------------------------
+
+
+def training(throws_free, throws_clipped):
+    """Results with a spike at updates 100, 150 .. 250 of every network; after it the loss is up by .5 where it is thrown back."""
+    base = world("cliff", lambda row: {"status": "unsolved"})
+    rows = []
+    for row in base.summary.to_dict("records"):
+        throws = throws_free if math.isinf(row["clip"]) else throws_clipped
+        norm, loss = np.ones(300), np.full(300, 0.5)
+        for i, at in enumerate(range(99, 251, 50)):
+            norm[at] = 20
+            loss[at + 1 : at + 21] += 0.5 * (i < throws + (row["seed"] == 0))
+        for quantity, values in {"loss": loss, "log_grad_norm": np.log(norm)}.items():
+            rows.append(
+                pd.DataFrame({"index": np.arange(1, 301), "value": values}).assign(run_key=row["run_key"], quantity=quantity)
+            )
+    frame = pd.concat(rows).assign(step=1000, probe="updates")
+    return world("cliff", lambda row: {"status": "unsolved"}, probes=tables.conform(frame, "probes"))
+
+
+@pytest.mark.parametrize(("free", "clipped", "verdict"), [(3, 0, YES), (1, 1, OPEN), (0, 3, NO)])
+def test_spikes_that_throw_networks_back(free, clipped, verdict):
+    found = judged("cliff", training(free, clipped))["thrown_back"]
+    assert found.verdict == verdict
+    assert found.n == 54  # 27 unclipped and 27 clipped at 1: networks, not spikes
+    assert found.statistic == pytest.approx((free - clipped) / 4)
+
+
+def test_the_wall_of_the_one_unit_network():
+    computed = tables.conform(load(ROOT / "experiments" / "cliff" / "compute.py", "compute").compute("smoke"), "computed")
+    empty = vars(Results.empty())
+    found = judged("cliff", Results(**{**empty, "computed": computed}))
+    assert found["thrown_back"].verdict == OPEN
+    assert (found["wall"].verdict, found["wall"].n) == (YES, 121)
+    swapped = computed.assign(series=computed["series"].replace({"start 0.1": "start inf", "start inf": "start 0.1"}))
+    assert verdicts("cliff", Results(**{**empty, "computed": swapped}))["wall"] == NO
+    same = computed.assign(series=computed["series"].replace({"start 1": "start inf", "start inf": "none"}))
+    alike = pd.concat([same[same["series"] != "start 0.1"], same[same["series"] == "start inf"].assign(series="start 0.1")])
+    assert verdicts("cliff", Results(**{**empty, "computed": alike}))["wall"] == OPEN

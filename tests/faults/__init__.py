@@ -1,5 +1,0 @@
-"""Faults injected into real pipelines; `make faults` runs them all, `make test` a few."""
-
-import pytest
-
-pytest.register_assert_rewrite("tests.faults.harness")

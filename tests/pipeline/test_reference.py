@@ -1,0 +1,49 @@
+"""Keeping a run as the reference."""
+
+from pathlib import Path
+
+import pytest
+
+from throughtime.core.errors import UserError
+from throughtime.figures.draw import MARKS
+from throughtime.pipeline.reference import keep
+
+
+def run(root: Path) -> Path:
+    for folder in ("results/figures", "results/a", "experiments/a"):
+        (root / folder).mkdir(parents=True)
+    (root / "results/figures/a.png").write_bytes(b"picture")
+    (root / "results/figures/a.md").write_text("n = 3 networks\n")
+    (root / "results/figures/a.csv").write_text("n\n3\n")
+    (root / "results/a/summary.parquet").write_bytes(b"table")
+    (root / "experiments/a/README.md").write_text(f"# A\n{MARKS[0]}\nold\n{MARKS[1]}\nafter\n")
+    return root / "results"
+
+
+def test_figures_tables_and_captions_are_kept(tmp_path: Path) -> None:
+    out = tmp_path / "reference"
+    written = keep(tmp_path, run(tmp_path), ["a"], out)
+    assert {p.relative_to(out).as_posix() for p in written} == {
+        "figures/a.png",
+        "figures/a.md",
+        "figures/a.csv",
+        "a/summary.parquet",
+    }
+    assert (out / "a/summary.parquet").read_bytes() == b"table"
+    assert (tmp_path / "experiments/a/README.md").read_text() == f"# A\n{MARKS[0]}\nn = 3 networks\n{MARKS[1]}\nafter\n"
+
+
+def test_what_an_experiment_has_no_more_is_not_kept(tmp_path: Path) -> None:
+    results, out = run(tmp_path), tmp_path / "reference"
+    keep(tmp_path, results, ["a"], out)
+    (results / "a/summary.parquet").unlink()
+    keep(tmp_path, results, ["a"], out)
+    assert sorted(p.name for p in out.rglob("a*")) == ["a", "a.csv", "a.md", "a.png"]
+    assert list((out / "a").iterdir()) == []
+
+
+def test_an_unfinished_run_changes_nothing(tmp_path: Path) -> None:
+    results = run(tmp_path)
+    with pytest.raises(UserError, match=r"no figure of b; run the pipeline first"):
+        keep(tmp_path, results, ["a", "b"], tmp_path / "reference")
+    assert not (tmp_path / "reference").exists()
