@@ -6,9 +6,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from throughtime.analysis import stats
+from throughtime.analysis import columns, stats
 from throughtime.figures import panels
-from throughtime.figures.draw import Results, counts, finish, protocol
+from throughtime.figures.captions import counts, protocol
+from throughtime.figures.draw import finish
+from throughtime.results.load import Results
 
 AXES = {"depth": "truncation length K, steps", "clip": "clip threshold (gradient norm)", "gain": "initial gain g of W_hh"}
 TITLES = {"depth": "along truncation (chunked)", "clip": "along clipping (SGD, g = 1)", "gain": "along initial scale (orthogonal)"}
@@ -44,9 +46,9 @@ def both(a: Results, b: Results) -> Results:
 def frontiers(results: Results, axis: str) -> pd.DataFrame:
     """task and ``axis`` with the columns of stats.frontier, for all tasks; which frontier is a task's, README.md says."""
     by = ["task", axis]
-    lengths = panels.with_depth(results.summary[~results.summary["task"].isin(["brackets", "text"])])
+    lengths = columns.with_depth(results.summary[~results.summary["task"].isin(["brackets", "text"])])
     if axis == "depth":
-        lengths = panels.with_full(lengths)
+        lengths = columns.with_full(lengths)
     within = [stats.reached(distances(results), by), stats.reached(contexts(results), by)]
     return pd.concat([stats.frontier(lengths, by), *within], ignore_index=True)
 
@@ -60,7 +62,7 @@ def distances(results: Results) -> pd.DataFrame:
     own = own.of(length=list(own.summary["length"].dropna().sort_values().unique()[-1:]))
     bins = own.breakdown[(own.breakdown["by"] == "distance") & (own.breakdown["data"] == "train") & (own.breakdown["n"] >= FEW)]
     lags = pd.DataFrame({"bin": sorted(bins["bin"].unique()) or [1]})
-    every = panels.with_depth(own.summary).merge(lags, how="cross")
+    every = columns.with_depth(own.summary).merge(lags, how="cross")
     measured = every.merge(bins[["run_key", "bin", "value"]], on=["run_key", "bin"], how="left")
     return measured.assign(lag=measured["bin"], passed=measured["value"] >= LENIENT)
 
@@ -72,7 +74,7 @@ def contexts(results: Results) -> pd.DataFrame:
     order = lines["name"].str.extract(r"order (\d+)", expand=False)
     models = lines.assign(lag=pd.to_numeric(order))[order.notna() & (order != "0")]
     key = ["experiment", "task", "task_args"]
-    pairs = panels.with_depth(own.summary).merge(models[[*key, "lag", "value"]], on=key)
+    pairs = columns.with_depth(own.summary).merge(models[[*key, "lag", "value"]], on=key)
     return pairs.assign(passed=pairs["final"] <= pairs["value"])
 
 
@@ -81,7 +83,7 @@ def panel(ax: Axes, table: pd.DataFrame, axis: str, lags: pd.Series) -> None:
     values = sorted(table[axis].unique())
     place = {v: i for i, v in enumerate(values)}
     panels.lag_axis(ax, lags, "")
-    for series, task in enumerate(panels.TASKS):
+    for series, task in enumerate(columns.TASKS):
         rows = table[table["task"] == task]
         panels.frontiers(
             ax, rows.assign(place=rows[axis].map(place)), "place", series, panels.pretty(task), shift=0.13 * (series - 2)
@@ -108,8 +110,8 @@ def figure(results: Results) -> Figure:
             panels.note(lower, "no networks")
             continue
         panel(upper, tables[axis], axis, lags)
-        ended = panels.with_kind(part.summary)
-        order = pd.Categorical(ended["task"], panels.task_order(ended["task"]))
+        ended = columns.with_kind(part.summary)
+        order = pd.Categorical(ended["task"], columns.task_order(ended["task"]))
         panels.failure_bars(lower, stats.shares(ended.assign(task=order), ["task"], "kind"), panels.pretty, "task")
     series = {label: h for ax in axes[0] for h, label in zip(*ax.get_legend_handles_labels(), strict=True)}
     axes[0, 0].set_ylabel("longest dependency that half the seeds learn, steps")
@@ -121,8 +123,8 @@ def figure(results: Results) -> Figure:
 def caption(results: Results) -> str:
     """What is drawn, with the counts of the networks behind it."""
     used = behind(results)
-    ended = panels.with_kind(used)["kind"].value_counts()
-    kinds = ", ".join(f"{kind} {ended.get(kind, 0)}" for kind in panels.KINDS)
+    ended = columns.with_kind(used)["kind"].value_counts()
+    kinds = ", ".join(f"{kind} {ended.get(kind, 0)}" for kind in panels.KIND_STYLES)
     return (
         "**The longest dependency that half the seeds learn (steps), along truncation length, clip threshold and initial "
         "scale.** Copy, adding and temporal order: half point of a logistic fit in ln(lag), with its 95 % profile-likelihood "

@@ -5,9 +5,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
-from throughtime.analysis import stats
+from throughtime.analysis import columns, stats
 from throughtime.figures import panels
-from throughtime.figures.draw import Results, counts, finish, protocol
+from throughtime.figures.captions import counts, protocol
+from throughtime.figures.draw import finish
+from throughtime.results.load import Results
 
 COLUMNS = {"train": "trained length", "long": "longer than trained"}
 ROWS = {"distance": "distance to the matching bracket, steps", "depth": "depth of the bracket, levels"}
@@ -15,7 +17,7 @@ ROWS = {"distance": "distance to the matching bracket, steps", "depth": "depth o
 
 def lines(ax: Axes, bins: pd.DataFrame) -> None:
     """Mean accuracy in each bin, a line a K."""
-    for series, (depth, rows) in enumerate(panels.with_depth(bins).groupby("depth")):
+    for series, (depth, rows) in enumerate(columns.with_depth(bins).groupby("depth")):
         table = stats.center(rows, ["bin"], "value", "mean")
         panels.band(ax, table, "bin", "value", series, f"K={panels.number(depth, 'full')}")
 
@@ -81,7 +83,7 @@ def figure(results: Results) -> Figure:
 
 def caption(results: Results) -> str:
     """What is drawn, with the counts of the tables."""
-    bins = panels.with_depth(results.bins)
+    bins = columns.with_depth(results.bins)
     far = bins[(bins["by"] == "distance") & (bins["data"] == "train") & (bins["bin"] > bins["bin"].median())]
     by_depth = far.groupby("depth")["value"].mean().dropna()
     means = ", ".join(f"{panels.number(k, 'full')}: {v:.2f}" for k, v in by_depth.items())

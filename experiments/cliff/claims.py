@@ -5,9 +5,10 @@ import pandas as pd
 
 from throughtime.analysis import stats
 from throughtime.analysis.claims import Claim, Evidence
-from throughtime.analysis.spikes import AROUND, FACTOR, SMALLEST, THROWN, WINDOW, spikes
 from throughtime.analysis.verdicts import above, more_solved, unknown
-from throughtime.figures.draw import Results
+from throughtime.results.load import Results
+
+from .analysis import AROUND, FACTOR, SMALLEST, THROWN, WINDOW, spikes
 
 GOOD = 0.01  # loss of the one-unit network; both plateaus lie above .05
 CLIP_ONE, CLIP = 0.1, 1.0  # thresholds: of the one-unit network, of networks in training

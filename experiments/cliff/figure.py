@@ -7,10 +7,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from throughtime.analysis import stats
-from throughtime.analysis.spikes import FACTOR, SMALLEST, THROWN, WINDOW, places, profile, spikes
+from throughtime.analysis import columns, stats
 from throughtime.figures import panels
-from throughtime.figures.draw import Results, counts, finish, protocol
+from throughtime.figures.captions import counts, protocol
+from throughtime.figures.draw import finish
+from throughtime.results.load import Results
+
+from .analysis import FACTOR, SMALLEST, THROWN, WINDOW, places, profile, spikes
 
 GOOD = 0.01  # loss of the one-unit network that counts as the minimum
 UNITS = "loss / loss at chance"
@@ -149,7 +152,7 @@ def thrown(ax: Axes, results: Results) -> None:
     clips = sorted(results.summary["clip"].unique())
     own = found.groupby(["task", "clip", "run_key", "status", "measure"])["value"].mean().reset_index()
     own = own.assign(place=own["clip"].map({c: i for i, c in enumerate(clips)}))
-    for series, task in enumerate(panels.task_order(own["task"])):
+    for series, task in enumerate(columns.task_order(own["task"])):
         table = stats.center(own[own["task"] == task], ["place"], "value", "mean")
         panels.points(ax, table, "place", "value", series, panels.pretty(task), shift=0.08 * (series - 1), line=True)
     counted = found.groupby("clip").size().reindex(clips, fill_value=0)

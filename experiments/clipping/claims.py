@@ -7,7 +7,7 @@ import pandas as pd
 
 from throughtime.analysis.claims import Claim, Evidence
 from throughtime.analysis.verdicts import above, below, mean, more_solved, pairs, unknown
-from throughtime.figures.draw import Results
+from throughtime.results.load import Results
 
 SAME = ["task", "task_args", "updates", "gain", "seed"]
 USUAL, SMALL = 1.0, 0.1  # thresholds; the loss is a mean, so that a norm near 1 is the scale of a gradient that does not explode

@@ -5,9 +5,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from throughtime.analysis import stats
+from throughtime.analysis import columns, stats
 from throughtime.figures import panels
-from throughtime.figures.draw import Results, counts, finish, protocol
+from throughtime.figures.captions import counts, protocol
+from throughtime.figures.draw import finish
+from throughtime.results.load import Results
 
 CLIP, GAIN = "clip threshold (gradient norm)", "initial gain g of W_hh"
 
@@ -38,7 +40,7 @@ def name(rows: pd.DataFrame, depth: str) -> str:
 
 def failures(ax: Axes, summary: pd.DataFrame, by: str, label: str) -> None:
     """How networks end, by one axis of the plane."""
-    rows = panels.with_kind(summary)
+    rows = columns.with_kind(summary)
     panels.failure_bars(ax, stats.shares(rows, [by], "kind"), panels.number, by)
     ax.set(ylabel=label, title=f"how networks end, by {by} (full depth, all lags)")
 
@@ -48,7 +50,7 @@ def cost(ax: Axes, summary: pd.DataFrame) -> None:
     thresholds = sorted(summary["clip"].unique())
     solved = summary[summary["first_solved_at"].notna()].astype({"first_solved_at": float})
     solved = solved.assign(place=solved["clip"].map({c: i for i, c in enumerate(thresholds)}))
-    for series, task in enumerate(panels.task_order(solved["task"])):
+    for series, task in enumerate(columns.task_order(solved["task"])):
         table = stats.center(solved[solved["task"] == task], ["place"], "first_solved_at")
         panels.points(ax, table, "place", "value", series, panels.pretty(task), shift=0.06 * (series - 2), line=True)
     ax.set_xticks(range(len(thresholds)), [panels.number(c) for c in thresholds])
@@ -60,7 +62,7 @@ def cost(ax: Axes, summary: pd.DataFrame) -> None:
 
 def figure(results: Results) -> Figure:
     """Above, the planes of every task, full and truncated; below, Adam, failures by threshold and by gain, cost."""
-    same, tasks = same_lengths(results.summary), panels.task_order(results.summary["task"])
+    same, tasks = same_lengths(results.summary), columns.task_order(results.summary["task"])
     fig = Figure(figsize=(12, 7.6), layout="constrained")
     upper, lower = np.asarray(fig.subfigures(2, 1, height_ratios=[2, 1.15]))
     axes = upper.subplots(2, max(len(tasks), 1), squeeze=False)

@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 
 from throughtime.analysis.claims import Claim, Evidence
-from throughtime.analysis.context_use import TOLERANCE, effective, losses
 from throughtime.analysis.lines import line
 from throughtime.analysis.verdicts import above, below, mean, unknown
-from throughtime.figures.draw import Results
+from throughtime.results.load import Results
+
+from .analysis import TOLERANCE, effective, losses
 
 HALF = math.log(0.5)
 

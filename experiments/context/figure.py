@@ -5,10 +5,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from throughtime.analysis import stats
-from throughtime.analysis.context_use import TOLERANCE, effective, losses
+from throughtime.analysis import columns, stats
 from throughtime.figures import panels
-from throughtime.figures.draw import Results, counts, finish, protocol
+from throughtime.figures.captions import counts, protocol
+from throughtime.figures.draw import finish
+from throughtime.results.load import Results
+
+from .analysis import TOLERANCE, effective, losses
 
 CONTEXT = "n, characters of true context"
 LOWEST = 0.005  # bits: excess below this is drawn at the edge
@@ -131,7 +134,7 @@ def caption(results: Results) -> str:
     results = probed(results)
     table = losses(results.probes, results.summary)
     medians = effective(table).groupby("K")["effective"].median()
-    bits = stats.center(panels.with_depth(results.summary), ["depth"])
+    bits = stats.center(columns.with_depth(results.summary), ["depth"])
     final = ", ".join(
         f"{panels.number(r.depth, 'full')}: {r.value:.2f}" for r in bits[np.isfinite(bits["value"].astype(float))].itertuples()
     )

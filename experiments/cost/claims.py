@@ -10,7 +10,7 @@ from scipy import stats as distributions
 from throughtime.analysis.claims import Claim, Evidence
 from throughtime.analysis.lines import line
 from throughtime.analysis.verdicts import above, below, unknown, within
-from throughtime.figures.draw import Results
+from throughtime.results.load import Results
 
 STRAIGHT_MEMORY, STRAIGHT_TIME = 0.01, 0.25
 SERIAL = 0.9

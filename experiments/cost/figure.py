@@ -7,7 +7,9 @@ from matplotlib.figure import Figure
 
 from throughtime.analysis.lines import Line, line
 from throughtime.figures import panels
-from throughtime.figures.draw import Results, counts, finish, protocol
+from throughtime.figures.captions import counts, protocol
+from throughtime.figures.draw import finish
+from throughtime.results.load import Results
 
 MIB = 2.0**20
 NAMES = {"chunked": "chunked", "sliding": "sliding, k1 = 1"}

@@ -6,9 +6,9 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from throughtime.analysis import everywhere, predictions, stats, verdicts
+from throughtime.analysis import predictions, stats, verdicts
 from throughtime.analysis.claims import Claim, Evidence
-from throughtime.figures.draw import Results
+from throughtime.results.load import Results
 
 CELL = ["task", "init", "gain"]
 TOLERANCE = 0.05  # nats a step: e over 20 steps
@@ -24,19 +24,19 @@ def slopes(results: Results, sweep: str, step: Literal["first", "last"] = "first
 def vanish(results: Results) -> Evidence:
     """Slopes of gains below 1."""
     table = slopes(results, "initial")
-    return everywhere.all_below(everywhere.means(table[table["gain"] < 1], CELL, "slope"), 0.0, NATS)
+    return verdicts.all_below(verdicts.means(table[table["gain"] < 1], CELL, "slope"), 0.0, NATS)
 
 
 def equals_theory(results: Results) -> Evidence:
     """Measured less predicted slopes of gains below 1."""
     table = slopes(results, "initial")
-    return everywhere.all_within(everywhere.means(table[table["gain"] < 1], CELL, "off"), TOLERANCE, NATS)
+    return verdicts.all_within(verdicts.means(table[table["gain"] < 1], CELL, "off"), TOLERANCE, NATS)
 
 
 def explode(results: Results) -> Evidence:
     """Slopes of gains above 1."""
     table = slopes(results, "initial")
-    return everywhere.all_above(everywhere.means(table[table["gain"] > 1], CELL, "slope"), 0.0, NATS)
+    return verdicts.all_above(verdicts.means(table[table["gain"] > 1], CELL, "slope"), 0.0, NATS)
 
 
 def crossings(table: pd.DataFrame) -> pd.DataFrame:
@@ -59,8 +59,8 @@ def crossings(table: pd.DataFrame) -> pd.DataFrame:
 
 def border(results: Results) -> Evidence:
     """Ln of the gain at which the slope changes sign, over theory's critical gain."""
-    return everywhere.all_within(
-        everywhere.means(crossings(slopes(results, "initial")), ["task", "init"], "off"), BORDER, " in ln(gain)"
+    return verdicts.all_within(
+        verdicts.means(crossings(slopes(results, "initial")), ["task", "init"], "off"), BORDER, " in ln(gain)"
     )
 
 
@@ -81,7 +81,7 @@ def diverge(results: Results) -> Evidence:
 
 def trained(results: Results) -> Evidence:
     """Measured less predicted slopes after training, all gains of the sweep."""
-    return everywhere.all_within(everywhere.means(slopes(results, "trained", "last"), CELL, "off"), TOLERANCE, NATS)
+    return verdicts.all_within(verdicts.means(slopes(results, "trained", "last"), CELL, "off"), TOLERANCE, NATS)
 
 
 EQUAL = (

@@ -9,7 +9,9 @@ from matplotlib.figure import Figure
 
 from throughtime.analysis import predictions, stats
 from throughtime.figures import panels
-from throughtime.figures.draw import Results, counts, finish, protocol
+from throughtime.figures.captions import counts, protocol
+from throughtime.figures.draw import finish
+from throughtime.results.load import Results
 from throughtime.theory import gradients
 
 TASKS = ("copy", "adding")

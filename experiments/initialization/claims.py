@@ -4,8 +4,8 @@ import pandas as pd
 
 from throughtime.analysis.claims import Claim, Evidence
 from throughtime.analysis.verdicts import above, more_solved, pairs, unknown
-from throughtime.figures.draw import Results
 from throughtime.figures.panels import PYTORCH_GAIN
+from throughtime.results.load import Results
 
 SAME = ["task", "task_args", "updates", "init", "seed"]
 

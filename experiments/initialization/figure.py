@@ -4,9 +4,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from throughtime.analysis import stats
+from throughtime.analysis import columns, stats
 from throughtime.figures import panels
-from throughtime.figures.draw import Results, counts, finish, protocol
+from throughtime.figures.captions import counts, protocol
+from throughtime.figures.draw import finish
+from throughtime.results.load import Results
 
 INITS = ("orthogonal", "gaussian")
 GAINS = {"orthogonal": "gain g (spectral radius)", "gaussian": "gain g = σ_w (spectral radius about g)"}
@@ -37,7 +39,7 @@ def frontiers(ax: Axes, rows: pd.DataFrame) -> None:
 
 def figure(results: Results) -> Figure:
     """A row a task: orthogonal, gaussian, frontiers."""
-    tasks = panels.task_order(results.summary["task"]) or [""]
+    tasks = columns.task_order(results.summary["task"]) or [""]
     fig = Figure(figsize=(10.5, 1.2 + 2.0 * len(tasks)), layout="constrained")
     axes = fig.subplots(len(tasks), 3, squeeze=False, width_ratios=[1, 1, 1.1])
     for row, task in zip(axes, tasks, strict=True):

@@ -5,9 +5,9 @@ import math
 import pandas as pd
 
 from throughtime.analysis.claims import Claim, Evidence
+from throughtime.analysis.columns import with_depth
 from throughtime.analysis.verdicts import below, mean, unknown
-from throughtime.figures.draw import Results
-from throughtime.figures.panels import with_depth
+from throughtime.results.load import Results
 
 NEAR = 20  # the largest K that was run short of the window
 

@@ -4,9 +4,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from throughtime.analysis import stats
+from throughtime.analysis import columns, stats
 from throughtime.figures import panels
-from throughtime.figures.draw import Results, counts, finish, protocol
+from throughtime.figures.captions import counts, protocol
+from throughtime.figures.draw import finish
+from throughtime.results.load import Results
 
 BPC = "bits per character"
 
@@ -22,7 +24,7 @@ def over_depth(ax: Axes, results: Results, sweep: Results) -> None:
     rows = sweep.summary
     ax.set_xscale("log", base=2)
     panels.points(ax, stats.center(rows, ["K"]), "K", "value", 0, "network", line=True)
-    known = panels.with_depth(rows).drop_duplicates("K").sort_values("K")
+    known = columns.with_depth(rows).drop_duplicates("K").sort_values("K")
     ax.set_xticks(known["K"], [f"full\n({r.K})" if r.mode == "full" else str(r.K) for r in known.itertuples()])
     ax.minorticks_off()
     panels.reference_lines(ax, references(results))
@@ -31,7 +33,7 @@ def over_depth(ax: Axes, results: Results, sweep: Results) -> None:
 
 def by_position(ax: Axes, sweep: Results) -> None:
     """Mean bits per character by position since the state was zero."""
-    bins = panels.with_depth(sweep.bins)
+    bins = columns.with_depth(sweep.bins)
     bins = bins[(bins["by"] == "position") & (bins["data"] == "train")]
     if bins.empty:
         panels.note(ax, "no network with an evaluation")
@@ -49,7 +51,7 @@ def by_position(ax: Axes, sweep: Results) -> None:
 
 def while_training(ax: Axes, sweep: Results) -> None:
     """Median of the checks over updates."""
-    curves = sweep.curves[sweep.curves["metric"] == "eval_measure"].merge(panels.with_depth(sweep.summary), on="run_key")
+    curves = sweep.curves[sweep.curves["metric"] == "eval_measure"].merge(columns.with_depth(sweep.summary), on="run_key")
     if curves.empty:
         panels.note(ax, "no network with a check")
         return
@@ -77,7 +79,7 @@ def figure(results: Results) -> Figure:
 
 def caption(results: Results) -> str:
     """What is drawn, with the counts of the tables."""
-    table = stats.center(panels.with_depth(results.of(sweep="K").summary), ["depth"])
+    table = stats.center(columns.with_depth(results.of(sweep="K").summary), ["depth"])
     values = ", ".join(f"{panels.number(r.depth, 'full')}: {r.value:.2f} [{r.low:.2f}, {r.high:.2f}]" for r in table.itertuples())
     tokens = f"{int(results.summary['tokens'].max()):,}" if len(results.summary) else "0"
     return (

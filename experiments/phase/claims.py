@@ -4,9 +4,11 @@ import math
 
 import pandas as pd
 
-from throughtime.analysis import boundary, stats, verdicts
+from throughtime.analysis import stats, verdicts
 from throughtime.analysis.claims import Claim, Evidence
-from throughtime.figures.draw import Results
+from throughtime.results.load import Results
+
+from . import analysis
 
 FEED_FORWARD = 6.0  # Schoenholz et al. 2017
 FACTOR = 1.5
@@ -15,18 +17,18 @@ HALF = 0.5
 
 def drive(results: Results, task: str, input_gain: float) -> pd.DataFrame:
     """Networks of one task and input gain, with xi."""
-    return boundary.with_ratio(results.of(task=task, input_gain=input_gain).summary)
+    return analysis.with_ratio(results.of(task=task, input_gain=input_gain).summary)
 
 
 def ordered(results: Results, task: str, input_gain: float = 1.0) -> pd.DataFrame:
     """Those up to the critical gain, where xi grows with the gain."""
-    return next(iter(boundary.sides(drive(results, task, input_gain)).values()))
+    return next(iter(analysis.sides(drive(results, task, input_gain)).values()))
 
 
 def follows(results: Results, task: str) -> Evidence:
     """The exponent b of frontier ~ xi^b below the critical gain."""
     rows = ordered(results, task)
-    b, low, high = boundary.exponent(rows) if len(rows) else (math.nan,) * 3
+    b, low, high = analysis.exponent(rows) if len(rows) else (math.nan,) * 3
     if math.isnan(b):
         return verdicts.unknown("success, or xi, does not vary", 1.0)
     verdict = "not supported" if not low <= 1 <= high else "supported" if low > HALF else "undecided"
@@ -38,11 +40,11 @@ def follows(results: Results, task: str) -> Evidence:
 def six(results: Results) -> Evidence:
     """Ln of copy's multiple over 6, below the critical gain."""
     rows = ordered(results, "copy")
-    fit = boundary.multiple(rows)
+    fit = analysis.multiple(rows)
     if math.isnan(fit["frontier"]) or fit["n"] == 0:
         return verdicts.unknown("no network of copy below the critical gain", math.log(FACTOR))
     off, low, high = (math.log(v / FEED_FORWARD) if v > 0 else -math.inf for v in (fit["frontier"], fit["low"], fit["high"]))
-    return verdicts.within(off, low, high, math.log(FACTOR), int(fit["n"]), boundary.said(fit))
+    return verdicts.within(off, low, high, math.log(FACTOR), int(fit["n"]), analysis.said(fit))
 
 
 def weaker_drive(results: Results) -> Evidence:

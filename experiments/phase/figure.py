@@ -7,9 +7,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from throughtime.analysis import boundary, predictions, stats
+from throughtime.analysis import predictions, stats
 from throughtime.figures import panels
-from throughtime.figures.draw import Results, counts, finish, protocol
+from throughtime.figures.captions import counts, protocol
+from throughtime.figures.draw import finish
+from throughtime.results.load import Results
+
+from . import analysis
 
 BOUNDARY = "#D55E00"
 DRIVES = [("copy", 1.0), ("copy", 0.3), ("adding", 1.0)]
@@ -60,7 +64,7 @@ def plane(ax: Axes, rows: pd.DataFrame, fit: pd.Series) -> None:
 
 def collapse(ax: Axes, rows: pd.DataFrame, fit: pd.Series) -> None:
     """Share solved over lag / xi, a marker a cell, on either side of the critical gain; the fitted multiple."""
-    for series, (side, part) in enumerate(boundary.sides(rows).items()):
+    for series, (side, part) in enumerate(analysis.sides(rows).items()):
         cells = stats.success(part[np.isfinite(part["ratio"])], ["gain", "lag_max", "ratio"])
         nudge = 0.012 * (2 * series - 1)  # so that equal shares of the two sides are both seen
         style = {**panels.SERIES[series], "linestyle": "none", "markersize": 3.5, "alpha": 0.8}
@@ -68,7 +72,7 @@ def collapse(ax: Axes, rows: pd.DataFrame, fit: pd.Series) -> None:
     ax.set_xscale("log")
     ax.set(ylim=(-0.05, 1.05), xlabel="lag / ξ", ylabel="share solved")
     if math.isfinite(fit["frontier"]):
-        ax.axvline(fit["frontier"], color=BOUNDARY, linewidth=1.6, label=f"fitted: {boundary.said(fit)}")
+        ax.axvline(fit["frontier"], color=BOUNDARY, linewidth=1.6, label=f"fitted: {analysis.said(fit)}")
         ax.axvspan(max(fit["low"], 1e-3), min(fit["high"], 1e4), color=BOUNDARY, alpha=0.2, linewidth=0)
     if ax.get_legend_handles_labels()[0]:
         ax.legend(fontsize=6, loc="center left")
@@ -95,13 +99,13 @@ def lengths(ax: Axes, rows: pd.DataFrame, fit: pd.Series) -> None:
 
 def figure(results: Results) -> Figure:
     """A row a task and drive: the map, the collapse, the frontier."""
-    rows = boundary.with_ratio(results.summary)
+    rows = analysis.with_ratio(results.summary)
     found = groups(rows)
     fig = Figure(figsize=(13, 1.2 + 2.5 * len(found)), layout="constrained")
     axes = fig.subplots(len(found), 3, squeeze=False, width_ratios=[1.5, 1, 1])
     for line, (task, input_gain) in zip(axes, found, strict=True):
         own = rows[(rows["task"] == task) & (rows["input_gain"] == input_gain)]
-        fit = boundary.multiple(own)
+        fit = analysis.multiple(own)
         plane(line[0], own, fit)
         line[0].set_title(
             f"{task}, input gain {input_gain:g}: {'identical blanks' if task == 'copy' else 'independent inputs'}", pad=9
@@ -116,9 +120,9 @@ def figure(results: Results) -> Figure:
 
 def caption(results: Results) -> str:
     """What is drawn, with the fitted multiples."""
-    rows = boundary.with_ratio(results.summary)
-    fits = {d: boundary.multiple(rows[(rows["task"] == d[0]) & (rows["input_gain"] == d[1])]) for d in groups(rows)}
-    words = "; ".join(f"{t}, input gain {i:g}: {boundary.said(f)}" for (t, i), f in fits.items() if math.isfinite(f["frontier"]))
+    rows = analysis.with_ratio(results.summary)
+    fits = {d: analysis.multiple(rows[(rows["task"] == d[0]) & (rows["input_gain"] == d[1])]) for d in groups(rows)}
+    words = "; ".join(f"{t}, input gain {i:g}: {analysis.said(f)}" for (t, i), f in fits.items() if math.isfinite(f["frontier"]))
     return (
         "**Share of networks that solve the task over the initial scale σ_w and the lag, under theory's boundary.** Gaussian "
         "W_hh, full depth. Orange: lag = m ξ, where ξ = ξ_c is mean field's length over which two sequences of the task forget "

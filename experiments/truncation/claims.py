@@ -5,7 +5,7 @@ import pandas as pd
 from throughtime.analysis import stats
 from throughtime.analysis.claims import Claim, Evidence
 from throughtime.analysis.verdicts import above, below, unknown
-from throughtime.figures.draw import Results
+from throughtime.results.load import Results
 
 CELL = ["task", "task_args", "mode", "K"]
 MOST = 0.1  # of networks solved by luck: Wilson's upper end is below it from 35 networks on, if none is solved

@@ -4,9 +4,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from throughtime.analysis import stats
+from throughtime.analysis import columns, stats
 from throughtime.figures import panels
-from throughtime.figures.draw import Results, counts, finish, protocol
+from throughtime.figures.captions import counts, protocol
+from throughtime.figures.draw import finish
+from throughtime.results.load import Results
 
 MODES = ("chunked", "sliding")
 PANELS = (*MODES, "frozen W_hh", "state reset")
@@ -21,12 +23,12 @@ def networks(summary: pd.DataFrame, panel: str) -> pd.DataFrame:
         "frozen W_hh": (sweep == "chunked") & frozen,
         "state reset": sweep == "reset",
     }[panel]
-    return panels.with_depth(summary[keep])
+    return columns.with_depth(summary[keep])
 
 
 def plane(ax: Axes, rows: pd.DataFrame) -> None:
     """Success over lag x K, and the borders K = lag of the longest and of the shortest dependency of a sequence."""
-    cells = stats.success(panels.with_full(rows), ["lag_max", "depth"])
+    cells = stats.success(columns.with_full(rows), ["lag_max", "depth"])
     panels.heatmap(ax, cells, "lag_max", "depth", infinite=("none", "full"))
     if len(cells):
         lags, depths = sorted(cells["lag_max"].unique()), sorted(cells["depth"].unique())
@@ -57,7 +59,7 @@ def finals(ax: Axes, summary: pd.DataFrame) -> None:
 
 def figure(results: Results) -> Figure:
     """A row a task: two modes, two controls, the final measure."""
-    tasks = panels.task_order(results.summary["task"]) or [""]
+    tasks = columns.task_order(results.summary["task"]) or [""]
     fig = Figure(figsize=(12, 1.1 + 2.2 * len(tasks)), layout="constrained")
     axes = fig.subplots(len(tasks), len(PANELS) + 1, squeeze=False, width_ratios=[1, 1, 1, 1, 1.25])
     for row, task in zip(axes, tasks, strict=True):

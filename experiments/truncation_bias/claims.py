@@ -2,9 +2,11 @@
 
 import pandas as pd
 
-from throughtime.analysis import biases, everywhere, verdicts
+from throughtime.analysis import verdicts
 from throughtime.analysis.claims import Claim, Evidence
-from throughtime.figures.draw import Results
+from throughtime.results.load import Results
+
+from . import analysis
 
 TOLERANCE = 0.05  # nats a step: e over 20 steps
 SMALL = 0.1  # of delta
@@ -15,23 +17,23 @@ SAME = ["task", "task_args", "gain", "seed"]
 
 def lyapunov_rate(results: Results, moment: str) -> Evidence:
     """Decay less exponent, in the cells whose gradients vanish."""
-    table = biases.rates(results)
+    table = analysis.rates(results)
     table = table[table["moment"] == moment].assign(off=table["decay"] - table["lyapunov"])
-    cells = everywhere.means(table, ["task", "gain"], "lyapunov")
+    cells = verdicts.means(table, ["task", "gain"], "lyapunov")
     vanishing = cells[cells["high"] < 0][["task", "gain"]]
     if vanishing.empty:
         return verdicts.unknown("no cell whose largest Lyapunov exponent is below 0", TOLERANCE)
-    return everywhere.all_within(everywhere.means(table.merge(vanishing), ["task", "gain"], "off"), TOLERANCE, " nats a step")
+    return verdicts.all_within(verdicts.means(table.merge(vanishing), ["task", "gain"], "off"), TOLERANCE, " nats a step")
 
 
 def small_bias(results: Results) -> Evidence:
     """What runs with little bias learn, as a share of what the same network learns at full depth."""
-    return everywhere.all_above(everywhere.means(shares(results), ["task"], "share"), SHARE)
+    return verdicts.all_above(verdicts.means(shares(results), ["task"], "share"), SHARE)
 
 
 def shares(results: Results) -> pd.DataFrame:
     """A row a truncated run with a bias below SMALL: ``share`` of the way from chance that the same network at full depth goes."""
-    runs = biases.learned(results)
+    runs = analysis.learned(results)
     full = runs[runs["sweep"] == "full"][[*SAME, "final"]].rename(columns={"final": "full"})
     pairs = runs[(runs["sweep"] == "truncated") & (runs["delta"] < SMALL)].merge(full, on=SAME)
     pairs = pairs[(pairs["full"] - pairs["chance"]).abs() > LEAST * pairs["chance"]]

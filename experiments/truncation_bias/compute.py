@@ -17,9 +17,10 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from throughtime.engine.bptt import Sizes, Tape, gradients, with_ones
+from throughtime.engine.bptt import Tape, gradients, with_ones
 from throughtime.engine.cells import cell
 from throughtime.engine.losses import Targets
+from throughtime.engine.sizes import Sizes
 from throughtime.engine.truncation import strides, windows
 from throughtime.theory.influence import Balancing
 from throughtime.training.train import one_thread

@@ -8,10 +8,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from throughtime.analysis import biases, stats
+from throughtime.analysis import columns, stats
 from throughtime.figures import panels
-from throughtime.figures.draw import Results, counts, finish, protocol
+from throughtime.figures.captions import counts, protocol
+from throughtime.figures.draw import finish
+from throughtime.results.load import Results
 from throughtime.theory.influence import Balancing
+
+from . import analysis
 
 TASKS = ("adding", "brackets")
 MODES = ("chunked", "sliding", "buffered")
@@ -56,7 +60,7 @@ def over_K(ax: Axes, part: Results, quantity: str, log: bool) -> None:
 
 def rates(ax: Axes, table: pd.DataFrame) -> None:
     """Fitted decay over the Lyapunov exponent, a marker a network; on the diagonal they are the same."""
-    for series, (task, moment) in enumerate(product(TASKS, biases.MOMENTS)):
+    for series, (task, moment) in enumerate(product(TASKS, analysis.MOMENTS)):
         rows = table[(table["task"] == task) & (table["moment"] == moment)]
         fill = "full" if moment == "before" else "none"
         style = {**panels.SERIES[series // 2], "linestyle": "none", "fillstyle": fill, "markersize": 3.5, "alpha": 0.8}
@@ -153,7 +157,7 @@ def figure(results: Results) -> Figure:
     untrained = results.of(sweep="initial")
     gains = sorted(untrained.summary["gain"].unique())
     gain = min(gains, key=lambda g: abs(g - GAIN)) if gains else GAIN
-    runs = biases.learned(results)
+    runs = analysis.learned(results)
     for row, task in zip(axes, TASKS, strict=False):
         part = untrained.of(task=task, gain=gain)
         over_K(row[0], part, "log_delta_hh", log=True)
@@ -161,7 +165,7 @@ def figure(results: Results) -> Figure:
         for ax, words in zip(row, ("bias", "direction"), strict=False):
             ax.set_title(f"{task}, g = {panels.number(gain)}, untrained: {words}")
         learning(row[2], runs, task)
-    rates(axes[0, 3], biases.rates(results))
+    rates(axes[0, 3], analysis.rates(results))
     solved(axes[1, 3], results)
     for ax, mode in zip(axes[2], MODES, strict=False):
         paths(ax, results.computed, mode)
@@ -171,7 +175,7 @@ def figure(results: Results) -> Figure:
 
 def solved(ax: Axes, results: Results) -> None:
     """Share of networks solved over K by mode, all tasks and gains of the truncated sweep."""
-    rows = panels.with_depth(results.of(sweep="truncated").summary)
+    rows = columns.with_depth(results.of(sweep="truncated").summary)
     for mode in MODES:
         cells = stats.success(rows[rows["mode"] == mode], ["depth"])
         if len(cells):
@@ -188,7 +192,7 @@ def solved(ax: Axes, results: Results) -> None:
 
 def caption(results: Results) -> str:
     """What is drawn, with the differences of rates and the smallest K."""
-    table = biases.rates(results)
+    table = analysis.rates(results)
     table = table[table["lyapunov"] < 0]
     off = (table["decay"] - table["lyapunov"]).groupby(table["moment"], sort=False).median().dropna()
     words = ", ".join(f"{moment} training {value:.3f}" for moment, value in off.items()) or "none"

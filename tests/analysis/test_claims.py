@@ -13,9 +13,10 @@ from tests.support import plausible
 from throughtime.analysis import claims
 from throughtime.analysis.claims import VERDICTS, Claim, Evidence
 from throughtime.cli import main
-from throughtime.figures.draw import Results
-from throughtime.planning.project import Plan, Project
+from throughtime.planning.plan import Plan
+from throughtime.planning.project import Project
 from throughtime.results import tables
+from throughtime.results.load import Results
 
 ROOT = Path(__file__).parents[2]
 SMOKE = Project.open(ROOT, "smoke")

@@ -10,7 +10,7 @@ import pytest
 from tests.support import synthetic
 from throughtime.analysis import grid_points
 from throughtime.analysis.stats import wilson
-from throughtime.planning.project import Plan
+from throughtime.planning.plan import Plan
 from throughtime.results import tables
 from throughtime.tracking.records import Made, cells, networks, varying
 

@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from throughtime.analysis.lines import decay, laws, line
+from experiments.cost.analysis import laws
+from experiments.truncation_bias.analysis import decay
+from throughtime.analysis.lines import line
 
 
 def test_a_line_is_scipys():

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from experiments.cost.analysis import laws
 from tests.support.programs import assert_close
-from throughtime.analysis.lines import laws
 from throughtime.benchmarks.cost import DEFAULT, Program, Size, measure, phases
 from throughtime.engine.bptt import RING, Tape, gradients
 from throughtime.engine.cells import cell

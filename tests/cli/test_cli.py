@@ -12,10 +12,9 @@ import yaml
 
 from throughtime.cli import main
 from throughtime.engine.cells import cell_names
-from throughtime.pipeline import stages
 from throughtime.planning import json_schema
 from throughtime.planning.project import Project
-from throughtime.results import tables
+from throughtime.results import paths, tables
 from throughtime.tasks import tasks
 
 ROOT = Path(__file__).parents[2]
@@ -163,7 +162,7 @@ def test_train_collect_references_manifest_status(project: Path, capsys: pytest.
     plan = Project.open(project).plan()
     (job,) = plan.jobs
     assert said(capsys, "train", "tiny", job.key, *root) == ""  # what it says of its networks is for its log
-    assert {p.name for p in stages.job_folder(project / "results", job).glob("[!.]*")} == {
+    assert {p.name for p in paths.job_folder(project / "results", job).glob("[!.]*")} == {
         "summary.parquet",
         "curves.parquet",
         "breakdown.parquet",
@@ -192,7 +191,7 @@ def test_train_collect_references_manifest_status(project: Path, capsys: pytest.
 def test_tables_of_another_job_are_refused(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (job,) = Project.open(project).plan().jobs
     said(capsys, "train", "tiny", job.key, "--root", str(project))
-    path = stages.job_folder(project / "results", job) / "summary.parquet"
+    path = paths.job_folder(project / "results", job) / "summary.parquet"
     tables.write(tables.read("summary", path).assign(run_key=["a", "b"]), "summary", path)
     assert "holds other networks than its job; delete" in refused(capsys, "collect", "--root", str(project))
 

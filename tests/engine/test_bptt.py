@@ -8,11 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.programs import PHI, assert_close, losses, program, slow_gradient, start_state
-from throughtime.engine.bptt import Tape, backward, forward, gradients, overlapping, with_ones
+from throughtime.engine.bptt import Tape, backward, forward, gradients, with_ones
 from throughtime.engine.cells import cell
 from throughtime.engine.losses import LOSSES, Targets, weights
-from throughtime.engine.parameters import shapes, views
-from throughtime.engine.truncation import strides, windows
+from throughtime.engine.parameters import views
+from throughtime.engine.sizes import shapes, tape_bytes
+from throughtime.engine.truncation import overlapping, strides, windows
 
 CELLS = sorted(PHI)
 HEADS = ["softmax", "regression"]
@@ -207,12 +208,12 @@ def test_memory_is_linear_in_steps_and_what_is_allocated():
     p = program(dtype=torch.float32)
     tape = p.tape
     kept = sum(t.numel() * 4 for t in (tape.states[1:], tape.dzs, tape.dhs, tape.ys))
-    promised = Tape.bytes_per_row(cell("tanh"), p.sizes) * p.sizes.rows
+    promised = tape_bytes(cell("tanh"), p.sizes) * p.sizes.rows
     assert kept <= promised <= 2.5 * kept
 
     def need(steps):
         sizes = type(p.sizes)(1, steps, 4, 3, 5, 2, 1, True)
-        return Tape.bytes_per_row(cell("tanh"), sizes)
+        return tape_bytes(cell("tanh"), sizes)
 
     assert need(30) - need(20) == need(20) - need(10)
 

@@ -4,11 +4,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from throughtime.engine.bptt import Sizes, Tape, forward, gradients, with_ones
+from throughtime.engine.bptt import Tape, forward, gradients, with_ones
 from throughtime.engine.cells import cell, cell_names
 from throughtime.engine.cells._base import Cell, tanh_
 from throughtime.engine.losses import Targets, weights
-from throughtime.engine.parameters import shapes, size, views
+from throughtime.engine.parameters import views
+from throughtime.engine.sizes import Sizes, shapes, size
 from throughtime.engine.truncation import windows
 
 

@@ -6,11 +6,12 @@ import pytest
 import torch
 
 from tests.support.programs import PHI, program
-from throughtime.engine.bptt import Sizes, Tape, with_ones
+from throughtime.engine.bptt import Tape, with_ones
 from throughtime.engine.cells import cell
 from throughtime.engine.gradient_signal import log_signal_by_lag, signal_ratio
 from throughtime.engine.losses import Targets, weights
-from throughtime.engine.parameters import shapes, size, views
+from throughtime.engine.parameters import views
+from throughtime.engine.sizes import Sizes, shapes, size
 
 
 @pytest.mark.parametrize("name", sorted(PHI))

@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from throughtime.engine.cells import cell
-from throughtime.engine.parameters import initial, recurrent, shapes, size, views
+from throughtime.engine.initialization import initial, recurrent
+from throughtime.engine.parameters import views
+from throughtime.engine.sizes import shapes, size
 from throughtime.planning.axes import grid
 
 N = 64

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from throughtime.analysis.spikes import AROUND, chance_loss, places, profile, spikes
+from experiments.cliff.analysis import AROUND, chance_loss, places, profile, spikes
 
 
 def network(loss, norm, clip=1.0, key="a", chance=0.25, diverged_at=pd.NA):

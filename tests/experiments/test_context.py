@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from throughtime.analysis.context_use import effective, losses
+from experiments.context.analysis import effective, losses
 
 NS = (1, 2, 4, 8, 16)
 

@@ -14,11 +14,13 @@ import pytest
 
 from tests.support import plausible
 from throughtime.analysis import grid_points
-from throughtime.core.registry import load
 from throughtime.figures import draw
-from throughtime.figures.draw import Results
-from throughtime.planning.project import Job, Plan, Project
-from throughtime.results import tables
+from throughtime.planning.axes import Job
+from throughtime.planning.experiment_files import load_module
+from throughtime.planning.plan import Plan
+from throughtime.planning.project import Project
+from throughtime.results import load, tables
+from throughtime.results.load import Results
 
 ROOT = Path(__file__).parents[2]
 SMOKE = Project.open(ROOT, "smoke")
@@ -63,7 +65,7 @@ def test_none_is_lost():
 def computed(name: str) -> pd.DataFrame:
     """What the experiment's compute.py, if it has one, computes in the smoke preset."""
     path = ROOT / "experiments" / name / "compute.py"
-    return tables.conform(load(path, "compute").compute("smoke"), "computed") if path.exists() else tables.empty("computed")
+    return tables.conform(load_module(path, "compute").compute("smoke"), "computed") if path.exists() else tables.empty("computed")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -121,7 +123,7 @@ def test_readme_holds_a_caption_that_states_n(name):
 
 def test_drawing_imports_neither_torch_nor_mlflow(tmp_path, plan):
     results = plausible.results(part(plan, "brackets"))
-    for name in draw.READ:
+    for name in load.READ:
         tables.write(getattr(results, name), name, tmp_path / "results" / "brackets" / f"{name}.parquet")
     code = (
         "import sys; from pathlib import Path; from throughtime.figures import draw; from throughtime.analysis import compare; "

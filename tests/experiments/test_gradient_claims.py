@@ -7,19 +7,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from experiments.phase import analysis
 from tests.experiments.test_phase import LENGTHS
 from tests.experiments.test_truncation_bias import tables as bias_tables
 from tests.support import made
-from throughtime.analysis import boundary, predictions
-from throughtime.core.registry import load
-from throughtime.figures.draw import Results
+from throughtime.analysis import predictions
+from throughtime.planning.experiment_files import load_module
+from throughtime.results.load import Results
 from throughtime.theory.influence import Balancing
 
 FLOW = {
     "task": ["copy", "adding"], "copy__length": 16, "copy__payload": 2, "copy__alphabet": 4, "adding__length": 20, "K": "full",
     "init": ["gaussian", "orthogonal"], "gain": [0.5, 0.8, 1.25, 2.0, 3.0], "seeds": 6,
 }  # fmt: skip
-COMPUTE = load(made.ROOT / "experiments" / "truncation_bias" / "compute.py", "compute")
+COMPUTE = load_module(made.ROOT / "experiments" / "truncation_bias" / "compute.py", "compute")
 
 
 def flow(offset: float = 0.0, noise: float = 0.005, without_inputs: bool = False) -> Results:
@@ -74,7 +75,7 @@ def phase(m: float, b: float, weaker: float = 1.0, seeds: int = 6) -> Results:
         "map", task=["copy", "adding"], copy__length=LENGTHS, copy__payload=2, copy__alphabet=4, copy__input_gain=[1.0, 0.3],
         adding__length=[4, 5, 7, 9, 13, 17, 25, 33, 49], K="full", init="gaussian", gain=[0.25, 0.5, 0.8, 1.0, 1.25], seeds=seeds,
     )  # fmt: skip
-    rows = boundary.with_ratio(rows)
+    rows = analysis.with_ratio(rows)
     reach = m * rows["xi"] ** b * np.where(rows["input_gain"] < 1, weaker, 1.0)
     luck = np.random.default_rng(0).logistic(0, 1 / 6, len(rows))
     solved = np.log(rows["lag_max"].astype(float) / reach) < luck

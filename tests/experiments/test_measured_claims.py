@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from tests.support.worlds import ROOT, judged, verdicts, world
-from throughtime.core.registry import load
-from throughtime.figures.draw import Results
+from throughtime.planning.experiment_files import load_module
 from throughtime.results import tables
+from throughtime.results.load import Results
 
 YES, NO, OPEN = "supported", "not supported", "undecided"
 
@@ -50,7 +50,7 @@ def test_cost(powers, changed):
 @pytest.mark.parametrize(("y", "expected"), [(lambda x: 3 + 2 * x, 0.0), (lambda x: (x - 1) ** 2 + 1e-9, 2.0), (np.sqrt, None)])
 def test_bend_is_the_change_of_slope_over_the_mean_slope(y, expected):
     x = np.linspace(1, 9, 9)
-    value, low, high, n = load(ROOT / "experiments" / "cost" / "claims.py", "bend").bend(x, y(x))
+    value, low, high, n = load_module(ROOT / "experiments" / "cost" / "claims.py", "bend").bend(x, y(x))
     assert (n, low <= value <= high) == (9, True)
     if expected is None:
         assert -1.5 < value < -0.5  # the slope falls from 1/2 to 1/6, the mean is 1/4: -4/3 for the function itself
@@ -125,7 +125,7 @@ def test_spikes_that_throw_networks_back(free, clipped, verdict):
 
 
 def test_the_wall_of_the_one_unit_network():
-    computed = tables.conform(load(ROOT / "experiments" / "cliff" / "compute.py", "compute").compute("smoke"), "computed")
+    computed = tables.conform(load_module(ROOT / "experiments" / "cliff" / "compute.py", "compute").compute("smoke"), "computed")
     empty = vars(Results.empty())
     found = judged("cliff", Results(**{**empty, "computed": computed}))
     assert found["thrown_back"].verdict == OPEN

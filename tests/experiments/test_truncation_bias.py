@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from experiments.truncation_bias import analysis as truncation_bias
 from tests.support import made
-from throughtime.analysis import biases
-from throughtime.figures.draw import Results
+from throughtime.results.load import Results
 
 TASKS = {
     "task": ["adding", "brackets"], "adding__length": 30, "brackets__length": 30, "brackets__generate": True, "brackets__opening": 0.6,
@@ -41,7 +41,7 @@ def tables(factor: float = 1.0, noise: float = 0.0, seeds: int = 3) -> Results:
 
 
 def test_rates_beside_the_largest_exponent() -> None:
-    table = biases.rates(tables())
+    table = truncation_bias.rates(tables())
     assert len(table) == 2 * 2 * 2 * 3
     rate = table["gain"].map(RATE)
     assert table["lyapunov"].tolist() == pytest.approx(rate.tolist())
@@ -51,12 +51,12 @@ def test_rates_beside_the_largest_exponent() -> None:
 
 def test_too_few_points_have_no_rate() -> None:
     """At a twentieth of the rate adding's delta is above a half up to K = 21, or up to K = 13 where it falls fastest after training."""
-    table = biases.rates(tables(factor=0.05))
+    table = truncation_bias.rates(tables(factor=0.05))
     assert table.loc[table["task"] == "adding", "decay"].isna().all()
 
 
 def test_runs_have_the_bias_of_the_untrained_network() -> None:
-    runs = biases.learned(tables())
+    runs = truncation_bias.learned(tables())
     assert (runs.loc[runs["mode"] == "full", "delta"] == 0).all()
     short = runs[(runs["mode"] == "chunked") & (runs["K"] == 8)]
     assert short["delta"].tolist() == pytest.approx([1 / 8] * len(short))
@@ -67,6 +67,6 @@ def test_runs_have_the_bias_of_the_untrained_network() -> None:
 def test_what_was_not_measured_is_missing() -> None:
     found = tables()
     bare = made.results(found.summary)
-    assert biases.rates(bare).empty
-    runs = biases.learned(bare)
+    assert truncation_bias.rates(bare).empty
+    runs = truncation_bias.learned(bare)
     assert runs.loc[runs["mode"] != "full", "delta"].isna().all()

@@ -12,15 +12,17 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from tests.support import synthetic
-from throughtime.analysis import stats
+from throughtime.analysis import columns, stats
 from throughtime.core.errors import UserError
-from throughtime.figures import draw, panels
-from throughtime.figures.draw import Results
+from throughtime.figures import captions, draw, panels
 from throughtime.results import tables
+from throughtime.results.load import Results
 
 FIGURE = """
 from matplotlib.figure import Figure
-from throughtime.figures.draw import Results, counts, finish
+from throughtime.figures.draw import finish
+from throughtime.figures.captions import counts
+from throughtime.results.load import Results
 
 
 def figure(results: Results) -> Figure:
@@ -189,7 +191,7 @@ def test_a_part_of_the_results_keeps_its_own_curves(project):
 
 
 def test_protocol_is_read_from_the_tables(project):
-    said = draw.protocol(Results.load(project / "results", "clipping").summary)
+    said = captions.protocol(Results.load(project / "results", "clipping").summary)
     assert "chunked, full" in said
     assert "N = 32, B = 20; 1,000 updates of sgd, learning rate 0.001" in said
 
@@ -271,7 +273,7 @@ def test_names_of_close_reference_lines_do_not_overlap():
 
 
 def test_failure_bars_are_the_shares_and_say_n():
-    frame = panels.with_kind(
+    frame = columns.with_kind(
         pd.DataFrame(
             {
                 "task": ["copy"] * 6,
@@ -288,15 +290,15 @@ def test_failure_bars_are_the_shares_and_say_n():
 
 
 def test_full_depth_is_one_category_whatever_the_length():
-    frame = panels.with_depth(pd.DataFrame({"K": [5, 12, 22], "mode": ["chunked", "full", "full"]}))
+    frame = columns.with_depth(pd.DataFrame({"K": [5, 12, 22], "mode": ["chunked", "full", "full"]}))
     assert frame["depth"].tolist() == [5, math.inf, math.inf]
 
 
 def test_a_depth_beyond_the_sequence_repeats_full():
-    frame = panels.with_depth(
+    frame = columns.with_depth(
         pd.DataFrame({"K": [8, 20, 6, 30], "mode": ["chunked", "chunked", "full", "full"], "steps": [30, 30, 6, 30]})
     )
-    filled = panels.with_full(frame)
+    filled = columns.with_full(frame)
     assert filled[["depth", "steps"]].to_numpy().tolist() == [[8, 30], [20, 30], [math.inf, 6], [math.inf, 30], [8, 6], [20, 6]]
 
 
@@ -313,7 +315,7 @@ def test_series_differ_without_colour():
 
 
 def test_neighbouring_kinds_of_failure_differ_without_colour():
-    kinds = list(panels.KINDS.values())
+    kinds = list(panels.KIND_STYLES.values())
     for a, b in pairwise(kinds):
         assert abs(grey(a["color"]) - grey(b["color"])) > 0.1 or a["hatch"] != b["hatch"]
 

@@ -15,9 +15,9 @@ import pytest
 from tests.pipeline.test_progress import finish, log
 from tests.support import synthetic
 from throughtime.core import files
-from throughtime.pipeline import live_line, progress, startup
+from throughtime.pipeline import failures, live_line, progress, watchdog
 from throughtime.pipeline.live_line import CLEAR, Monitor
-from throughtime.planning.project import Plan, PlannedJob
+from throughtime.planning.plan import Plan, PlannedJob
 
 
 class Event(Enum):
@@ -52,7 +52,7 @@ def plan(monkeypatch: pytest.MonkeyPatch) -> Plan:
     monkeypatch.setattr(progress, "training_modules", lambda planned: ("throughtime.core.rng",))
     monkeypatch.setattr(live_line, "LIVE", 0.01)
     monkeypatch.setattr(live_line, "PLAIN", 0.01)
-    monkeypatch.setenv(startup.PIPELINE, f"{os.getpid()} {startup._born(os.getpid())}")
+    monkeypatch.setenv(watchdog.PIPELINE, f"{os.getpid()} {watchdog._born(os.getpid())}")
     return synthetic.toy_plan()
 
 
@@ -157,7 +157,7 @@ def test_snakemake_tells_which_job_failed_and_a_new_run_forgets_it(plan, tmp_pat
     made = started(plan, tmp_path, Stream(), logger)
     logger.error("Error in rule train", extra={"event": Event.JOB_ERROR, "log": [str(path)]})
     assert made._line().endswith("1 job failed")
-    assert progress.failures(plan, tmp_path, [job]) == [f"clipping {job.key}: out of memory"]
+    assert failures.failures(plan, tmp_path, [job]) == [f"clipping {job.key}: out of memory"]
     made.stop()
     again = started(plan, tmp_path, Stream(), logging.Logger("snakemake"))
     assert again._line().endswith("0 jobs failed")
@@ -171,7 +171,7 @@ def test_where_nothing_is_run_or_trained_there_is_no_line(plan, tmp_path, logger
     made = Monitor(plan, tmp_path, silent)
     made.start([drawing], 2, logger)
     made.stop()
-    monkeypatch.delenv(startup.PIPELINE)  # a dry run, or a job of a pipeline on another machine
+    monkeypatch.delenv(watchdog.PIPELINE)  # a dry run, or a job of a pipeline on another machine
     started(plan, tmp_path, silent, logger).stop()
     assert silent.getvalue() == ""
     assert not (tmp_path / "logs").exists()

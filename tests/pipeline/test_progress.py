@@ -8,9 +8,11 @@ import pytest
 
 from tests.support import synthetic
 from throughtime.core import files
-from throughtime.pipeline import progress, stages
+from throughtime.pipeline import failures, progress
 from throughtime.pipeline.progress import Watch
-from throughtime.planning.project import Plan, PlannedJob
+from throughtime.planning import resources
+from throughtime.planning.plan import Plan, PlannedJob
+from throughtime.results import paths
 
 RATE = 1e9
 
@@ -31,7 +33,7 @@ def finish(planned: PlannedJob, results: Path, **changes: object) -> None:
         "code": progress.job_digest(planned),
     }
     outcomes = {"solved": 5, "unsolved": 6, "diverged": 1}
-    stages.write_json({**record, **outcomes, **changes}, stages.job_folder(results, planned) / "timing.json")
+    paths.write_json({**record, **outcomes, **changes}, paths.job_folder(results, planned) / "timing.json")
 
 
 def log(planned: PlannedJob, results: Path, text: str) -> Path:
@@ -44,7 +46,7 @@ def log(planned: PlannedJob, results: Path, text: str) -> Path:
 
 def test_nothing_is_done_before_anything_ran(plan, tmp_path):
     state = progress.progress(plan, tmp_path)
-    assert (state.networks, state.done, state.failed, state.speed) == (48, 0, (), progress.SPEED)
+    assert (state.networks, state.done, state.failed, state.speed) == (48, 0, (), resources.SPEED)
     assert state.left == plan.jobs
     assert state.cost == tuple(j.cost for j in plan.jobs)
 
@@ -57,7 +59,7 @@ def test_finished_jobs_are_counted_as_they_come_and_read_once(plan, tmp_path, mo
     assert state.left == plan.jobs[1:]
     assert state.speed == pytest.approx(RATE)
     read = []
-    monkeypatch.setattr(progress, "timing", lambda results, planned: (read.append(planned), stages.timing(results, planned))[1])
+    monkeypatch.setattr(progress, "timing", lambda results, planned: (read.append(planned), paths.timing(results, planned))[1])
     finish(second, tmp_path)
     assert watch.look().done == watch.look().done == 24
     assert read == [second]
@@ -66,11 +68,11 @@ def test_finished_jobs_are_counted_as_they_come_and_read_once(plan, tmp_path, mo
 @pytest.mark.parametrize("changes", [{"code": "of another day"}, {"cost": None}])
 def test_a_job_whose_code_was_edited_since_is_not_done_until_it_is_trained_again(changes, plan, tmp_path):
     watch, (job, *_) = Watch(plan, tmp_path), plan.jobs
-    path = stages.job_folder(tmp_path, job) / "timing.json"
+    path = paths.job_folder(tmp_path, job) / "timing.json"
     if "code" in changes:
         finish(job, tmp_path, **changes)
     else:
-        stages.write_json({"networks": 12}, path)  # nor is one whose record is of another kind
+        paths.write_json({"networks": 12}, path)  # nor is one whose record is of another kind
     assert watch.look().done == 0
     finish(job, tmp_path)
     os.utime(path, ns=(1, 1))  # whatever the clock said then
@@ -94,17 +96,17 @@ def test_a_job_in_training_is_counted_by_what_its_log_says_since_the_run_began(p
 def test_a_failed_job_has_a_record_until_it_is_trained(plan, tmp_path):
     job = plan.jobs[0]
     path = log(job, tmp_path, "4 of 12 networks\nTraceback\nthroughtime: the disk is full\n8 of 12 networks\n")
-    progress.record_failure(path)
+    failures.record_failure(path)
     state = Watch(plan, tmp_path, 0).look()
     assert (state.failed, state.done, len(state.cost), len(state.left)) == ((job,), 0, 3, 4)
     assert len(progress.progress(plan, tmp_path).cost) == 4  # the next run tries again
-    assert progress.failures(plan, tmp_path, state.failed) == [f"clipping {job.key}: the disk is full"]
+    assert failures.failures(plan, tmp_path, state.failed) == [f"clipping {job.key}: the disk is full"]
     assert files.damaged(tmp_path) == []
     finish(job, tmp_path)
     state = progress.progress(plan, tmp_path)
     assert state.failed == ()
-    assert progress.failures(plan, tmp_path, state.failed) == []
-    progress.forget_failure(path)
+    assert failures.failures(plan, tmp_path, state.failed) == []
+    failures.forget_failure(path)
     assert [p.name for p in path.parent.iterdir()] == [path.name]
 
 
@@ -113,26 +115,26 @@ def test_failures_name_other_commands_too_but_no_job_of_another_plan(plan, tmp_p
     folder.mkdir(parents=True)
     for name, text in (("figure", "KeyError: 'gain'\n"), ("main-copy-T6-tanh-full6-0123456789", "gone\n")):
         (folder / f"{name}.log").write_text(text)
-        progress.record_failure(folder / f"{name}.log")
-    progress.record_failure(tmp_path / "logs" / "claims.log")
-    assert progress.failures(plan, tmp_path, ()) == [
+        failures.record_failure(folder / f"{name}.log")
+    failures.record_failure(tmp_path / "logs" / "claims.log")
+    assert failures.failures(plan, tmp_path, ()) == [
         "claims: it ended without a word: see its log",
         "clipping figure: KeyError: 'gain'",
     ]
     (folder / "figure.failed.json").write_text(json.dumps([]))  # damaged
-    assert "clipping figure: see its log" in progress.failures(plan, tmp_path, ())
+    assert "clipping figure: see its log" in failures.failures(plan, tmp_path, ())
 
 
 def test_the_expected_time_is_shared_among_workers_but_not_below_the_longest_job():
     alone = progress.expected_seconds([100 * RATE], 1, RATE)
-    assert alone == pytest.approx(100 + progress.START)
+    assert alone == pytest.approx(100 + resources.START)
     assert progress.expected_seconds([100 * RATE], 8, RATE) == alone
     assert progress.expected_seconds([100 * RATE] * 8, 2, RATE) == pytest.approx(4 * alone)
 
 
 def test_the_line_says_done_rate_time_left_outcomes_and_failures(plan, tmp_path):
     finish(plan.jobs[0], tmp_path)
-    progress.record_failure(log(plan.jobs[1], tmp_path, "gone\n"))
+    failures.record_failure(log(plan.jobs[1], tmp_path, "gone\n"))
     state = Watch(plan, tmp_path, 0).look()
     left = progress.duration(progress.expected_seconds(state.cost, 2, RATE))
     counts = "5 solved 6 unsolved 1 diverged"
@@ -148,6 +150,6 @@ def test_the_line_says_done_rate_time_left_outcomes_and_failures(plan, tmp_path)
 
 
 def test_speed_is_that_of_the_jobs_that_were_timed(plan, tmp_path):
-    assert progress.speed(tmp_path) == progress.SPEED
+    assert progress.speed(tmp_path) == resources.SPEED
     finish(plan.jobs[0], tmp_path)
     assert progress.speed(tmp_path) == pytest.approx(RATE)

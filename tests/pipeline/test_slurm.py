@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from throughtime.pipeline import slurm, startup
+from throughtime.pipeline import slurm, startup, watchdog
 
 QUEUE = """\
 11|{root}|rule_train_train
@@ -55,7 +55,7 @@ def test_a_queue_that_does_not_answer_is_no_reason_to_stop(cluster: Path, monkey
 
 def test_a_pipeline_begins_with_it_unless_another_one_of_the_project_is_at_work(cluster: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(startup, "_held", [])
-    monkeypatch.setenv(startup.PIPELINE, "")
+    monkeypatch.setenv(watchdog.PIPELINE, "")
     monkeypatch.setattr(startup, "_free", lambda _: False)  # whatever other lock there is, a process holds it
     (cluster / ".snakemake" / "throughtime").mkdir(parents=True)
     (cluster / ".snakemake" / "throughtime" / "elsewhere.lock").touch()

@@ -12,27 +12,27 @@ import pytest
 
 from throughtime.core import files
 from throughtime.core.errors import UserError
-from throughtime.pipeline import startup
+from throughtime.pipeline import startup, watchdog
 
 HOLDER = """
 import sys
 from pathlib import Path
-from throughtime.pipeline import startup
+from throughtime.pipeline import startup, watchdog
 startup.begin(Path(sys.argv[1]), Path(sys.argv[2]))
 print("held", flush=True)
 sys.stdin.read()
 """
 JOB = """
 import sys, threading
-from throughtime.pipeline import startup
-startup.end_with_pipeline()
+from throughtime.pipeline import startup, watchdog
+watchdog.end_with_pipeline()
 print("at work", flush=True)
 threading.Event().wait()
 """
 PIPELINE = f"""
 import os, subprocess, sys, threading
-from throughtime.pipeline import startup
-os.environ[startup.PIPELINE] = f"{{os.getpid()}} {{startup._born(os.getpid())}}"
+from throughtime.pipeline import startup, watchdog
+os.environ[watchdog.PIPELINE] = f"{{os.getpid()}} {{watchdog._born(os.getpid())}}"
 subprocess.Popen([sys.executable, "-c", {JOB!r}], start_new_session=True)
 threading.Event().wait()
 """
@@ -57,7 +57,7 @@ def holding(root: Path, results: Path) -> Iterator["subprocess.Popen[str]"]:
 def released(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """What a test takes is free again after it."""
     monkeypatch.setattr(startup, "_held", [])
-    monkeypatch.setenv(startup.PIPELINE, "")
+    monkeypatch.setenv(watchdog.PIPELINE, "")
     yield
     for lock in startup._held:
         lock.release()
@@ -124,13 +124,13 @@ def test_a_job_ends_with_its_killed_pipeline() -> None:
 
 
 def test_a_process_that_took_the_number_of_an_ended_pipeline_is_not_mistaken_for_it() -> None:
-    environment = {**os.environ, startup.PIPELINE: f"{os.getpid()} another time"}
+    environment = {**os.environ, watchdog.PIPELINE: f"{os.getpid()} another time"}
     done = subprocess.run([sys.executable, "-c", JOB], env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 3
 
 
 def test_a_command_typed_by_hand_is_not_watched() -> None:
-    startup.end_with_pipeline()  # the environment variable is empty here
+    watchdog.end_with_pipeline()  # the environment variable is empty here
     import threading
 
     assert "patrol" not in {t.name for t in threading.enumerate()}

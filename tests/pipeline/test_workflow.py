@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from throughtime.pipeline import live_line, progress
-from throughtime.pipeline.stages import JOB_TABLES
+from throughtime.pipeline import failures, live_line
 from throughtime.pipeline.workflow import FIGURES, FIRST, Pipeline
 from throughtime.planning.project import Project
 from throughtime.results import tables
 from throughtime.results.provenance import closure
+from throughtime.results.tables import JOB_TABLES
 
 ROOT = Path(__file__).parents[2]
 SMOKE = ("--config", "preset=smoke")
@@ -214,7 +214,7 @@ def test_a_command_that_is_killed_is_told_apart(copy: Copy, tmp_path: Path) -> N
     assert (done.returncode, done.stdout) == (1, "")
     assert log.read_text() == f"4 of 12 networks\n{killed}\n"
     assert done.stderr.endswith(log.read_text())  # bash names the process before
-    assert progress.reason(log) == killed.removeprefix("throughtime: ")
+    assert failures.reason(log) == killed.removeprefix("throughtime: ")
 
 
 def test_on_a_terminal_what_is_said_takes_the_live_lines_place(copy: Copy, tmp_path: Path) -> None:

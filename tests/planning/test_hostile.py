@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from tests.planning.test_project import CONFIG, EXPERIMENT, project
 from throughtime.core.errors import UserError
-from throughtime.planning.project import NETWORKS, Project
+from throughtime.planning.project import Project
+from throughtime.planning.sweep import NETWORKS
 
 CONTENT: dict[str, dict[str, Any]] = {
     "config.yaml": {

@@ -12,8 +12,11 @@ from pydantic import ValidationError
 
 from throughtime.cli import main
 from throughtime.core.errors import UserError
-from throughtime.planning.axes import grid
-from throughtime.planning.project import Experiment, Job, Plan, Project, expand, task_args
+from throughtime.planning.axes import Job, grid
+from throughtime.planning.plan import Plan
+from throughtime.planning.project import Experiment, Project
+from throughtime.planning.sweep import expand
+from throughtime.tasks._base import task_args
 from throughtime.tasks.copy import Copy
 
 CONFIG: dict[str, Any] = {"preset": "laptop", "presets": {"smoke": "tiny", "laptop": "small"}}

@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 
 from tests.support import synthetic
 from throughtime.core.errors import UserError
-from throughtime.planning.project import Config, Experiment, Plan, Project
+from throughtime.planning.plan import Plan
+from throughtime.planning.project import Config, Experiment, Project
 from throughtime.report import atlas
 from throughtime.report import page as report_page
 from throughtime.results import tables

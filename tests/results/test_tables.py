@@ -8,8 +8,7 @@ import pytest
 
 from throughtime.core import files
 from throughtime.core.errors import UserError
-from throughtime.planning.axes import ROW_AXES
-from throughtime.planning.project import MEASURED, Job
+from throughtime.planning.axes import MEASURED, ROW_AXES, Job
 from throughtime.results import tables
 
 

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from throughtime.planning.project import expand
+from throughtime.planning.sweep import expand
 from throughtime.probes._base import Subject
-from throughtime.training.trainer import Block, Judges
+from throughtime.training.evaluation import Judges
+from throughtime.training.trainer import Block
 
 
 def block(task: str = "copy", **axes: Any) -> Block:

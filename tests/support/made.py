@@ -9,9 +9,9 @@ import pandas as pd
 from tests.support import synthetic
 from throughtime.analysis import claims
 from throughtime.analysis.claims import Evidence
-from throughtime.figures.draw import Results
-from throughtime.planning.project import expand
+from throughtime.planning.sweep import expand
 from throughtime.results import tables
+from throughtime.results.load import Results
 
 ROOT = Path(__file__).parents[2]
 

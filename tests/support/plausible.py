@@ -13,9 +13,9 @@ import pandas as pd
 
 from tests.support import plausible_probes, synthetic
 from throughtime.core.rng import stream
-from throughtime.figures.draw import Results
-from throughtime.planning.project import Plan, PlannedJob
+from throughtime.planning.plan import Plan, PlannedJob
 from throughtime.results import tables
+from throughtime.results.load import Results
 from throughtime.tasks import Reference
 
 BEST = {"accuracy": 0.997, "mse": 0.003, "bpc": 2.1}

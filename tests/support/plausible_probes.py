@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from throughtime.core.rng import stream
-from throughtime.planning.project import Plan
+from throughtime.planning.plan import Plan
 from throughtime.results import tables
 
 Found = Iterator[tuple[str, int, float]]

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from throughtime.engine.bptt import Sizes, Tape, Weights, input_index, with_ones
+from throughtime.engine.bptt import Tape, Weights, input_index, with_ones
 from throughtime.engine.cells import cell
 from throughtime.engine.losses import Targets, weights
-from throughtime.engine.parameters import shapes, size, views
+from throughtime.engine.parameters import views
+from throughtime.engine.sizes import Sizes, shapes, size
 
 PHI: dict[str, Callable[[Tensor], Tensor]] = {"tanh": torch.tanh, "relu": torch.relu, "identity": lambda z: z}
 

@@ -15,10 +15,10 @@ import numpy as np
 import pandas as pd
 
 from throughtime.core.rng import stream
-from throughtime.pipeline.stages import JOB_TABLES
-from throughtime.planning.axes import grid
-from throughtime.planning.project import Job, Plan, PlannedJob, Skipped
+from throughtime.planning.axes import Job, grid
+from throughtime.planning.plan import Plan, PlannedJob, Skipped
 from throughtime.results import tables
+from throughtime.results.tables import JOB_TABLES
 from throughtime.tasks import Batch, Task
 
 METRICS = ("loss", "eval_loss", "eval_measure", "grad_norm", "grad_norm_max", "clipped_share")

@@ -10,8 +10,8 @@ import pandas as pd
 from tests.support import synthetic
 from throughtime.analysis import claims
 from throughtime.analysis.claims import Evidence
-from throughtime.figures.draw import Results
 from throughtime.planning.project import Project
+from throughtime.results.load import Results
 
 ROOT = Path(__file__).parents[2]
 Rule = Callable[[dict[str, Any]], dict[str, Any]]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from throughtime.core.errors import UserError
-from throughtime.planning.project import digest
+from throughtime.core.hashing import digest
 from throughtime.tasks.text import Text
 
 RNG = np.random.default_rng

@@ -8,7 +8,9 @@ import pytest
 import torch
 
 from throughtime.engine.cells import cell
-from throughtime.engine.parameters import initial, shapes, views
+from throughtime.engine.initialization import initial
+from throughtime.engine.parameters import views
+from throughtime.engine.sizes import shapes
 from throughtime.tasks import adding as adding_task
 from throughtime.tasks.brackets import Brackets
 from throughtime.tasks.copy import Copy

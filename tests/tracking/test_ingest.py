@@ -18,10 +18,10 @@ import pytest
 from tests.support import synthetic
 from throughtime.analysis import grid_points
 from throughtime.core.errors import UserError
-from throughtime.pipeline.stages import JOB_TABLES
-from throughtime.planning.project import Plan
+from throughtime.planning.plan import Plan
 from throughtime.results import tables
-from throughtime.tracking import ingest, store
+from throughtime.results.tables import JOB_TABLES
+from throughtime.tracking import ingest, store, writer
 from throughtime.tracking.records import METRICS, PARAMS, TAGS, Made, cells, networks, text, varying
 from throughtime.tracking.saved_views import TAG, unpack
 
@@ -58,11 +58,11 @@ def results(tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch) 
     return tmp_path
 
 
-def record(results: Path, plan: Plan = SMALL, preset: str = "smoke") -> ingest.Counts:
+def record(results: Path, plan: Plan = SMALL, preset: str = "smoke") -> writer.Counts:
     return ingest.ingest(results, results, plan, preset)
 
 
-def counted(counts: ingest.Counts) -> tuple[int, int, int]:
+def counted(counts: writer.Counts) -> tuple[int, int, int]:
     return counts.new, counts.skipped, counts.replaced
 
 

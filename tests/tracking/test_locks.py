@@ -14,8 +14,8 @@ import pytest
 
 from tests.support import synthetic
 from throughtime.core.errors import UserError
-from throughtime.planning.project import Plan
-from throughtime.tracking import ingest, locks, store
+from throughtime.planning.plan import Plan
+from throughtime.tracking import ingest, locks, store, writer
 from throughtime.tracking.records import Record
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # mlflow, alembic and sqlalchemy warn of each other
@@ -182,7 +182,7 @@ def test_buckets_hold_every_record_once_each_with_its_lock(tmp_path: Path) -> No
         held.append(name)
         yield True
 
-    shared, alone = (ingest.Shelf(None, a, "clipping", "1", tmp_path, {}) for a in (attempt, None))  # type: ignore[arg-type] # no client
+    shared, alone = (writer.Shelf(None, a, "clipping", "1", tmp_path, {}) for a in (attempt, None))  # type: ignore[arg-type] # no client
     buckets = {first: [r.key for r in bucket] for first, bucket in shared._buckets(records)}
     assert buckets == {"a": ["a1", "a2"], "0": ["0f"], "b": ["b0"]}
     assert held == ["clipping/a", "clipping/0", "clipping/b"]

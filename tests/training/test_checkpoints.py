@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 
 from throughtime.core import files
-from throughtime.planning.project import PlannedJob, expand
-from throughtime.probes import probe_names
+from throughtime.planning.plan import PlannedJob
+from throughtime.planning.sweep import expand
+from throughtime.probes import probe, probe_names
 from throughtime.results import tables
+from throughtime.results.tables import JOB_TABLES
 from throughtime.training.checkpoints import Arrays, Checkpoints
-from throughtime.training.train import NAMES, Tables, train
+from throughtime.training.train import Tables, train
 
 SMALL: dict[str, Any] = {"hidden": 7, "batch": 3, "updates": 7, "points": 3, "eval_size": 12}
 WILD: dict[str, Any] = {"gain": [0.7, 1e25], "clip": [0.1, "none"], "lr": [0.05, 1e20], "seeds": 2}  # many diverge
@@ -50,7 +52,7 @@ def planned(name: str) -> PlannedJob:
 
 
 def hashes(made: Tables) -> list[str]:
-    return [tables.content_hash(getattr(made, name)) for name in NAMES]
+    return [tables.content_hash(getattr(made, name)) for name in JOB_TABLES]
 
 
 def train_with_kills(job: PlannedJob, folder: Path, lives: int, late: bool) -> tuple[Tables, int]:
@@ -58,7 +60,7 @@ def train_with_kills(job: PlannedJob, folder: Path, lives: int, late: bool) -> t
     kills = 0
     while True:
         try:
-            return train(job, block=6, keeper=Dying(folder, lives, late)), kills
+            return train(job, block=6, keeper=Dying(folder, lives, late), probe=probe), kills
         except Killed:
             kills += 1
 
@@ -68,33 +70,33 @@ def test_killed_at_every_second_update_it_ends_with_the_same_bits(tmp_path: Path
     job = planned(name)
     made, kills = train_with_kills(job, tmp_path, lives=2, late=True)
     assert kills > 3 * len(job.grid) // 6  # three times or more in each of its blocks
-    assert hashes(made) == hashes(train(job, block=6))
+    assert hashes(made) == hashes(train(job, block=6, probe=probe))
 
 
 def test_killed_before_the_file_is_written_it_goes_on_from_the_one_before(tmp_path: Path) -> None:
     job = planned("copy")
     made, kills = train_with_kills(job, tmp_path, lives=3, late=False)
     assert kills > 0
-    assert hashes(made) == hashes(train(job, block=6))
+    assert hashes(made) == hashes(train(job, block=6, probe=probe))
 
 
 def kept(folder: Path, job: PlannedJob) -> list[Path]:
     """Break a training off in its second block; what it kept."""
     with pytest.raises(Killed):
-        train(job, block=6, keeper=Dying(folder, lives=9, late=True))
+        train(job, block=6, keeper=Dying(folder, lives=9, late=True), probe=probe)
     return [p for p in files.summed(folder) if p.suffix in (".npz", ".parquet")]
 
 
 @pytest.mark.parametrize("content", [b"", b"PK nonsense", None])
 def test_a_damaged_or_missing_checkpoint_is_passed_over(tmp_path: Path, content: bytes | None) -> None:
     job = planned("copy")
-    expected = hashes(train(job, block=6))
+    expected = hashes(train(job, block=6, probe=probe))
     for path in kept(tmp_path, job):
         if content is None:
             path.unlink()
         else:
             path.write_bytes(content)
-        assert hashes(train(job, block=6, keeper=Checkpoints(tmp_path, "token", 1e9))) == expected
+        assert hashes(train(job, block=6, keeper=Checkpoints(tmp_path, "token", 1e9), probe=probe)) == expected
 
 
 def test_what_was_finished_is_not_trained_again(tmp_path: Path) -> None:

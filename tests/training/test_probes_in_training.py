@@ -5,11 +5,13 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from throughtime.planning.project import PlannedJob, expand
+from throughtime.planning.plan import PlannedJob
+from throughtime.planning.sweep import expand
 from throughtime.probes import probe, probe_names
 from throughtime.results import tables
+from throughtime.training.evaluation import Judges
 from throughtime.training.train import Tables, one_thread, train
-from throughtime.training.trainer import Block, Judges
+from throughtime.training.trainer import Block
 
 TASKS: dict[str, dict[str, Any]] = {
     "copy": {"length": 4, "payload": 3, "alphabet": 2},
@@ -32,11 +34,11 @@ def ordered(frame: pd.DataFrame) -> pd.DataFrame:
 @pytest.mark.parametrize("task", TASKS)
 def test_the_hook_finds_what_the_probes_find_on_a_block(task: str) -> None:
     job = planned(task, probes=probe_names(), moments=[0, 0.5, 1])
-    found = train(job).probes
+    found = train(job, probe=probe).probes
     parts = []
     for step in (0, 3, 6):
         with one_thread():
-            made = Block(job.job, job.grid, Judges(job.job))
+            made = Block(job.job, job.grid, Judges(job.job), probe=probe)
             for number in range(1, step + 1):
                 made.update(number)
             frames = [probe(name)(made).assign(step=step, probe=name) for name in probe_names()]
@@ -50,7 +52,7 @@ def test_probes_change_no_bit_of_the_networks(task: str) -> None:
     plain, probed = planned(task), planned(task, probes=probe_names(), moments=[0, 0.2, 0.7, 1])
     assert plain.run_keys == probed.run_keys
     assert plain.key != probed.key
-    a, b = train(plain), train(probed)
+    a, b = train(plain, probe=probe), train(probed, probe=probe)
     for name in ("summary", "curves", "breakdown"):
         left, right = (getattr(t, name).drop(columns="job_key", errors="ignore") for t in (a, b))
         pd.testing.assert_frame_equal(left, right, check_exact=True)
@@ -61,15 +63,15 @@ def test_probes_change_no_bit_of_the_networks(task: str) -> None:
 @pytest.mark.parametrize("task", TASKS)
 def test_a_probed_row_has_the_same_bits_in_every_grid(task: str) -> None:
     job = planned(task, probes=probe_names())
-    whole = ordered(train(job).probes)
+    whole = ordered(train(job, probe=probe).probes)
     assert not whole.duplicated(KEY).any()
     for block in (1, 4):
-        pd.testing.assert_frame_equal(ordered(train(job, block=block).probes), whole, check_exact=True)
+        pd.testing.assert_frame_equal(ordered(train(job, block=block, probe=probe).probes), whole, check_exact=True)
 
 
 def test_a_network_that_has_diverged_is_not_measured_any_more() -> None:
     job = planned(gain=[1.0], lr=[0.01, 1e30], probes=["spectrum", "updates"], moments=[0, 0.5, 1], clip_kind="none", clip="none")
-    made = train(job)
+    made = train(job, probe=probe)
     gone = made.summary.loc[made.summary["status"] == "diverged", "run_key"]
     assert 0 < len(gone) < len(made.summary)
     last = made.probes[made.probes["probe"] == "spectrum"].groupby("run_key")["step"].max()
@@ -80,12 +82,12 @@ def test_a_network_that_has_diverged_is_not_measured_any_more() -> None:
 
 
 def test_moments_between_the_points_of_a_curve_add_no_point() -> None:
-    curves = [train(planned(probes=["updates"], points=points, moments=[0.5])).curves for points in (1, 2)]
+    curves = [train(planned(probes=["updates"], points=points, moments=[0.5]), probe=probe).curves for points in (1, 2)]
     assert [sorted(set(c["step"])) for c in curves] == [[0, 6], [0, 3, 6]]
 
 
 def test_a_network_that_is_not_trained_is_measured_once() -> None:
-    made: Tables = train(planned(updates=0, probes="spectrum"))
+    made: Tables = train(planned(updates=0, probes="spectrum"), probe=probe)
     assert set(made.probes["step"]) == {0}
     assert not made.probes.duplicated(KEY).any()
     assert not made.curves.duplicated(["run_key", "step", "metric"]).any()

@@ -10,10 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from throughtime.core.errors import UserError
-from throughtime.planning.project import PlannedJob, expand
+from throughtime.planning.plan import PlannedJob
+from throughtime.planning.resources import MOST, bytes_per_row, rows_at_once
+from throughtime.planning.sweep import expand
 from throughtime.results import tables
 from throughtime.training.outcome import EXPLODING, VANISHING
-from throughtime.training.train import MOST, block_rows, bytes_per_row, same_bits_anywhere, train
+from throughtime.training.train import same_bits_anywhere, train
 
 COPY = {
     "task": "copy",
@@ -95,11 +97,23 @@ def test_the_size_of_a_block_changes_no_bit(whole, height):
     check_rows_equal(whole["copy"], train(wild("copy"), block=height), wild("copy").run_keys)
 
 
-def test_bits_do_not_change_at_the_sizes_of_the_experiments():
-    job = planned(hidden=32, batch=20, length=20, updates=3, gain=[0.5, 1.0, 1.5], clip=[0.1, 1.0, "none"], seeds=4)
-    full = train(job)
-    part = rows_of(job, [17])
+SIZED: dict[str, dict[str, object]] = {
+    "copy": {"length": 20},
+    "adding": {"length": 20},
+    "temporal_order": {"length": 20},
+    "brackets": {"length": 20},
+    "text": {"window": 20},
+}
+
+
+@pytest.mark.parametrize("hidden", [1, 32, 64])
+@pytest.mark.parametrize("task", SIZED)
+def test_a_network_trained_alone_has_the_bits_it_has_in_a_grid(task, hidden):
+    axes = {"task": task, **SIZED[task], "hidden": hidden, "batch": 20, "updates": 2, "points": 1, "eval_size": 20, "lr": 0.1}
+    (job,) = expand("x", "s", {**axes, "gain": [0.5, 1.0, 1.5], "clip": [0.1, "none"]}, "here").jobs
+    full, part = train(job), rows_of(job, [4])
     check_rows_equal(full, train(part), part.run_keys)
+    check_rows_equal(full, train(job, block=1), job.run_keys)
 
 
 def test_no_global_random_state_is_read_or_moved():
@@ -293,10 +307,10 @@ def test_text_carries_its_state_from_batch_to_batch():
 def test_a_block_fits_the_memory_it_was_given():
     job = planned().job
     need = bytes_per_row(job)
-    assert block_rows(job, memory=3 * need) == 3
-    assert block_rows(job, memory=10**6 * need) == MOST
+    assert rows_at_once(job, memory=3 * need) == 3
+    assert rows_at_once(job, memory=10**6 * need) == MOST
     with pytest.raises(UserError, match="copy with 6 steps, batch 5 and 9 units"):
-        block_rows(job, memory=need - 1)
+        rows_at_once(job, memory=need - 1)
 
 
 def test_progress_counts_networks():

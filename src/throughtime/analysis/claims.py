@@ -11,10 +11,10 @@ from pathlib import Path
 import pandas as pd
 
 from throughtime.core.errors import UserError
-from throughtime.core.registry import load
-from throughtime.figures.draw import Results
+from throughtime.planning.experiment_files import load_module
 from throughtime.planning.project import Project
 from throughtime.results import tables
+from throughtime.results.load import Results
 
 FILE = "claims.py"  # of an experiment that claims something
 VERDICTS = ("supported", "not supported", "undecided")
@@ -99,7 +99,7 @@ def of(root: Path, experiment: str) -> list[Claim]:
     path = root / "experiments" / experiment / FILE
     if not path.exists():
         return []
-    claims: list[Claim] = load(path, "CLAIMS").CLAIMS
+    claims: list[Claim] = load_module(path, "CLAIMS").CLAIMS
     names = [c.name for c in claims]
     if twice := [name for name in names if names.count(name) > 1]:
         raise UserError(f"{path}: two claims are called {twice[0]!r}; rename one")

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 
 from throughtime.analysis.stats import wilson
-from throughtime.planning.project import digest
+from throughtime.core.hashing import digest
 from throughtime.results import tables
+from throughtime.results.tables import STATUSES
 
 ALWAYS = ("experiment", "sweep", "task", "task_args", "length")  # of a cell, also where it is the same in all
-STATUSES = ("solved", "unsolved", "diverged")
 
 
 def text(value: Any) -> str | None:

@@ -19,11 +19,12 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from throughtime.engine.bptt import Sizes, Tape, Weights, backward, forward, gradients, input_index, overlapping
+from throughtime.engine.bptt import Tape, Weights, backward, forward, gradients, input_index
 from throughtime.engine.cells import cell
 from throughtime.engine.losses import Targets, softmax
-from throughtime.engine.parameters import shapes, size, views
-from throughtime.engine.truncation import Window, strides, windows
+from throughtime.engine.parameters import views
+from throughtime.engine.sizes import Sizes, shapes, size, tape_bytes
+from throughtime.engine.truncation import Window, overlapping, strides, windows
 
 SYMBOLS = 10
 
@@ -98,7 +99,7 @@ class Program:
 
     def predicted_bytes(self) -> int:
         """Tape.bytes_per_row of all rows: with inputs and the head's temporary tensors, without what does not grow with T."""
-        return self.size.rows * Tape.bytes_per_row(self.tape.cell, self.sizes, overlap=self.overlap)
+        return self.size.rows * tape_bytes(self.tape.cell, self.sizes, overlap=self.overlap)
 
 
 def phases(program: Program) -> dict[str, Callable[[], object]]:

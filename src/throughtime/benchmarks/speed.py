@@ -14,10 +14,12 @@ import pandas as pd
 import torch
 
 from throughtime.core import files
-from throughtime.planning.project import expand
+from throughtime.planning.resources import bytes_per_row, rows_at_once
+from throughtime.planning.sweep import expand
 from throughtime.results.provenance import machine
-from throughtime.training.train import block_rows, bytes_per_row, one_thread
-from throughtime.training.trainer import Block, Judges
+from throughtime.training.evaluation import Judges
+from throughtime.training.train import one_thread
+from throughtime.training.trainer import Block
 
 SIZES = ((32, 20), (64, 32), (128, 32))  # N, B
 STEPS, ROWS, REPEATS = 100, 32, 5
@@ -46,7 +48,7 @@ def engine(hidden: int, batch: int) -> float:
     axes = {"task": "copy", "length": STEPS - 20, "hidden": hidden, "batch": batch, "updates": 10**6, "optimizer": "sgd",
             "gain": [0.6, 0.8, 1.0, 1.2], "clip": [0.1, 1.0], "seeds": 4}  # fmt: skip
     (planned,) = expand("bench", "bench", axes, "bench").jobs
-    rows = planned.grid.head(block_rows(planned.job))
+    rows = planned.grid.head(rows_at_once(planned.job))
     block = Block(planned.job, rows, Judges(planned.job))
     done = iter(range(1, 10**6))
 

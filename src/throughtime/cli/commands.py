@@ -75,7 +75,7 @@ def show(args: argparse.Namespace) -> None:
 
     from throughtime.core.rng import stream
     from throughtime.planning import yaml_reader
-    from throughtime.planning.project import message
+    from throughtime.planning.sweep import message
     from throughtime.tasks import tasks
 
     if args.task not in tasks():
@@ -148,9 +148,9 @@ def plan(args: argparse.Namespace) -> None:
 
 def _memory(jobs: Iterable[Any], workers: int) -> str:
     """What training will need: the engine's estimate for its largest block, with the libraries', times the processes."""
-    from throughtime.training.train import MEMORY, block_rows, bytes_per_row
+    from throughtime.planning.resources import MEMORY, block_bytes
 
-    need = max((min(len(j.grid), block_rows(j.job)) * bytes_per_row(j.job) for j in jobs), default=0)
+    need = max((block_bytes(job) for job in jobs), default=0)
     return (
         f"memory: at most {need / 2**20:,.0f} MiB a block (bound {MEMORY / 2**20:,.0f}; larger ones are split by rows), "
         f"about {(need + LIBRARIES) * workers / 2**30:.1f} GiB on {workers} cores"
@@ -171,7 +171,7 @@ def train(args: argparse.Namespace) -> None:
     keeper = _keeper(project, results, planned)
     made = _trained(planned, project.config.device, keeper)
     folder, seconds = stages.job_folder(results, planned), keeper.spent()
-    for name in stages.JOB_TABLES:
+    for name in tables.JOB_TABLES:
         tables.write(getattr(made, name), name, folder / f"{name}.parquet")
     status = made.summary["status"].value_counts()
     record = {
@@ -187,8 +187,8 @@ def train(args: argparse.Namespace) -> None:
 
 def _keeper(project: Any, results: Path, planned: Any) -> Any:
     """Checkpoints of a job, of use to this code and these versions alone."""
+    from throughtime.core.hashing import digest
     from throughtime.pipeline import progress
-    from throughtime.planning.project import digest
     from throughtime.results import provenance
     from throughtime.training.checkpoints import Checkpoints
 
@@ -200,7 +200,8 @@ def _keeper(project: Any, results: Path, planned: Any) -> Any:
 
 def _trained(planned: Any, device: str, keeper: Any) -> Any:
     """What training yields; where memory runs out, one line."""
-    from throughtime.training.train import block_rows, bytes_per_row
+    from throughtime.planning.resources import block_bytes
+    from throughtime.probes import probe
     from throughtime.training.train import train as run
 
     def say(done: int) -> None:
@@ -208,11 +209,11 @@ def _trained(planned: Any, device: str, keeper: Any) -> Any:
 
     try:
         say(sum(len(block["summary"]) for block in keeper.finished()))
-        return run(planned, device, progress=say, keeper=keeper)
+        return run(planned, device, progress=say, keeper=keeper, probe=probe)
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and "memory" not in str(error):  # torch: "not enough memory", "out of memory"
             raise
-        need = min(len(planned.grid), block_rows(planned.job)) * bytes_per_row(planned.job) + LIBRARIES
+        need = block_bytes(planned) + LIBRARIES
         raise UserError(
             f"{planned.experiment} {planned.key}: out of memory; a process needs about {need / 2**20:,.0f} MiB: use fewer at once "
             "(--cores), or a machine with more, and run again"
@@ -249,10 +250,11 @@ def references(args: argparse.Namespace) -> None:
 def compute(args: argparse.Namespace) -> None:
     """Compute what an experiment needs beside trained networks; experiments without a compute.py have nothing to do."""
     from throughtime.pipeline import stages as module
+    from throughtime.results.paths import COMPUTE
 
     project = _project(args)
     for name in _chosen(project, args.experiments):
-        if (project.root / "experiments" / name / module.COMPUTE).exists():
+        if (project.root / "experiments" / name / COMPUTE).exists():
             rows = module.compute(project.root, _results(project), name, project.config.preset)
             print(f"{name}: {rows:,} rows computed")
 
@@ -375,7 +377,7 @@ def verify(args: argparse.Namespace) -> None:
 
 def status(args: argparse.Namespace) -> None:
     """What was trained, what failed, and where the results lie."""
-    from throughtime.pipeline import live_line, progress
+    from throughtime.pipeline import failures, live_line, progress
 
     project = _project(args)
     whole, results = project.plan(), _results(project)
@@ -387,7 +389,7 @@ def status(args: argparse.Namespace) -> None:
     rows["all"] = [sum(counts) for counts in zip(*rows.values(), strict=True)] or [0] * len(heads)
     for name, counts in rows.items():
         print(f"{name:16}" + "".join(f"{n:>10,}" for n in counts))
-    failed = progress.failures(whole, results, [job for state in states.values() for job in state.failed])
+    failed = failures.failures(whole, results, [job for state in states.values() for job in state.failed])
     print("\n" * bool(failed) + "\n".join(f"failed: {text}" for text in failed), end="\n" * bool(failed))
     shown = project.config.results
     print(f"\nfigures  {shown}/figures/\ntables   {shown}/EXPERIMENT/*.parquet\nreport   {shown}/report.html")

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from throughtime.cli import commands
 from throughtime.core.errors import UserError
-from throughtime.pipeline import startup
+from throughtime.pipeline import watchdog
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
@@ -80,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     gc.set_threshold(10_000, 50, 50)  # imports make many objects and no garbage: to look for it took a sixth of their time
     try:
         chosen = parser().parse_args(arguments)
-        startup.end_with_pipeline()
+        watchdog.end_with_pipeline()
         chosen.run(chosen)
     except UserError as error:
         print(f"throughtime: {error}", file=sys.stderr)

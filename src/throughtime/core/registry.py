@@ -3,11 +3,10 @@
 import importlib
 import importlib.util
 import pkgutil
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from types import ModuleType
 from typing import TypeVar
-
-from throughtime.core.errors import UserError
 
 T = TypeVar("T")
 
@@ -20,6 +19,24 @@ def outside(path: str) -> bool:
     """
     parts = PurePosixPath(path).parts
     return path.startswith(("/", "~")) or ".." in parts or "\0" in path
+
+
+def names(folder: Sequence[str]) -> list[str]:
+    """The names of the files in a package's folder, sorted, without those that start with an underscore. Nothing is imported.
+
+    Args:
+        folder: the package's ``__path__``.
+    """
+    return sorted(m.name for m in pkgutil.iter_modules(folder) if not m.name.startswith("_"))
+
+
+def probe_names() -> list[str]:
+    """The names of all probes, sorted: planning asks for them, and stands below the room of the probes.
+
+    >>> probe_names()
+    ['context', 'gradient_by_lag', 'jacobian', 'spectrum', 'truncation_bias', 'updates']
+    """
+    return names([str(Path(__file__).parents[1] / "probes")])
 
 
 def scan(package: ModuleType, base: type[T]) -> dict[str, type[T]]:
@@ -37,19 +54,3 @@ def scan(package: ModuleType, base: type[T]) -> dict[str, type[T]]:
             if own and issubclass(item, base) and not item.__name__.startswith("_") and "name" in vars(item):
                 found[item.name] = item
     return dict(sorted(found.items()))
-
-
-def load(path: Path, *names: str) -> ModuleType:
-    """The module of an experiment's file, imported by its path.
-
-    Raises:
-        UserError: no such file, or it lacks one of ``names``.
-    """
-    spec = importlib.util.spec_from_file_location(f"throughtime_{path.stem}_{path.parent.name}", path)
-    if spec is None or spec.loader is None or not path.exists():
-        raise UserError(f"{path}: no such file; add it, with {' and '.join(names)}")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    if missing := [name for name in names if not hasattr(module, name)]:
-        raise UserError(f"{path}: it has no {missing[0]!r}; add it")
-    return module

@@ -9,32 +9,17 @@ and its dL/dz_t are summed first. So a mode is a list of windows, and nothing el
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import pairwise
 
 import torch
 from torch import Tensor
 
 from throughtime.engine.cells._base import Cell
 from throughtime.engine.losses import LOSSES, Targets
-from throughtime.engine.truncation import Window
+from throughtime.engine.sizes import Sizes
+from throughtime.engine.truncation import Window, overlapping
 
 Weights = dict[str, Tensor]
 RING = 4  # steps whose dL/dz are kept before they are summed over symbols: a call of index_add_ costs as much as 300 of its rows
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """What fixes the shapes of a program, and of its memory."""
-
-    rows: int
-    steps: int
-    batch: int
-    inputs: int
-    hidden: int
-    outputs: int
-    scored: int
-    tokens: bool
 
 
 class Tape:
@@ -70,15 +55,6 @@ class Tape:
         self.h_back = tuple(h.transpose(1, 2) for h in self.h)
         self.ds_h = self.ds[..., :n]
         self.resets: frozenset[int] = frozenset()
-
-    @staticmethod
-    def bytes_per_row(cell: Cell, sizes: Sizes, itemsize: int = 4, *, overlap: bool = True) -> int:
-        """Memory of one row, in bytes: what is kept for backward, the readout and the inputs. Linear in T."""
-        blocks = cell.states + (0 if cell.in_place else cell.gates) + (cell.gates if overlap else 0)
-        kept = sizes.steps * blocks * sizes.hidden
-        scored = sizes.scored * (4 * sizes.outputs + sizes.hidden)  # y, its softmax, its gradient, the targets
-        inputs = sizes.steps * (2 if sizes.tokens else sizes.inputs + 1) * 2
-        return itemsize * sizes.batch * (kept + scored + inputs)
 
 
 def input_index(tokens: Tensor, inputs: int) -> Tensor:
@@ -159,11 +135,6 @@ def backward(tape: Tape, weights: Weights, x: Tensor, dy: Tensor, windows: Seque
             g.add(t, sums[t])
         g.add_inputs(visited[0].start, sums[visited[0].start :])
     return g.finish()
-
-
-def overlapping(windows: Sequence[Window]) -> bool:
-    """Whether any step is in two windows."""
-    return any(a.stop > b.start for a, b in pairwise(windows))
 
 
 class _Gradients:

@@ -11,7 +11,9 @@ injected, so that every loss is injected exactly once.
 A depth of K steps counts the loss's own step: it reaches the inputs at lags 0..K-1.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 MODES = ("full", "chunked", "sliding", "buffered")
 
@@ -75,3 +77,8 @@ def reach(steps: int, k1: int, k2: int, scored: int, offset: int) -> int:
     """
     first = steps - scored
     return max(w.stop - 1 - w.start for w in windows(steps, k1, k2, offset) if w.stop > first)
+
+
+def overlapping(windows: Sequence[Window]) -> bool:
+    """Whether any step is in two windows."""
+    return any(a.stop > b.start for a, b in pairwise(windows))

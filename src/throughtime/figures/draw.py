@@ -1,11 +1,8 @@
 """From collected tables to figures on disk: one style, deterministic files, no torch."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
 from types import ModuleType
-from typing import Literal
 
 import matplotlib as mpl
 import pandas as pd
@@ -14,11 +11,13 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from throughtime.analysis import grid_points
-from throughtime.core import files, registry
+from throughtime.core import files
 from throughtime.core.errors import UserError
+from throughtime.figures.captions import counts
+from throughtime.planning import experiment_files
 from throughtime.planning.project import Experiment
 from throughtime.planning.project import load as load_yaml
-from throughtime.results import tables
+from throughtime.results.load import Results
 
 STYLE = {
     **sns.axes_style("ticks"),
@@ -36,131 +35,10 @@ STYLE = {
     "svg.hashsalt": "throughtime",
 }
 UNDATED = {"png": {"Software": None}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
-READ = ("summary", "curves", "breakdown", "references", "probes", "computed")  # of an experiment
 MARKS = ("<!-- caption -->", "<!-- /caption -->")
 
 
-@dataclass(frozen=True, eq=False)
-class Results:
-    """What a figure is drawn from and claims are decided on: the tables of an experiment and of those it reads, one below the other.
-
-    Attributes:
-        summary, curves, breakdown, references: as tables.py says.
-        title, question: from the experiment's YAML.
-        probes: what was measured on the networks; ``probe`` gives it beside the summary's columns.
-        computed: what the experiments' compute.py computed.
-    """
-
-    summary: pd.DataFrame
-    curves: pd.DataFrame
-    breakdown: pd.DataFrame
-    references: pd.DataFrame
-    title: str = ""
-    question: str = ""
-    probes: pd.DataFrame = field(default_factory=lambda: tables.empty("probes"))
-    computed: pd.DataFrame = field(default_factory=lambda: tables.empty("computed"))
-
-    @classmethod
-    def load(cls, results_dir: Path, experiment: str, reads: Sequence[str] = (), title: str = "", question: str = "") -> "Results":
-        """Read results_dir/EXPERIMENT/*.parquet; a table that is not there yet is empty, so that a partly failed sweep can be looked at.
-
-        Raises:
-            UserError: there is no summary and nothing computed of any of the experiments, or a table is damaged.
-        """
-        names = [experiment, *reads]
-        if not any((results_dir / name / f"{table}.parquet").exists() for name in names for table in ("summary", "computed")):
-            raise UserError(f"{results_dir}: no summary.parquet of {' or '.join(names)}; run `snakemake {experiment}` first")
-        read = {table: _read_all(table, [results_dir / name / f"{table}.parquet" for name in names]) for table in READ}
-        return cls(**read, title=title, question=question)
-
-    def of(self, **values: object) -> "Results":
-        """The networks whose summary has these values (a list: any of them), with their curves, breakdown, probes and references.
-
-        What was computed outside of training stays whole.
-
-        >>> Results.empty().of(task="copy", mode=["full", "chunked"]).summary.shape[0]
-        0
-        """
-        keep = pd.Series(data=True, index=self.summary.index)
-        for column, value in values.items():
-            keep &= self.summary[column].isin(value if isinstance(value, list) else [value])
-        summary = self.summary[keep]
-        keys = ["experiment", "task", "task_args"]
-        references = self.references.merge(summary[keys].drop_duplicates(), on=keys)
-        own = {t: getattr(self, t)[getattr(self, t)["run_key"].isin(summary["run_key"])] for t in ("curves", "breakdown", "probes")}
-        return replace(self, summary=summary, references=references, **own)
-
-    @property
-    def bins(self) -> pd.DataFrame:
-        """The breakdown beside the summary's columns: a row a network, data set and bin."""
-        return self.breakdown.drop(columns="measure").merge(self.summary, on="run_key")
-
-    def probe(self, name: str, quantity: str, step: Literal["first", "last"] | None = None) -> pd.DataFrame:
-        """One quantity that a probe measured, beside the summary's columns: a row a network, step and index.
-
-        Args:
-            name: of the probe.
-            quantity: see the probe's module.
-            step: keep the first or the last moment at which the sweep was probed (with ``moments`` 0 and 1: before and after training).
-                A network that diverged has no last; None: all moments.
-
-        >>> Results.empty().probe("spectrum", "spectral_radius", "last").shape[0]
-        0
-        """
-        chosen = self.probes[(self.probes["probe"] == name) & (self.probes["quantity"] == quantity)]
-        if step:
-            sweep = ["experiment", "sweep", "updates"]
-            steps = self.probes[["run_key", "step"]].drop_duplicates().merge(self.summary[["run_key", *sweep]], on="run_key")
-            # Of the sweep, not of the network, whose own last step may be its divergence.
-            moment = steps.groupby(sweep)["step"].transform("min" if step == "first" else "max")
-            at = steps.loc[steps["step"] == moment, ["run_key", "step"]]
-            chosen = chosen.merge(at, on=["run_key", "step"])
-        return chosen.merge(self.summary, on="run_key")
-
-    @classmethod
-    def empty(cls) -> "Results":
-        """Without any network."""
-        summary, curves, breakdown, references = (tables.empty(table) for table in READ[:4])
-        return cls(summary, curves, breakdown, references)
-
-
-def _read_all(table: str, paths: list[Path]) -> pd.DataFrame:
-    frames = [tables.read(table, path) for path in paths if path.exists()]
-    return pd.concat(frames, ignore_index=True) if frames else tables.empty(table)
-
-
 # What every figure and caption says ------------------------------------------------------------------------------------------
-
-
-def _range(values: pd.Series) -> str:
-    low, high = (int(values.min()), int(values.max())) if len(values) else (0, 0)
-    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
-
-
-def counts(summary: pd.DataFrame) -> str:
-    """How many networks, how many of them diverged, and seeds a cell: on every figure.
-
-    >>> counts(Results.empty().summary)[:35]
-    'n = 0 networks, of which n_diverged'
-    """
-    diverged = int((summary["status"] == "diverged").sum())
-    seeds = _range(summary.groupby(list(tables.CELL), dropna=False)["seed"].nunique()) if len(summary) else "0"
-    few = "seed" if seeds == "1" else "seeds"
-    return f"n = {len(summary):,} networks, of which n_diverged = {diverged:,} (×; counted as failures); {seeds} {few} a grid cell"
-
-
-def protocol(summary: pd.DataFrame) -> str:
-    """Modes, sizes and budget of the networks, for captions; from the tables, so that it cannot drift from them."""
-
-    def several(column: str) -> str:
-        return ", ".join(sorted({str(v) for v in summary[column]})) or "none"
-
-    rates = ", ".join(f"{v:g}" for v in sorted(set(summary["lr"])))
-    return (
-        f"Truncation mode: {several('mode')} (state at a border: {several('border')}). "
-        f"Cell {several('cell')}, N = {_range(summary['hidden'])}, "
-        f"B = {_range(summary['batch'])}; {_range(summary['updates'])} updates of {several('optimizer')}, learning rate {rates or 'none'}."
-    )
 
 
 def finish(fig: Figure, results: Results) -> Figure:
@@ -217,7 +95,7 @@ def load_figure(path: Path) -> ModuleType:
     Raises:
         UserError: no such file, or it lacks ``figure(results)`` or ``caption(results)``.
     """
-    return registry.load(path, "figure", "caption")
+    return experiment_files.load_module(path, "figure", "caption")
 
 
 def save(fig: Figure, stem: Path) -> list[Path]:

@@ -5,7 +5,7 @@ carry their numbers.
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
-TASKS = ("copy", "adding", "temporal_order", "brackets", "text")  # the order of panels; another task follows
 UNITS = {"accuracy": "accuracy", "mse": "mean squared error", "bpc": "bits per character", "loss": "loss, nats"}
 LAG = "lag of the dependency, steps"
 BEYOND = 1.3  # how far past the tested lags an open bound is drawn
@@ -31,7 +30,7 @@ SERIES: tuple[dict[str, Any], ...] = (
     {"color": "#56B4E9", "linestyle": (0, (1, 1)), "marker": "P"},
     {"color": "#D55E00", "linestyle": (0, (8, 2)), "marker": "X"},
 )
-KINDS: dict[str, dict[str, str]] = {
+KIND_STYLES: dict[str, dict[str, str]] = {  # of columns.KINDS
     "solved": {"color": "#F2F2F2", "hatch": ""},
     "other": {"color": "#BBBBBB", "hatch": ""},
     "truncated": {"color": "#F0E442", "hatch": "...."},
@@ -39,12 +38,6 @@ KINDS: dict[str, dict[str, str]] = {
     "exploding (clipped)": {"color": "#D55E00", "hatch": "////"},
     "exploding (diverged)": {"color": "#222222", "hatch": ""},
 }
-
-
-def task_order(names: Iterable[Any]) -> list[str]:
-    """The distinct names in the order of panels."""
-    present = {str(n) for n in names}
-    return [t for t in TASKS if t in present] + sorted(present - set(TASKS))
 
 
 def pretty(name: Any) -> str:
@@ -63,30 +56,6 @@ def number(value: Any, infinite: str = "none") -> str:
     ('0.577', '20', 'full')
     """
     return infinite if math.isinf(float(value)) else f"{float(value):.3g}"
-
-
-def with_depth(summary: pd.DataFrame) -> pd.DataFrame:
-    """The summary with a column ``depth``: K, or infinity in mode full (whose K is T, another number for every length)."""
-    return summary.assign(depth=summary["K"].astype(float).where(summary["mode"] != "full", math.inf))
-
-
-def with_full(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows (with ``depth``) and, under every K, also the networks at full depth whose sequences are shorter than K.
-
-    Such a K is not run, because it is the same as full; without these a short lag would be missing in a curve over K.
-    """
-    full = rows[np.isinf(rows["depth"])]
-    finite = sorted(rows.loc[np.isfinite(rows["depth"]), "depth"].unique())
-    return pd.concat([rows, *(full[full["steps"] < K].assign(depth=K) for K in finite)], ignore_index=True)
-
-
-def with_kind(summary: pd.DataFrame) -> pd.DataFrame:
-    """The summary with a column ``kind``, one of KINDS: how the run ended, or why it failed."""
-    kind = summary["failure"].where(summary["failure"].isin(KINDS), "other").mask(summary["status"] == "solved", "solved")
-    kind = kind.mask(summary["failure"].str.startswith("exploding"), "exploding (clipped)").mask(
-        summary["status"] == "solved", "solved"
-    )
-    return summary.assign(kind=kind.mask(summary["status"] == "diverged", "exploding (diverged)"))
 
 
 def note(ax: Axes, text: str) -> None:
@@ -249,7 +218,7 @@ def reference_lines(ax: Axes, lines: pd.DataFrame, gap: float = 0.035) -> None:
 
 
 def failure_bars(ax: Axes, table: pd.DataFrame, label: Callable[[Any], str], by: str) -> None:
-    """A horizontal bar a value of ``by`` (in the table's order, from above): the shares of KINDS, hatched; n at the right end.
+    """A horizontal bar a value of ``by`` (in the table's order, from above): the shares of columns.KINDS, hatched; n at the right end.
 
     Args:
         ax: where.
@@ -261,7 +230,7 @@ def failure_bars(ax: Axes, table: pd.DataFrame, label: Callable[[Any], str], by:
     for place, value in enumerate(values):
         rows = table[table[by] == value].set_index("kind")
         left = 0.0
-        for kind, style in KINDS.items():
+        for kind, style in KIND_STYLES.items():
             share = float(rows["share"].get(kind, 0.0))
             ax.barh(
                 place, share, left=left, height=0.75, color=style["color"], hatch=style["hatch"], edgecolor="0.25", linewidth=0.5
@@ -275,7 +244,7 @@ def failure_bars(ax: Axes, table: pd.DataFrame, label: Callable[[Any], str], by:
 
 def kind_handles() -> list[Patch]:
     """What a legend of failure bars shows."""
-    return [Patch(facecolor=s["color"], hatch=s["hatch"], edgecolor="0.25", linewidth=0.5, label=k) for k, s in KINDS.items()]
+    return [Patch(facecolor=s["color"], hatch=s["hatch"], edgecolor="0.25", linewidth=0.5, label=k) for k, s in KIND_STYLES.items()]
 
 
 def colorbar(fig: Figure, axes: Any, text: str, limits: tuple[float, float] = (0, 1), **where: Any) -> None:

@@ -18,9 +18,10 @@ from typing import Any, TextIO
 
 from throughtime.core import files
 from throughtime.core.errors import UserError
-from throughtime.pipeline import startup
-from throughtime.pipeline.progress import Watch, forget_failure, line, progress, record_failure
-from throughtime.planning.project import Plan
+from throughtime.pipeline import watchdog
+from throughtime.pipeline.failures import forget_failure, record_failure
+from throughtime.pipeline.progress import Watch, line, progress
+from throughtime.planning.plan import Plan
 
 LIVE, PLAIN = 1.0, 30.0  # seconds between two lines, on a terminal and elsewhere
 SHARE = 0.05  # of the time is spent looking, at most: a shared file system may be slow
@@ -33,7 +34,7 @@ class Run:
     """What is written down about a run of a pipeline.
 
     Attributes:
-        process: of the pipeline, and when it began (see startup.PIPELINE).
+        process: of the pipeline, and when it began (see watchdog.PIPELINE).
         machine: where it is.
         began: seconds on the machine's clock that nobody can set (time.monotonic).
         before: networks that were done then.
@@ -51,7 +52,7 @@ class Run:
     @property
     def here(self) -> bool:
         """Whether it is at work, on this machine."""
-        return self.machine == platform.node() and startup.at_work(self.process)
+        return self.machine == platform.node() and watchdog.at_work(self.process)
 
 
 def note(results: Path) -> Path:
@@ -111,7 +112,7 @@ class Monitor:
             workers: processes that train.
             logger: Snakemake's: failed jobs are heard of there, and the line makes way for what it says.
         """
-        if not os.environ.get(startup.PIPELINE, "").startswith(f"{os.getpid()} "):  # nothing is run, or by another process
+        if not os.environ.get(watchdog.PIPELINE, "").startswith(f"{os.getpid()} "):  # nothing is run, or by another process
             return
         wanted = list(jobs)
         for log in (Path(log) for job in wanted for log in job.log):
@@ -124,7 +125,7 @@ class Monitor:
     def _begin(self, experiments: tuple[str, ...], workers: int, logger: logging.Logger) -> None:
         part = self.plan.of(*experiments)
         before = progress(part, self.results).done
-        self.run = Run(os.environ[startup.PIPELINE], platform.node(), time.monotonic(), before, experiments, workers)
+        self.run = Run(os.environ[watchdog.PIPELINE], platform.node(), time.monotonic(), before, experiments, workers)
         files.write(note(self.results), (json.dumps(asdict(self.run)) + "\n").encode())
         self._watch = Watch(part, self.results, note(self.results).stat().st_mtime_ns)
         for handler in logger.handlers:

@@ -1,27 +1,20 @@
 """How far a pipeline is, and how long the rest will take: read from the results folder, at each look only what has changed."""
 
-import json
-import re
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
 
-from throughtime.core import files
-from throughtime.core.errors import UserError
-from throughtime.pipeline.stages import job_folder, recorded, timing, training_modules
-from throughtime.planning.project import Plan, PlannedJob
+from throughtime.pipeline.failures import ENDING, WITHIN, tail
+from throughtime.pipeline.stages import training_modules
+from throughtime.planning.plan import Plan, PlannedJob
+from throughtime.planning.resources import SPEED, START
+from throughtime.results.paths import job_folder, recorded, timing
 from throughtime.results.provenance import code_digest
+from throughtime.results.tables import STATUSES
 
-SPEED = 1.2e10  # Job.cost a second on one core, measured with `make bench` (N = 32, B = 20); used until a job has been timed
-START = 4.0  # seconds a process needs before and after it trains: imports, reading the plan, tables
-STATUSES = ("solved", "unsolved", "diverged")
 KEYS = {"networks", "code", "cost", "seconds", *STATUSES}  # of a job's timing
-WITHIN = re.compile(rb"^(\d+) of \d+ networks$", re.MULTILINE)  # what a job in training says in its log
-TAIL = 2000  # bytes of a log that are looked at
-ENDING = ".failed.json"  # of the record of a failed job, beside its log
 
 
 @dataclass(frozen=True)
@@ -194,62 +187,3 @@ def duration(seconds: float) -> str:
 
 
 # Failures --------------------------------------------------------------------------------------------------------------------
-
-
-def tail(log: Path) -> bytes:
-    """The last bytes of a log; nothing where there is none."""
-    try:
-        with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - TAIL))
-            return file.read()
-    except OSError:
-        return b""
-
-
-def reason(log: Path) -> str:
-    """Why a command failed, in one line: its own words, or the last ones in its log.
-
-    >>> reason(Path("nowhere.log"))
-    'it ended without a word: see its log'
-    """
-    lines = [text for text in tail(log).decode(errors="replace").splitlines() if text.strip() and not WITHIN.match(text.encode())]
-    own = [text.removeprefix("throughtime: ") for text in lines if text.startswith("throughtime: ")]
-    return (own or lines or ["it ended without a word: see its log"])[-1].strip()
-
-
-def record_failure(log: Path) -> None:
-    """Write down that the command of this log failed, and why: LOG.failed.json beside it."""
-    content: dict[str, Any] = {"reason": reason(log), "log": log.name}
-    files.write(log.with_name(log.stem + ENDING), (json.dumps(content) + "\n").encode())
-
-
-def forget_failure(log: Path) -> None:
-    """Delete that record: the command is run again."""
-    record = log.with_name(log.stem + ENDING)
-    for path in (record, files.sum_path(record)):
-        path.unlink(missing_ok=True)
-
-
-def failures(plan: Plan, results: Path, failed: Iterable[PlannedJob]) -> list[str]:
-    """A line a failed job and a failed command of another kind: which, and why.
-
-    Args:
-        plan: the whole one; what it does not hold any more is passed over.
-        results: the folder of results.
-        failed: its failed jobs, as a look found them.
-    """
-    jobs, still = {(p.experiment, p.key) for p in plan.jobs}, {(p.experiment, p.key) for p in failed}
-    said = []
-    for path in sorted((results / "logs").rglob(f"[!.]*{ENDING}")):
-        name = path.name.removesuffix(ENDING)
-        place = (path.parent.name, name)
-        if place in still or (place not in jobs and "-" not in name):
-            said.append(f"{'' if path.parent.name == 'logs' else path.parent.name + ' '}{name}: {_why(path)}")
-    return said
-
-
-def _why(path: Path) -> str:
-    try:
-        return str(json.loads(files.read(path))["reason"])
-    except (OSError, ValueError, KeyError, TypeError, UserError):
-        return "see its log"

@@ -1,26 +1,19 @@
 """Where results lie, and how the tables of jobs become the tables of an experiment."""
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from throughtime.core import files
 from throughtime.core.errors import UserError
-from throughtime.core.registry import load
-from throughtime.planning.project import Plan, PlannedJob, task_args
+from throughtime.planning.experiment_files import load_module
+from throughtime.planning.plan import Plan, PlannedJob
 from throughtime.results import tables
+from throughtime.results.paths import COMPUTE, job_folder, timing, write_json
+from throughtime.results.tables import JOB_TABLES
 from throughtime.tasks import tasks
-
-JOB_TABLES = ("summary", "curves", "breakdown", "probes")
-COMPUTE = "compute.py"  # of an experiment that computes something outside of training
-
-
-def job_folder(results: Path, planned: PlannedJob) -> Path:
-    """The folder of a job's tables."""
-    return results / planned.experiment / "jobs" / planned.key
+from throughtime.tasks._base import task_args
 
 
 @dataclass(frozen=True)
@@ -87,7 +80,7 @@ def compute(root: Path, results: Path, experiment: str, preset: str) -> int:
         UserError: no such file, no ``compute(preset)`` in it, or it returns another table.
     """
     path = root / "experiments" / experiment / COMPUTE
-    frame = load(path, "compute").compute(preset)
+    frame = load_module(path, "compute").compute(preset)
     try:
         frame = tables.conform(frame, "computed")
     except (ValueError, TypeError, AttributeError) as error:
@@ -121,24 +114,6 @@ def manifest(plan: Plan, results: Path, experiment: str, config: dict[str, Any],
     path = results / experiment / "manifest.json"
     write_json(content, path)
     return path
-
-
-def timing(results: Path, planned: PlannedJob) -> dict[str, Any] | None:
-    """What a finished job recorded beside its tables (seconds, networks by status, cost, code); None where it has not finished."""
-    return recorded(job_folder(results, planned) / "timing.json")
-
-
-def recorded(path: Path) -> dict[str, Any] | None:
-    """The content of a job's timing.json; None where it is missing or damaged."""
-    try:
-        return dict(json.loads(files.read(path)))
-    except (OSError, ValueError, UserError):
-        return None
-
-
-def write_json(content: Any, path: Path) -> None:
-    """Write JSON whole or not at all, indented, keys in the order given."""
-    files.write(path, (json.dumps(content, indent=1, default=str) + "\n").encode())
 
 
 def training_modules(planned: PlannedJob) -> tuple[str, ...]:

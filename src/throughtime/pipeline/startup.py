@@ -8,8 +8,6 @@ that a kill leaves behind; they are removed where no pipeline of this project is
 
 import os
 import shutil
-import sys
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,17 +17,16 @@ from filelock import FileLock, Timeout
 from throughtime.core import files
 from throughtime.core.errors import UserError
 from throughtime.pipeline import slurm
+from throughtime.pipeline.watchdog import PIPELINE, _born
 
 if TYPE_CHECKING:
     from throughtime.pipeline.workflow import Pipeline
 
-PIPELINE = "THROUGHTIME_PIPELINE"  # environment variable: the process whose end ends its children, and when that began
 WITHOUT_JOBS = (
     "dryrun", "touch", "lint", "list_target_rules", "list_rules", "print_compilation", "containerize", "generate_unit_tests", "dag",
     "rulegraph", "filegraph", "d3dag", "unlock", "cleanup_metadata", "cleanup_shadow", "summary", "detailed_summary", "archive",
     "delete_all_output", "delete_temp_output", "list_changes", "list_input_changes", "list_params_changes", "list_untracked", "report",
 )  # fmt: skip
-PATROL = 0.5  # seconds between two looks at whether the pipeline is alive
 
 _held: list[FileLock] = []  # for as long as the process lives
 
@@ -124,47 +121,3 @@ def _free(path: Path) -> bool:
 
 
 # Orphans ---------------------------------------------------------------------------------------------------------------------
-
-
-def _born(process: int) -> str:
-    """When a process began, so that a later one of the same number is not taken for it; empty where it has ended.
-
-    On Linux in ticks since the machine started, which no change of the clock moves.
-    """
-    try:
-        state, *fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-        return "" if state == "Z" else fields[18]
-    except OSError:
-        return "" if Path("/proc/self/stat").exists() else _born_elsewhere(process)
-
-
-def _born_elsewhere(process: int) -> str:
-    import psutil
-
-    try:
-        return f"{psutil.Process(process).create_time():.2f}"
-    except psutil.NoSuchProcess:
-        return ""
-
-
-def end_with_pipeline() -> None:
-    """A job ends when the pipeline that started it has ended: a kill leaves nothing at work behind.
-
-    Without the environment variable PIPELINE, as for a command typed by hand or a job on another machine, nothing is watched.
-    """
-    process, _, born = os.environ.get(PIPELINE, "").partition(" ")
-    if process.isdigit():
-        threading.Thread(target=_patrol, args=(int(process), born), daemon=True, name="patrol").start()
-
-
-def at_work(process: str) -> bool:
-    """Whether a process of this machine, written as in PIPELINE, has not ended."""
-    number, _, born = process.partition(" ")
-    return number.isdigit() and born != "" and _born(int(number)) == born
-
-
-def _patrol(process: int, born: str) -> None:
-    while _born(process) == born:
-        threading.Event().wait(PATROL)
-    print("throughtime: the pipeline that started this job has ended; so does the job", file=sys.stderr, flush=True)
-    os._exit(3)

@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from throughtime.core.errors import UserError
+from throughtime.core.hashing import digest
 from throughtime.pipeline.progress import job_digest
-from throughtime.pipeline.stages import COMPUTE, JOB_TABLES, job_folder
 from throughtime.planning import resources
-from throughtime.planning.project import Experiment, Plan, PlannedJob, Project, digest
+from throughtime.planning.plan import Plan, PlannedJob
+from throughtime.planning.project import Experiment, Project
+from throughtime.results.paths import COMPUTE, job_folder
 from throughtime.results.provenance import PACKAGE, code_digest
+from throughtime.results.tables import JOB_TABLES
 from throughtime.tasks import tasks
 
 BESIDE = ("pdf", "svg", "csv")  # picture and caption

@@ -6,10 +6,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from throughtime.core.registry import probe_names
 from throughtime.engine.cells import cell_names
-from throughtime.planning.axes import Row
-from throughtime.planning.project import MEASURED, Config, Experiment, Job
-from throughtime.probes import probe_names
+from throughtime.planning.axes import MEASURED, Job, Row
+from throughtime.planning.project import Config, Experiment
 from throughtime.tasks import tasks
 
 

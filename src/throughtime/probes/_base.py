@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from throughtime.engine.bptt import Tape, forward
+from throughtime.engine.cells._base import Cell
 from throughtime.engine.losses import Targets
 from throughtime.engine.parameters import views
+from throughtime.engine.sizes import Shapes, Sizes
+from throughtime.planning.axes import Job
 from throughtime.probes import COLUMNS
-
-if TYPE_CHECKING:
-    from throughtime.training.trainer import Block
+from throughtime.tasks import Batch
 
 QUANTILES = {"q05": 0.05, "q25": 0.25, "q50": 0.5, "q75": 0.75, "q95": 0.95}
 
@@ -55,6 +56,69 @@ def quantiles(values: Floats) -> dict[str, Floats]:
     return result
 
 
+class History(Protocol):
+    """What is known of the updates done so far: a (G) array per update."""
+
+    @property
+    def loss(self) -> list[Floats]:
+        """Training losses."""
+
+    @property
+    def norm(self) -> list[Floats]:
+        """Gradient norms before clipping."""
+
+
+class Batches(Protocol):
+    """The check data that all networks of a job are judged on."""
+
+    @property
+    def batches(self) -> list[Batch]:
+        """In order; where a task carries its state, each goes on where the one before ended."""
+
+    def inputs(self, batch: Batch, tape: Tape) -> tuple[Tensor, Targets]:
+        """The batch for every row of the tape."""
+
+
+class Networks(Protocol):
+    """What a probe sees: networks of one shape at a moment of their training, whoever trains them."""
+
+    @property
+    def job(self) -> Job:
+        """Shapes and code path."""
+
+    @property
+    def cell(self) -> Cell:
+        """The recurrent cell."""
+
+    @property
+    def sizes(self) -> Sizes:
+        """The shapes of a training batch."""
+
+    @property
+    def flat(self) -> Tensor:
+        """(G, P) all weights; ``shapes`` says where each lies in a row."""
+
+    @property
+    def shapes(self) -> Shapes:
+        """Name -> shape of one network's weight."""
+
+    @property
+    def device(self) -> str:
+        """Where tensors live."""
+
+    @property
+    def diverged_at(self) -> NDArray[np.int64]:
+        """(G) the update at which a row diverged; 0: it has not."""
+
+    @property
+    def history(self) -> History:
+        """Every update so far."""
+
+    @property
+    def check_data(self) -> Batches:
+        """What all networks are judged on during training."""
+
+
 @dataclass(frozen=True, eq=False)
 class Run:
     """One check batch after forward: its input, targets and outputs; the subject's tape holds the states."""
@@ -71,16 +135,16 @@ class Subject:
     diverged have zero weights; they are measured with the others, and ``frame`` leaves them out.
 
     Args:
-        block: any moment of its training; not changed.
+        networks: any moment of their training; not changed.
         overlap: whether windows will overlap in backward.
     """
 
-    def __init__(self, block: "Block", *, overlap: bool = False) -> None:
-        self.job, self.judge, self.cell, self.sizes = block.job, block.judges.check, block.cell, block.sizes
-        self.tape = Tape(block.cell, block.sizes, torch.float64, block.device, overlap=overlap)
-        self.flat = block.flat.double()
-        self.weights = views(self.flat, block.shapes)
-        self.alive = np.flatnonzero(block.diverged_at == 0)
+    def __init__(self, networks: Networks, *, overlap: bool = False) -> None:
+        self.job, self.judge, self.cell, self.sizes = networks.job, networks.check_data, networks.cell, networks.sizes
+        self.tape = Tape(networks.cell, networks.sizes, torch.float64, networks.device, overlap=overlap)
+        self.flat = networks.flat.double()
+        self.weights = views(self.flat, networks.shapes)
+        self.alive = np.flatnonzero(networks.diverged_at == 0)
 
     def runs(self, count: int) -> Iterator[Run]:
         """Forward on the first ``count`` check batches (fewer if there are fewer); the state is carried where the task carries it."""

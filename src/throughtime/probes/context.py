@@ -12,8 +12,6 @@ length for every n (theirs has length 300 - n), so that it is read once.
 Other tasks have no running text: their frame is empty.
 """
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
 import torch
@@ -25,11 +23,8 @@ from throughtime.engine.bptt import Weights
 from throughtime.engine.cells._base import Cell
 from throughtime.engine.losses import log_softmax
 from throughtime.engine.parameters import views
-from throughtime.probes._base import empty, frame, ladder
+from throughtime.probes._base import Networks, empty, frame, ladder
 from throughtime.tasks.text import Text
-
-if TYPE_CHECKING:
-    from throughtime.training.trainer import Block
 
 LONGEST = 100  # characters of context, at most
 POSITIONS = 400  # scored characters, evenly spaced over the validation text
@@ -38,19 +33,19 @@ PIECE = 100  # of them at once: states stay in the cache
 Symbols = NDArray[np.int64]
 
 
-def measure(block: "Block") -> pd.DataFrame:
+def measure(networks: Networks) -> pd.DataFrame:
     """The quantities above, for n in a ladder up to LONGEST and LONGEST itself; less where the text is shorter."""
-    if not isinstance(block.job.task, Text):
+    if not isinstance(networks.job.task, Text):
         return empty()
-    data = block.job.task.data
+    data = networks.job.task.data
     longest = min(LONGEST, len(data.valid) - 1, len(data.train))
     true, target = positions(data.valid, longest)
     starts = stream(0, "context", "foreign").integers(0, len(data.train) - longest + 1, true.shape[1])
     foreign = data.train[starts + np.arange(longest)[:, None]].astype(np.int64)
-    reader = Reader(block.cell, views(block.flat.double(), block.shapes))
+    reader = Reader(networks.cell, views(networks.flat.double(), networks.shapes))
     pieces = [slice(i, i + PIECE) for i in range(0, true.shape[1], PIECE)]
     parts = [losses(reader, true[:, p], target[p], foreign[:, p], i) for i, p in enumerate(pieces)]
-    alive = np.flatnonzero(block.diverged_at == 0)
+    alive = np.flatnonzero(networks.diverged_at == 0)
     means = {key: np.concatenate([part[key] for part in parts], 1).mean(1) for key in parts[0]}
     frames = [frame({quantity: value}, alive, [n]) for (quantity, n), value in means.items()]
     return pd.concat(frames, ignore_index=True)

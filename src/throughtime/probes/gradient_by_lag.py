@@ -8,7 +8,6 @@ Quantities, index = lag k in steps, natural logarithms:
 """
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -17,18 +16,15 @@ from torch import Tensor
 
 from throughtime.engine.bptt import Tape, Weights
 from throughtime.engine.losses import LOSSES, Targets
-from throughtime.probes._base import Floats, Subject, quantiles
-
-if TYPE_CHECKING:
-    from throughtime.training.trainer import Block
+from throughtime.probes._base import Floats, Networks, Subject, quantiles
 
 BATCHES = 5  # check batches: 100 sequences of 20
 
 
-def measure(block: "Block") -> pd.DataFrame:
+def measure(networks: Networks) -> pd.DataFrame:
     """The quantities above, on BATCHES check batches, lags 0..T-1."""
-    subject = Subject(block)
-    head = block.job.task.head
+    subject = Subject(networks)
+    head = networks.job.task.head
     logs = torch.cat([by_example(subject.tape, subject.weights, r.y, r.targets, head) for r in subject.runs(BATCHES)], -1)
     by_row = logs.transpose(0, 1).cpu().numpy()  # (G, T, sequences)
     values = {"log_gradient_rms": log_rms(by_row)}

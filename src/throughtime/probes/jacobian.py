@@ -12,8 +12,6 @@ al. 2022: Q R = J_t Q and lambda_i = mean ln |R_ii|, after STATE_BURN steps of t
 end to end with the state carried, also for tasks that start each sequence anew.
 """
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
 import torch
@@ -21,10 +19,7 @@ from scipy.linalg.lapack import dgejsv
 from torch import Tensor
 
 from throughtime.engine.bptt import Tape, Weights
-from throughtime.probes._base import Floats, Subject, ladder, quantiles
-
-if TYPE_CHECKING:
-    from throughtime.training.trainer import Block
+from throughtime.probes._base import Floats, Networks, Subject, ladder, quantiles
 
 EXAMPLES = 4  # sequences whose products are formed
 TRAJECTORIES = 2  # sequences whose Lyapunov exponents are averaged
@@ -32,9 +27,9 @@ STATE_BURN, Q_BURN, MEASURED = 50, 25, 100  # steps
 UNDERFLOW = -600.0  # below exp of this, relative to the largest, LAPACK would underflow
 
 
-def measure(block: "Block") -> pd.DataFrame:
+def measure(networks: Networks) -> pd.DataFrame:
     """The quantities above: products against a ladder of lags up to T from the last step of a sequence, and the exponents."""
-    subject = Subject(block)
+    subject = Subject(networks)
     lags = sorted({*ladder(subject.sizes.steps), subject.sizes.steps})
     for _ in subject.runs(1):
         logs = log_singular_values(subject.tape, subject.weights, lags, min(EXAMPLES, subject.sizes.batch))

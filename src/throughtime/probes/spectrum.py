@@ -8,24 +8,19 @@ Quantities:
 - ``state_norm``: root mean square over sequences of ||h_t||, index = step t.
 """
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
 
-from throughtime.probes._base import Subject
-
-if TYPE_CHECKING:
-    from throughtime.training.trainer import Block
+from throughtime.probes._base import Networks, Subject
 
 SATURATED = 0.95
 BATCHES = 5
 
 
-def measure(block: "Block") -> pd.DataFrame:
+def measure(networks: Networks) -> pd.DataFrame:
     """The quantities above; states on BATCHES check batches."""
-    subject = Subject(block)
-    hidden = block.job.hidden
+    subject = Subject(networks)
+    hidden = networks.job.hidden
     w = subject.weights["W_hh"][..., :hidden].cpu().numpy()
     saturation, square = [], []
     for _ in subject.runs(BATCHES):

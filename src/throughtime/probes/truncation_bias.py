@@ -13,7 +13,6 @@ rate. A frozen W_hh has a gradient here as well.
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import pandas as pd
 import torch
@@ -22,18 +21,15 @@ from torch import Tensor
 from throughtime.engine.bptt import Weights, backward
 from throughtime.engine.losses import LOSSES
 from throughtime.engine.truncation import Window, strides, windows
-from throughtime.probes._base import Subject, ladder
-
-if TYPE_CHECKING:
-    from throughtime.training.trainer import Block
+from throughtime.probes._base import Networks, Subject, ladder
 
 BATCHES = 4
 MODES = ("chunked", "sliding", "buffered")
 
 
-def measure(block: "Block") -> pd.DataFrame:
+def measure(networks: Networks) -> pd.DataFrame:
     """The quantities above, for K in a ladder below T."""
-    subject = Subject(block, overlap=True)
+    subject = Subject(networks, overlap=True)
     full, truncated = mean_gradients(subject, ladder(subject.sizes.steps - 1))
     frames = []
     for (mode, K), gradient in truncated.items():

@@ -20,7 +20,8 @@ from markupsafe import Markup
 
 from throughtime.analysis.grid_points import STATUSES
 from throughtime.core import files
-from throughtime.planning.project import Plan, Project
+from throughtime.planning.plan import Plan
+from throughtime.planning.project import Project
 from throughtime.report import atlas, vega_charts
 from throughtime.results import tables
 

@@ -153,6 +153,8 @@ TABLES = {
     "computed": COMPUTED,
     "claims": CLAIMS,
 }
+JOB_TABLES = ("summary", "curves", "breakdown", "probes")  # what a training yields
+STATUSES = ("solved", "unsolved", "diverged")  # how a training can end
 CELL = tuple(c.name for c in IDENTITY if c.name not in ("run_key", "job_key", "seed"))  # what the seeds of a grid cell share
 
 

@@ -4,6 +4,7 @@ Shapes: T time steps, Ts scored steps (always the last Ts of the T), B sequences
 engine turns their batches into tensors.
 """
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -161,3 +162,8 @@ class Task(BaseModel, ABC):
     @abstractmethod
     def show(self, batch: Batch, index: int) -> str:
         """Sequence ``index`` of ``batch`` as lines that a person can read."""
+
+
+def task_args(task: Task) -> str:
+    """The task's parameters as canonical JSON: how tables name a task beside its name."""
+    return json.dumps(task.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))

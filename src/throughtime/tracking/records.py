@@ -19,8 +19,9 @@ import pandas as pd
 
 from throughtime.analysis.grid_points import cell_key, text
 from throughtime.analysis.stats import wilson
-from throughtime.planning.axes import Row
-from throughtime.planning.project import JOB_AXES, Plan, digest
+from throughtime.core.hashing import digest
+from throughtime.planning.axes import JOB_AXES, Row
+from throughtime.planning.plan import Plan
 from throughtime.results import tables
 
 LAYOUT = 2  # raise it when a record's content changes its meaning: every run is then written anew

@@ -8,9 +8,10 @@ from typing import Any
 import pandas as pd
 
 from throughtime.core.files import read
-from throughtime.pipeline.stages import JOB_TABLES
-from throughtime.planning.project import Plan, digest
+from throughtime.core.hashing import digest
+from throughtime.planning.plan import Plan
 from throughtime.results import tables
+from throughtime.results.tables import JOB_TABLES
 from throughtime.tracking.records import Made, Record
 
 READ = JOB_TABLES[:2]  # the breakdown is for figures

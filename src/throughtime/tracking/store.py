@@ -1,14 +1,20 @@
 """The MLflow store: where it is, how a new one is made, and what is said when it cannot be used."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
 import os
 import sqlite3
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from throughtime.core.errors import UserError
 
@@ -202,3 +208,8 @@ def damage(path: Path) -> str:
     except sqlite3.DatabaseError as error:
         return str(error)
     return "" if said == "ok" else said
+
+
+def _remote(uri: str) -> bool:
+    """Whether a server keeps the runs, and their artifacts."""
+    return uri.startswith(("http", "databricks"))

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from throughtime.core.rng import stream
-from throughtime.engine.bptt import Sizes, input_index, with_ones
+from throughtime.engine.bptt import input_index, with_ones
 from throughtime.engine.losses import Targets, weights
+from throughtime.engine.sizes import Sizes
 from throughtime.tasks import Batch, Task
 
 

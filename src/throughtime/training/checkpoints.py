@@ -9,18 +9,15 @@ import time
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from throughtime.core import files
 from throughtime.core.errors import UserError
+from throughtime.core.typing import Arrays
 from throughtime.results import tables
-
-Arrays = dict[str, NDArray[np.generic]]
-BLOCK_TABLES = ("summary", "curves", "breakdown", "probes")
 
 
 class Checkpoints:
@@ -48,7 +45,7 @@ class Checkpoints:
 
     def finish(self, block: dict[str, pd.DataFrame]) -> None:
         """A block is finished: keep its tables."""
-        for name in BLOCK_TABLES:
+        for name in tables.JOB_TABLES:
             tables.write(block[name], name, self._table(self.start, name))
         self.start += len(block["summary"])
         self._note()
@@ -93,7 +90,7 @@ class Checkpoints:
         start = 0
         with suppress(UserError):  # missing or damaged: from here on it is trained again
             while True:
-                blocks.append({name: tables.read(name, self._table(start, name)) for name in BLOCK_TABLES})
+                blocks.append({name: tables.read(name, self._table(start, name)) for name in tables.JOB_TABLES})
                 start += len(blocks[-1]["summary"])
         return blocks
 
@@ -105,3 +102,22 @@ class Checkpoints:
             return float(files.read(self.here / "seconds.txt"))
         except (OSError, ValueError, UserError):
             return 0.0
+
+
+class Keeper(Protocol):
+    """Keeps what a training has reached; see checkpoints.py."""
+
+    def finished(self) -> list[dict[str, pd.DataFrame]]:
+        """The tables of finished blocks, in order."""
+
+    def finish(self, block: dict[str, pd.DataFrame]) -> None:
+        """A block is finished."""
+
+    def due(self) -> bool:
+        """Whether the block in training should be saved now."""
+
+    def save(self, arrays: Arrays) -> None:
+        """Keep the state of the block in training."""
+
+    def load(self) -> Arrays | None:
+        """The state of the block in training, if one was kept."""

@@ -13,7 +13,7 @@ from torch import Tensor
 from throughtime.core.rng import stream
 from throughtime.engine.bptt import Tape, Weights, forward
 from throughtime.engine.losses import Targets, log_softmax
-from throughtime.planning.project import Job
+from throughtime.planning.axes import Job
 from throughtime.tasks import Batch, Task
 from throughtime.training.batches import tensors
 
@@ -111,3 +111,15 @@ def _errors(task: Task, y: Tensor, values: Tensor) -> tuple[NDArray[np.float64],
         measure = loss / math.log(2) if task.measure == "bpc" else (y.argmax(-1) == values)
     rows = y.shape[1]
     return tuple(v.transpose(0, 1).reshape(rows, -1).to(torch.float64).cpu().numpy() for v in (loss, measure))  # type: ignore[return-value]  # two of them
+
+
+CHECK = 200  # fresh sequences in a check during training
+
+
+class Judges:
+    """All evaluation data of a job, drawn once and used by each of its blocks."""
+
+    def __init__(self, job: Job) -> None:
+        self.check = Judge(job, job.task, "check", min(CHECK, job.eval_size))
+        variants: dict[str, Task] = {"train": job.task, **job.task.evaluation_sets}
+        self.final = {name: Judge(job, task, "eval", job.eval_size) for name, task in variants.items()}

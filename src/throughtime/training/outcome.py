@@ -6,11 +6,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from throughtime.engine.parameters import size
-from throughtime.planning.axes import ROW_AXES
-from throughtime.planning.project import Job, PlannedJob, task_args
+from throughtime.engine.sizes import size
+from throughtime.planning.axes import ROW_AXES, Job
+from throughtime.planning.plan import PlannedJob
 from throughtime.results import tables
-from throughtime.training.trainer import Block, Keeper
+from throughtime.tasks._base import task_args
+from throughtime.training.checkpoints import Keeper
+from throughtime.training.trainer import Block
 
 VANISHING = 1e-2  # a signal at the dependency's lag below this fraction of the signal at lag 1 has vanished
 EXPLODING = 0.5  # a run clipped at more than this share of its updates has exploding gradients for its threshold

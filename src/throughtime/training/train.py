@@ -13,22 +13,16 @@ from functools import cache
 import pandas as pd
 import torch
 
-from throughtime.core.errors import UserError
-from throughtime.engine.bptt import Tape, overlapping
-from throughtime.engine.cells import cell
-from throughtime.engine.parameters import shapes, size
-from throughtime.engine.truncation import windows
-from throughtime.planning.project import Job, PlannedJob
+from throughtime.planning.plan import PlannedJob
+from throughtime.planning.resources import rows_at_once
 from throughtime.results import tables
+from throughtime.results.tables import JOB_TABLES
+from throughtime.training.checkpoints import Keeper
+from throughtime.training.evaluation import Judges
 from throughtime.training.outcome import train_block
-from throughtime.training.trainer import Block, Judges, Keeper, sizes
+from throughtime.training.trainer import Block, FindProbe
 
-CACHE = 1 << 20  # bytes that one step of a block should take: what a core keeps at hand
-FEWEST, MOST = 8, 48  # rows of a block where memory allows: enough to spread the cost of a call
-MEMORY = 1 << 30  # bytes a block may take
-
-
-NAMES = ("summary", "curves", "breakdown", "probes")  # of what a training yields
+TWIN = "twin"  # stands for the run key of a row that is trained for company and not kept
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,29 +62,15 @@ def same_bits_anywhere() -> bool:
     return all(torch.equal(products[0], p) for p in products)
 
 
-def bytes_per_row(job: Job) -> int:
-    """Memory that one row of ``job`` takes in training, in bytes: the tape, and eight copies of the weights (optimizer, gradients)."""
-    itemsize = 8 if job.dtype == "float64" else 4
-    overlap = overlapping(windows(job.steps, *job.strides, job.offset()))
-    tape = Tape.bytes_per_row(cell(job.cell), sizes(job, job.task, 1), itemsize, overlap=overlap)
-    weights = size(shapes(cell(job.cell), job.task.inputs, job.hidden, job.task.outputs, job.h0 == "learned"))
-    return tape + 8 * itemsize * weights
+def with_twin(rows: pd.DataFrame, keys: list[str]) -> tuple[pd.DataFrame, list[str]]:
+    """A row alone gets a twin, because torch multiplies a single matrix by another routine, which rounds otherwise.
 
-
-def block_rows(job: Job, memory: int = MEMORY) -> int:
-    """Rows of a block: as many as one step's weights, their gradient and four states fit CACHE, and as all fit ``memory`` bytes.
-
-    Raises:
-        UserError: not even one row fits.
+    >>> with_twin(pd.DataFrame({"seed": [3]}), ["a"])[1]
+    ['a', 'twin']
     """
-    need = bytes_per_row(job)
-    if need > memory:
-        raise UserError(
-            f"one network on {job.task.name} with {job.steps} steps, batch {job.batch} and {job.hidden} units needs "
-            f"{need / 2**20:,.0f} MiB of {memory / 2**20:,.0f} allowed; shorten the sequence, or lower batch or hidden"
-        )
-    step = 4 * (2 * job.hidden**2 + 4 * job.batch * job.hidden)
-    return min(max(FEWEST, min(MOST, CACHE // step)), memory // need)
+    if len(rows) > 1:
+        return rows, keys
+    return pd.concat([rows, rows], ignore_index=True), [*keys, TWIN]
 
 
 def train(
@@ -99,6 +79,7 @@ def train(
     progress: Callable[[int], None] | None = None,
     block: int | None = None,
     keeper: Keeper | None = None,
+    probe: FindProbe | None = None,
 ) -> Tables:
     """Train every row of a planned job.
 
@@ -106,8 +87,9 @@ def train(
         planned: the job and its rows.
         device: where tensors live. Anything but ``cpu`` is untested.
         progress: called with the number of networks finished so far, after each block.
-        block: rows at once; None: block_rows. Changes no number.
+        block: rows at once; None: resources.rows_at_once. Changes no number.
         keeper: keeps what was reached and is asked for it at the start; None: nothing is kept. Changes no number.
+        probe: name -> what measures networks; needed where the job has probes.
 
     Returns:
         Summary (a row a network), curves, breakdown and probes.
@@ -116,7 +98,7 @@ def train(
         UserError: a network does not fit the memory.
     """
     job, rows, keys = planned.job, planned.grid, planned.run_keys
-    height = block or math.ceil(len(rows) / math.ceil(len(rows) / block_rows(job)))  # even blocks
+    height = block or math.ceil(len(rows) / math.ceil(len(rows) / rows_at_once(job)))  # even blocks
     judges = Judges(job)
     parts = keeper.finished() if keeper else []
     with one_thread():
@@ -126,10 +108,11 @@ def train(
             )
         for start in range(sum(len(part["summary"]) for part in parts), len(rows), height):
             piece = rows.iloc[start : start + height].reset_index(drop=True)
-            made = train_block(planned, piece, keys[start : start + height], Block(job, piece, judges, device), keeper)
-            parts = [*parts, dict(zip(NAMES, made, strict=True))]
+            rows_trained, own = with_twin(piece, keys[start : start + height])
+            made = train_block(planned, rows_trained, own, Block(job, rows_trained, judges, device, probe), keeper)
+            parts = [*parts, {n: t[t["run_key"] != TWIN] for n, t in zip(JOB_TABLES, made, strict=True)}]
             if keeper and start + len(piece) < len(rows):
                 keeper.finish(parts[-1])
             if progress:
                 progress(start + len(piece))
-    return Tables(*(tables.conform(pd.concat([p[n] for p in parts], ignore_index=True), n) for n in NAMES))
+    return Tables(*(tables.conform(pd.concat([p[n] for p in parts], ignore_index=True), n) for n in JOB_TABLES))

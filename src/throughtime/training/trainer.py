@@ -1,116 +1,31 @@
 """One block of rows, trained from first weights to last judgement. Clipping, updates and divergence are each row's own."""
 
 import math
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from throughtime.core.rng import stream
-from throughtime.engine.bptt import Sizes, Tape, Weights, gradients, overlapping
+from throughtime.core.typing import Arrays, Floats
+from throughtime.engine.bptt import Tape, Weights, gradients
 from throughtime.engine.cells import cell
 from throughtime.engine.gradient_signal import log_signal_by_lag, signal_ratio
+from throughtime.engine.initialization import initial
 from throughtime.engine.optimizers import Optimizer, clip_, norms
-from throughtime.engine.parameters import initial, shapes, views
-from throughtime.engine.truncation import Window, windows
-from throughtime.planning.project import Job
-from throughtime.probes import probe
-from throughtime.results import tables
+from throughtime.engine.parameters import views
+from throughtime.engine.truncation import Window, overlapping, windows
+from throughtime.planning.axes import Job
+from throughtime.planning.resources import sizes, weight_shapes
 from throughtime.tasks import Task
 from throughtime.training.batches import Feed
-from throughtime.training.evaluation import Judge, Scores
+from throughtime.training.checkpoints import Keeper
+from throughtime.training.evaluation import Judge, Judges, Scores
+from throughtime.training.history import History
 
-CHECK = 200  # fresh sequences in a check during training
-
-Floats = NDArray[np.float64]
-
-
-Arrays = dict[str, NDArray[np.generic]]
-
-
-class Keeper(Protocol):
-    """Keeps what a training has reached; see checkpoints.py."""
-
-    def finished(self) -> list[dict[str, pd.DataFrame]]:
-        """The tables of finished blocks, in order."""
-
-    def finish(self, block: dict[str, pd.DataFrame]) -> None:
-        """A block is finished."""
-
-    def due(self) -> bool:
-        """Whether the block in training should be saved now."""
-
-    def save(self, arrays: Arrays) -> None:
-        """Keep the state of the block in training."""
-
-    def load(self) -> Arrays | None:
-        """The state of the block in training, if one was kept."""
-
-
-class Judges:
-    """All evaluation data of a job, drawn once and used by each of its blocks."""
-
-    def __init__(self, job: Job) -> None:
-        self.check = Judge(job, job.task, "check", min(CHECK, job.eval_size))
-        variants: dict[str, Task] = {"train": job.task, **job.task.evaluation_sets}
-        self.final = {name: Judge(job, task, "eval", job.eval_size) for name, task in variants.items()}
-
-
-def sizes(job: Job, task: Task, rows: int) -> Sizes:
-    """The shapes of ``rows`` rows of ``job`` on ``task``, which is the job's or a variant of it."""
-    return Sizes(rows, task.steps, job.batch, task.inputs, job.hidden, task.outputs, task.scored, task.tokens)
-
-
-@dataclass
-class History:
-    """What is kept of every update, (updates, G) in the end, and the points of the curves."""
-
-    loss: list[Floats] = field(default_factory=list)
-    norm: list[Floats] = field(default_factory=list)
-    clipped: list[NDArray[np.bool_]] = field(default_factory=list)
-    points: list[tuple[int, str, Floats]] = field(default_factory=list)
-
-    def point(self, step: int, **values: Floats) -> None:
-        """Values (G) at ``step``; NaN: no point."""
-        self.points.extend((step, name, value) for name, value in values.items())
-
-    def interval(self, step: int, since: int) -> None:
-        """The points that sum up the updates since ``since``."""
-        loss, norm, clipped = np.stack(self.loss[since:]), np.stack(self.norm[since:]), np.stack(self.clipped[since:])
-        self.point(
-            step,
-            loss=loss.mean(0),
-            grad_norm=np.median(norm, 0),
-            grad_norm_max=norm.max(0),
-            clipped_share=clipped.mean(0),
-        )
-
-    def arrays(self) -> Arrays:
-        """All of it as arrays without Python objects."""
-        steps, names, values = zip(*self.points, strict=True)
-        kept: Arrays = {"points.step": np.array(steps), "points.name": np.array(names), "points.value": np.stack(values)}
-        if self.loss:
-            kept |= {"loss": np.stack(self.loss), "norm": np.stack(self.norm), "clipped": np.stack(self.clipped)}
-        return kept
-
-    def restore(self, arrays: Arrays) -> None:
-        """What ``arrays`` was made from."""
-        for name, rows in (("loss", self.loss), ("norm", self.norm), ("clipped", self.clipped)):
-            rows[:] = list(arrays.get(name, ()))
-        points = zip(*(arrays[f"points.{part}"] for part in ("step", "name", "value")), strict=True)
-        self.points = [(int(step), str(name), value) for step, name, value in points]
-
-    def frame(self, keys: list[str], alive_until: NDArray[np.int64]) -> pd.DataFrame:
-        """The curves table: finite values of rows that were alive at that step."""
-        parts = []
-        for step, metric, values in self.points:
-            good = np.isfinite(values) & (step < alive_until)
-            parts.append(pd.DataFrame({"run_key": np.array(keys)[good], "step": step, "metric": metric, "value": values[good]}))
-        return tables.conform(pd.concat(parts, ignore_index=True), "curves")
+FindProbe = Callable[[str], Callable[["Block"], pd.DataFrame]]  # probes are handed in: the trainer knows none
 
 
 class Block:
@@ -121,13 +36,14 @@ class Block:
         rows: the grid's rows of this block, columns ROW_AXES.
         judges: evaluation data.
         device: where tensors live.
+        probe: name -> what measures these networks; needed where the job has probes.
     """
 
-    def __init__(self, job: Job, rows: pd.DataFrame, judges: Judges, device: str = "cpu") -> None:
-        self.job, self.rows, self.judges, self.device = job, rows, judges, device
+    def __init__(self, job: Job, rows: pd.DataFrame, judges: Judges, device: str = "cpu", probe: FindProbe | None = None) -> None:
+        self.job, self.rows, self.judges, self.device, self.probe = job, rows, judges, device, probe
         self.cell, self.dtype = cell(job.cell), getattr(torch, job.dtype)
         self.sizes = sizes(job, job.task, len(rows))
-        self.shapes = shapes(self.cell, job.task.inputs, job.hidden, job.task.outputs, job.h0 == "learned")
+        self.shapes = weight_shapes(job)
         self.flat = initial(self.cell, rows, self.shapes, self.dtype).to(device)
         self.weights = views(self.flat, self.shapes)
         self.tape = Tape(self.cell, self.sizes, self.dtype, device, overlap=overlapping(self.windows()))
@@ -258,10 +174,16 @@ class Block:
         self.history.norm.append(np.where(alive, norm.cpu().numpy(), math.nan))
         self.history.clipped.append(clipped.cpu().numpy() & alive)
 
+    @property
+    def check_data(self) -> Judge:
+        """The data of the checks during training."""
+        return self.judges.check
+
     # Measurement -------------------------------------------------------------------------------------------------------
     def measure(self, step: int) -> None:
         """What the job's probes find after ``step`` updates; they change nothing here."""
-        self.measured += [probe(name)(self).assign(step=step, probe=name) for name in self.job.probes]
+        assert self.probe, "a job with probes needs somebody who knows them"
+        self.measured += [self.probe(name)(self).assign(step=step, probe=name) for name in self.job.probes]
 
     # Judgement ---------------------------------------------------------------------------------------------------------
     def scores(self, judge: Judge, tape: Tape | None = None) -> Scores:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from tests.support import synthetic
-from throughtime.planning.project import Plan
+from throughtime.planning.plan import Plan
 from throughtime.tracking import ingest
 
 GAINS = 25

@@ -19,10 +19,10 @@ import yaml
 from tests.support import synthetic
 from tests.support.plausible_probes import LADDER
 from throughtime.core.rng import stream
-from throughtime.pipeline import stages
 from throughtime.pipeline.progress import job_digest
-from throughtime.planning.project import PlannedJob, Project
-from throughtime.results import tables
+from throughtime.planning.plan import PlannedJob
+from throughtime.planning.project import Project
+from throughtime.results import paths, tables
 
 ROOT = Path(__file__).parents[3]
 PRESET = "scale"
@@ -87,7 +87,7 @@ def results(made: Project, folder: Path) -> None:
 
 def _job(given: tuple[PlannedJob, Path]) -> None:
     planned, results_folder = given
-    folder = stages.job_folder(results_folder, planned)
+    folder = paths.job_folder(results_folder, planned)
     rng = stream(0, planned.key)
     summary = _summary(planned, rng)
     parts = {"summary": summary, "curves": _curves(planned, summary, rng), "breakdown": _breakdown(planned, summary, rng)}
@@ -95,7 +95,7 @@ def _job(given: tuple[PlannedJob, Path]) -> None:
         tables.write(frame, name, folder / f"{name}.parquet")
     status = summary["status"].value_counts()
     record = {"seconds": planned.cost / 1e10, "networks": len(planned.grid), "cost": planned.cost, "code": job_digest(planned)}
-    stages.write_json(record | {s: int(status.get(s, 0)) for s in ("solved", "unsolved", "diverged")}, folder / "timing.json")
+    paths.write_json(record | {s: int(status.get(s, 0)) for s in ("solved", "unsolved", "diverged")}, folder / "timing.json")
 
 
 def _summary(planned: PlannedJob, rng: np.random.Generator) -> pd.DataFrame:

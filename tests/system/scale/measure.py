@@ -27,11 +27,12 @@ TRAIN = """
 from throughtime.cli import commands
 from throughtime.results import tables
 from throughtime.pipeline import stages
+from throughtime.results import paths
 from throughtime.training.checkpoints import Checkpoints
 from types import SimpleNamespace
 def trained(planned, *rest, **named):
-    folder = stages.job_folder(results, planned)
-    return SimpleNamespace(**{n: tables.read(n, folder / f"{n}.parquet") for n in stages.JOB_TABLES})
+    folder = paths.job_folder(results, planned)
+    return SimpleNamespace(**{n: tables.read(n, folder / f"{n}.parquet") for n in tables.JOB_TABLES})
 commands._trained = trained
 """
 RECORDS = """

@@ -1,30 +1,28 @@
-"""The recurrent cells: one file each, found by scanning this folder.
+"""The recurrent cells: one file each, found by scanning this folder. None imports torch before it is used."""
 
-Importing this package does not import torch; ``cell(name)`` does.
-"""
-
-import pkgutil
 import sys
 from functools import cache
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from throughtime.engine.cells._base import Cell
+from throughtime.core.registry import names, scan
+from throughtime.engine.cells._base import Cell
+
+__all__ = ["Cell", "cell", "cell_names"]
 
 
 def cell_names() -> list[str]:
-    """The names of all cells, sorted: the names of the files here that do not start with an underscore."""
-    return sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
+    """The names of all cells, sorted.
+
+    >>> "tanh" in cell_names()
+    True
+    """
+    return names(__path__)
 
 
 @cache
-def cell(name: str) -> "Cell":
+def cell(name: str) -> Cell:
     """The cell of that name.
 
     Raises:
         KeyError: no such cell.
     """
-    from throughtime.core.registry import scan
-    from throughtime.engine.cells._base import Cell
-
     return scan(sys.modules[__name__], Cell)[name]()  # type: ignore[type-abstract]  # an abstract class as a filter is safe

@@ -7,12 +7,15 @@ before the matrix product does not fit.
 Shapes: G rows, B sequences, N units. A state has ``states`` blocks of N numbers, the first of which is h; z has ``gates`` blocks.
 """
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-import torch
-from torch import Tensor
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Cell(ABC):
@@ -82,4 +85,4 @@ def tanh_(z: Tensor) -> None:
         values = z.numpy()
         np.tanh(values, out=values)
     else:
-        torch.tanh_(z)
+        z.tanh_()

@@ -1,8 +1,13 @@
 """The linear recurrent network."""
 
-from torch import Tensor
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from throughtime.engine.cells._base import Elman
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Identity(Elman):

@@ -1,9 +1,13 @@
 """The Elman cell with a rectifier."""
 
-import torch
-from torch import Tensor
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from throughtime.engine.cells._base import Elman
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Relu(Elman):
@@ -17,4 +21,6 @@ class Relu(Elman):
 
     def pull(self, dh: Tensor, h: Tensor, dz: Tensor) -> None:
         """See Elman."""
+        import torch
+
         torch.ops.aten.threshold_backward.grad_input(dh, h, 0.0, grad_input=dz)

@@ -1,9 +1,13 @@
 """The Elman cell with tanh."""
 
-import torch
-from torch import Tensor
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from throughtime.engine.cells._base import Elman, tanh_
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Tanh(Elman):
@@ -17,4 +21,6 @@ class Tanh(Elman):
 
     def pull(self, dh: Tensor, h: Tensor, dz: Tensor) -> None:
         """See Elman."""
+        import torch
+
         torch.ops.aten.tanh_backward.grad_input(dh, h, grad_input=dz)

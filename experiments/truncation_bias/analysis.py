@@ -4,9 +4,10 @@ import math
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
-from throughtime.analysis import lines
-from throughtime.figures.draw import Results
+from throughtime.analysis.lines import Line, line
+from throughtime.results.load import Results
 
 MOMENTS = {"before": "initial", "after": "full"}  # training: the sweep whose last moment it is
 KEPT = ["run_key", "task", "gain", "seed", "steps"]
@@ -36,7 +37,7 @@ def rates(results: Results) -> pd.DataFrame:
 
 def _decay(group: pd.DataFrame) -> dict[str, float]:
     every = group["task"].iloc[0] == "brackets"
-    line = lines.decay(group["index"], group["value"], float(group["steps"].iloc[0]) if every else math.inf)
+    line = decay(group["index"], group["value"], float(group["steps"].iloc[0]) if every else math.inf)
     return {"decay": line.slope if line.n >= 3 else math.nan, "points": line.n}
 
 
@@ -59,3 +60,41 @@ def learned(results: Results) -> pd.DataFrame:
 
 def _at(curve: "tuple[np.ndarray, np.ndarray] | None", K: float) -> float:
     return math.nan if curve is None else math.exp(float(np.interp(K, *curve)))
+
+
+def decay(
+    K: ArrayLike,
+    log_delta: ArrayLike,
+    steps: float = math.inf,
+    ceiling: float = 0.5,
+    floor: float = 1e-12,
+    confidence: float = 0.95,
+) -> Line:
+    """Exponential decay of the truncation bias: the line through ln delta(K).
+
+    Its slope is comparable with the largest Lyapunov exponent, in 1 / step: where the backward signal falls like exp(lambda k), so does
+    delta(K) (Aicher, Foti & Fox 2019, up to their burn-in tau). Fitted from the smallest K from which on delta stays below ``ceiling``
+    (before it, nothing has decayed yet) and where delta is above ``floor`` (below it is rounding of float64).
+
+    For mode sliding, where every loss sees exactly K steps. Under chunking the losses at a chunk's start see one step whatever K is: delta
+    falls like 1 / K, and has no rate. In mode buffered one loss in K sees as little as K steps: delta falls like exp(lambda K) / K, and
+    a line through it is too steep.
+
+    Args:
+        K: truncation lengths.
+        log_delta: ln delta(K), of probe truncation_bias; -inf is left out.
+        steps: T where every step is scored: only T - K of T losses have anything to lose at depth K, so delta falls faster than the signal
+            by 1 - K / T, which is divided out. inf, the default: for one loss at the end, or an endless sequence.
+        ceiling, floor: of delta.
+        confidence: of the interval.
+
+    >>> K = np.array([1, 2, 3, 5, 8, 13])
+    >>> round(decay(K, np.log(0.9) - 0.3 * K).slope, 9)
+    -0.3
+    """
+    order = np.argsort(np.asarray(K, np.float64))
+    Ks, logs = np.asarray(K, np.float64)[order], np.asarray(log_delta, np.float64)[order]
+    above = np.flatnonzero(~(logs <= math.log(ceiling)))
+    start = above[-1] + 1 if above.size else 0
+    keep = (np.arange(len(Ks)) >= start) & (logs > math.log(floor))
+    return line(Ks[keep], logs[keep] - np.log1p(-Ks[keep] / steps), confidence)

@@ -9,7 +9,7 @@ import math
 import numpy as np
 import pandas as pd
 
-from throughtime.figures.panels import with_depth
+from throughtime.analysis.columns import with_depth
 
 TOLERANCE = 0.05  # bits a character: less than half of what the fifth character of context is worth to an n-gram model of this text
 COLUMNS = ["run_key", "seed", "depth", "K", "steps", "mode", "quantity", "n", "bits", "excess"]

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from throughtime.analysis.everywhere import all_above, all_below, all_within, means
+from throughtime.analysis.verdicts import all_above, all_below, all_within, means
 
 
 def cells(*intervals: tuple[float, float]) -> pd.DataFrame:
