@@ -10,7 +10,7 @@ from throughtime.pipeline import startup
 from throughtime.cli.main import THREADS
 from throughtime.core.errors import UserError
 from throughtime.pipeline.live_line import Monitor
-from throughtime.pipeline.workflow import BESIDE, FIRST, Pipeline
+from throughtime.pipeline.workflow import OTHER_FORMATS, HIGHEST_PRIORITY, Pipeline
 
 # Processes are the parallelism: each has one thread. How many there are (--cores here, --jobs on a cluster) is needed for the expected time.
 CORES = workflow.resource_settings.cores or 1
@@ -19,7 +19,7 @@ os.environ.update(dict.fromkeys(THREADS, "1"), THROUGHTIME_WORKERS=str(WORKERS))
 
 try:
     PIPELINE = Pipeline.open(Path(workflow.basedir), config)
-    startup.stand(PIPELINE, workflow.is_main_process, sys.argv[1:])
+    startup.prepare(PIPELINE, workflow.is_main_process, sys.argv[1:])
 except UserError as error:
     sys.exit(f"throughtime: {error}")
 
@@ -52,8 +52,8 @@ rule all:
         f"{RESULTS}/report.html",
         f"{RESULTS}/claims.parquet",
         f"{RESULTS}/mlflow/ingested.txt",
-        PIPELINE.computed(),
-        PIPELINE.made(),
+        PIPELINE.computed_tables(),
+        PIPELINE.all_outputs(),
 
 
 rule validate:
@@ -87,7 +87,7 @@ rule references:
         f"{RESULTS}/{{experiment}}/references.parquet",
     log:
         f"{RESULTS}/logs/{{experiment}}/references.log",
-    priority: FIRST
+    priority: HIGHEST_PRIORITY
     params:
         code=lambda w: PIPELINE.reference_code(w.experiment),
     shell:
@@ -99,7 +99,7 @@ rule compute:
         f"{RESULTS}/{{experiment}}/computed.parquet",
     log:
         f"{RESULTS}/logs/{{experiment}}/compute.log",
-    priority: lambda w: 2 * FIRST if PIPELINE.alone(w.experiment) else FIRST  # alone: before others begin, which it would wait for
+    priority: lambda w: 2 * HIGHEST_PRIORITY if PIPELINE.alone(w.experiment) else HIGHEST_PRIORITY  # alone: before others begin, which it would wait for
     threads: lambda w: CORES if PIPELINE.alone(w.experiment) else 1
     resources:
         slurm_extra=lambda w: "--exclusive" if PIPELINE.alone(w.experiment) else "",
@@ -119,7 +119,7 @@ rule collect:
         f"{RESULTS}/{{experiment}}/probes.parquet",
     log:
         f"{RESULTS}/logs/{{experiment}}/collect.log",
-    priority: FIRST
+    priority: HIGHEST_PRIORITY
     shell:
         "throughtime {log} collect {wildcards.experiment}"
 
@@ -131,7 +131,7 @@ rule manifest:
         f"{RESULTS}/{{experiment}}/manifest.json",
     log:
         f"{RESULTS}/logs/{{experiment}}/manifest.log",
-    priority: FIRST
+    priority: HIGHEST_PRIORITY
     params:
         config=lambda w: PIPELINE.manifest_code(w.experiment),
     shell:
@@ -148,14 +148,14 @@ rule figure:
             category="Figures",
             labels={"experiment": "{experiment}"},
         ),
-        [f"{RESULTS}/figures/{{experiment}}.{kind}" for kind in BESIDE],
+        [f"{RESULTS}/figures/{{experiment}}.{kind}" for kind in OTHER_FORMATS],
         caption=f"{RESULTS}/figures/{{experiment}}.md",
     log:
         f"{RESULTS}/logs/{{experiment}}/figure.log",
     params:
         code=lambda w: PIPELINE.figure_code(w.experiment),
-        title=lambda w: PIPELINE.told(w.experiment).title,
-        question=lambda w: PIPELINE.told(w.experiment).question,
+        title=lambda w: PIPELINE.experiment(w.experiment).title,
+        question=lambda w: PIPELINE.experiment(w.experiment).question,
     shell:
         "throughtime {log} figure {wildcards.experiment}"
 
@@ -167,7 +167,7 @@ rule figures:
 
 rule claims:
     input:
-        PIPELINE.claimed(),
+        PIPELINE.claim_inputs(),
     output:
         f"{RESULTS}/claims.parquet",
     log:
@@ -187,7 +187,7 @@ rule track_early:
         f"{RESULTS}/mlflow/early.txt",
     log:
         f"{RESULTS}/logs/track_early.log",
-    priority: FIRST
+    priority: HIGHEST_PRIORITY
     params:
         code=PIPELINE.tracking_code(),
     shell:
@@ -196,8 +196,8 @@ rule track_early:
 
 rule track:
     input:
-        PIPELINE.recorded_early(),
-        PIPELINE.collected(),
+        PIPELINE.early_tracking_files(),
+        PIPELINE.collected_tables(),
         PIPELINE.figures(),
         PIPELINE.manifests(),
     output:
@@ -214,7 +214,7 @@ rule track:
 rule report:
     input:
         f"{RESULTS}/claims.parquet",
-        PIPELINE.collected(),
+        PIPELINE.collected_tables(),
         PIPELINE.figures(),
         PIPELINE.manifests(),
         f"{RESULTS}/mlflow/experiments.json",
@@ -240,7 +240,7 @@ for experiment in PIPELINE.project.experiments:
             experiment
         input:
             PIPELINE.figures(experiment),
-            PIPELINE.made(experiment),
+            PIPELINE.all_outputs(experiment),
 
 
 onstart:

@@ -13,16 +13,25 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-LIGHT = next(c for c in PYPROJECT["tool"]["importlinter"]["contracts"] if c["id"] == "light")["source_modules"]
+LIGHT = next(c for c in PYPROJECT["tool"]["importlinter"]["contracts"] if c["id"] == "light")[
+    "source_modules"
+]
 
 
 def tracked() -> list[Path]:
     """The files that git knows; without git, those that it would."""
-    done = subprocess.run(["git", "-C", str(ROOT), "ls-files", "-z"], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["git", "-C", str(ROOT), "ls-files", "-z"], capture_output=True, text=True, check=False
+    )
     if done.returncode == 0 and done.stdout:
         return [p for name in done.stdout.split("\0") if name and (p := ROOT / name).is_file()]
     places = ("src", "tests", "experiments", "profiles", ".ci")
-    return [p for place in places for p in (ROOT / place).rglob("*") if p.is_file() and "__pycache__" not in p.parts]
+    return [
+        p
+        for place in places
+        for p in (ROOT / place).rglob("*")
+        if p.is_file() and "__pycache__" not in p.parts
+    ]
 
 
 def texts() -> Iterator[tuple[Path, str]]:
@@ -38,7 +47,12 @@ def texts() -> Iterator[tuple[Path, str]]:
 
 def test_imports_run_downward() -> None:
     done = subprocess.run(
-        [sys.executable, "-c", "from importlinter.cli import lint_imports_command; lint_imports_command()", "--no-cache"],
+        [
+            sys.executable,
+            "-c",
+            "from importlinter.cli import lint_imports_command; lint_imports_command()",
+            "--no-cache",
+        ],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -66,7 +80,11 @@ def test_training_does_not_load_mlflow() -> None:
     ids=lambda p: f"{p.parent.name}/{p.stem}",
 )
 def test_figures_and_claims_import_only_what_reads_tables(path: Path) -> None:
-    imports = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Import | ast.ImportFrom)]
+    imports = [
+        n
+        for n in ast.walk(ast.parse(path.read_text()))
+        if isinstance(n, ast.Import | ast.ImportFrom)
+    ]
     names = {a.name for n in imports if isinstance(n, ast.Import) for a in n.names} | {
         n.module or "" for n in imports if isinstance(n, ast.ImportFrom)
     }
@@ -85,7 +103,9 @@ def locked() -> dict[str, str]:
 
 
 def test_the_lock_has_every_dependency_in_a_version_that_fits() -> None:
-    wanted = PYPROJECT["project"]["dependencies"] + PYPROJECT["project"]["optional-dependencies"]["dev"]
+    wanted = (
+        PYPROJECT["project"]["dependencies"] + PYPROJECT["project"]["optional-dependencies"]["dev"]
+    )
     versions = locked()
     for requirement in map(Requirement, wanted):
         assert requirement.specifier.contains(versions[requirement.name.lower()]), requirement
@@ -99,7 +119,11 @@ def test_the_lock_pulls_no_gpu_build() -> None:
 
 
 def test_every_ignored_rule_is_explained() -> None:
-    lint = re.search(r"^ignore = \[\n(.*?)^\]", (ROOT / "pyproject.toml").read_text(), flags=re.MULTILINE | re.DOTALL)
+    lint = re.search(
+        r"^ignore = \[\n(.*?)^\]",
+        (ROOT / "pyproject.toml").read_text(),
+        flags=re.MULTILINE | re.DOTALL,
+    )
     assert lint
     assert all(re.match(r' +"[A-Z]+\d+", +# .{15,}', line) for line in lint[1].splitlines())
 
@@ -118,7 +142,13 @@ def test_every_exception_from_a_check_is_explained() -> None:
 
 # Files about files --------------------------------------------------------------------------------------------------------------
 
-HOSTS = ["py" + "pi.org", "python" + "hosted", "registry." + "npmjs", "deb.debian" + ".org", "download.pytorch" + ".org"]
+HOSTS = [
+    "py" + "pi.org",
+    "python" + "hosted",
+    "registry." + "npmjs",
+    "deb.debian" + ".org",
+    "download.pytorch" + ".org",
+]
 PLACES = re.compile(r"(?<![\w.])/(home|root|opt|work|Users|mnt)" + r"/\w")
 
 
@@ -133,18 +163,28 @@ def test_no_tracked_file_names_a_machine_s_path_or_a_registry() -> None:
 
 def trees() -> list[str]:
     """The fenced blocks of README.md and ARCHITECTURE.md that show the project's folders."""
-    pages = [(ROOT / name).read_text() for name in ("README.md", "ARCHITECTURE.md") if (ROOT / name).exists()]
+    pages = [
+        (ROOT / name).read_text()
+        for name in ("README.md", "ARCHITECTURE.md")
+        if (ROOT / name).exists()
+    ]
     blocks = [b for page in pages for b in re.findall(r"```\w*\n(.*?)```", page, flags=re.DOTALL)]
     return [b for b in blocks if "Snakefile" in b and "src/" in b]
 
 
 def test_the_tree_in_the_readme_is_the_tree() -> None:
     assert trees(), "README.md needs a fenced tree of the project"
-    names = {p.name for p in tracked()} | {part for p in tracked() for part in p.relative_to(ROOT).parts[:-1]}
+    names = {p.name for p in tracked()} | {
+        part for p in tracked() for part in p.relative_to(ROOT).parts[:-1]
+    }
     drawn = " ".join(line.split("#")[0] for tree in trees() for line in tree.splitlines())
     mentioned = set(re.findall(r"[\w.-]+\.(?:py|md|yaml|toml|lock|cff)\b", drawn))
     assert mentioned - names - {"NAME.py"} == set()
-    modules = {p.name for p in (ROOT / "src" / "throughtime").glob("*.py")} - {"__init__.py", "__main__.py", "api.py"}
+    modules = {p.name for p in (ROOT / "src" / "throughtime").glob("*.py")} - {
+        "__init__.py",
+        "__main__.py",
+        "api.py",
+    }
     assert modules - mentioned == set()
 
 
@@ -160,7 +200,9 @@ def test_a_make_target_that_a_page_names_exists(path: Path) -> None:
     assert set(re.findall(r"`make ([a-z]+)`", path.read_text())) <= targets
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "results" / "reference" / "figures").glob("*.md")), ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "results" / "reference" / "figures").glob("*.md")), ids=lambda p: p.stem
+)
 def test_a_readme_s_caption_is_the_reference_s(path: Path) -> None:
     assert path.read_text().strip() in (ROOT / "experiments" / path.stem / "README.md").read_text()
 
@@ -168,7 +210,16 @@ def test_a_readme_s_caption_is_the_reference_s(path: Path) -> None:
 # What is never called -------------------------------------------------------------------------------------------------------
 
 FORBIDDEN = {"pickle", "cPickle", "dill", "cloudpickle", "marshal", "shelve", "joblib"}  # modules
-CALLS = {"eval", "exec", "torch.load", "pd.read_pickle", "pandas.read_pickle", "yaml.load", "yaml.unsafe_load", "yaml.full_load"}
+CALLS = {
+    "eval",
+    "exec",
+    "torch.load",
+    "pd.read_pickle",
+    "pandas.read_pickle",
+    "yaml.load",
+    "yaml.unsafe_load",
+    "yaml.full_load",
+}
 
 
 def unsafe(source: str) -> list[str]:

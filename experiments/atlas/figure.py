@@ -9,27 +9,37 @@ from matplotlib.figure import Figure
 from throughtime.analysis import columns, stats
 from throughtime.figures import panels
 from throughtime.figures.captions import counts, protocol
-from throughtime.figures.draw import finish
+from throughtime.figures.draw import add_header
 from throughtime.results.load import Results
 
-AXES = {"depth": "truncation length K, steps", "clip": "clip threshold (gradient norm)", "gain": "initial gain g of W_hh"}
-TITLES = {"depth": "along truncation (chunked)", "clip": "along clipping (SGD, g = 1)", "gain": "along initial scale (orthogonal)"}
+AXES = {
+    "depth": "truncation length K, steps",
+    "clip": "clip threshold (gradient norm)",
+    "gain": "initial gain g of W_hh",
+}
+TITLES = {
+    "depth": "along truncation (chunked)",
+    "clip": "along clipping (SGD, g = 1)",
+    "gain": "along initial scale (orthogonal)",
+}
 TABLES = ("summary", "curves", "breakdown", "references")
-LENIENT = 0.99  # accuracy in a bin of distance that counts as solved, the criterion of the whole task
+LENIENT = (
+    0.99  # accuracy in a bin of distance that counts as solved, the criterion of the whole task
+)
 FEW = 20  # a bin with fewer scored positions says nothing
 
 
 def networks(results: Results) -> dict[str, Results]:
     """The networks behind each column. Text has no initialization sweep: the plane of `language` stands in, at clip 1."""
-    language = results.of(experiment="language", sweep="plane")
-    scale = results.of(experiment="initialization", init="orthogonal")
+    language = results.select(experiment="language", sweep="plane")
+    scale = results.select(experiment="initialization", init="orthogonal")
     return {
         "depth": both(
-            results.of(experiment="truncation", sweep="chunked", frozen=False),
-            results.of(experiment=["brackets", "language"], sweep="K"),
+            results.select(experiment="truncation", sweep="chunked", frozen=False),
+            results.select(experiment=["brackets", "language"], sweep="K"),
         ),
-        "clip": results.of(experiment="clipping", sweep="full", gain=1.0),
-        "gain": both(scale, language.of(clip=1.0)),
+        "clip": results.select(experiment="clipping", sweep="full", gain=1.0),
+        "gain": both(scale, language.select(clip=1.0)),
     }
 
 
@@ -46,7 +56,9 @@ def both(a: Results, b: Results) -> Results:
 def frontiers(results: Results, axis: str) -> pd.DataFrame:
     """task and ``axis`` with the columns of stats.frontier, for all tasks; which frontier is a task's, README.md says."""
     by = ["task", axis]
-    lengths = columns.with_depth(results.summary[~results.summary["task"].isin(["brackets", "text"])])
+    lengths = columns.with_depth(
+        results.summary[~results.summary["task"].isin(["brackets", "text"])]
+    )
     if axis == "depth":
         lengths = columns.with_full(lengths)
     within = [stats.reached(distances(results), by), stats.reached(contexts(results), by)]
@@ -58,9 +70,13 @@ def distances(results: Results) -> pd.DataFrame:
 
     A diverged network has no accuracy and passes nowhere.
     """
-    own = results.of(task="brackets")
-    own = own.of(length=list(own.summary["length"].dropna().sort_values().unique()[-1:]))
-    bins = own.breakdown[(own.breakdown["by"] == "distance") & (own.breakdown["data"] == "train") & (own.breakdown["n"] >= FEW)]
+    own = results.select(task="brackets")
+    own = own.select(length=list(own.summary["length"].dropna().sort_values().unique()[-1:]))
+    bins = own.breakdown[
+        (own.breakdown["by"] == "distance")
+        & (own.breakdown["data"] == "train")
+        & (own.breakdown["n"] >= FEW)
+    ]
     lags = pd.DataFrame({"bin": sorted(bins["bin"].unique()) or [1]})
     every = columns.with_depth(own.summary).merge(lags, how="cross")
     measured = every.merge(bins[["run_key", "bin", "value"]], on=["run_key", "bin"], how="left")
@@ -69,7 +85,7 @@ def distances(results: Results) -> pd.DataFrame:
 
 def contexts(results: Results) -> pd.DataFrame:
     """Text: a row a network and an n-gram model, passed where the network predicts at least as well; lag is the model's context."""
-    own = results.of(task="text")
+    own = results.select(task="text")
     lines = own.references[(own.references["measure"] == "bpc") & (own.references["by"] == "all")]
     order = lines["name"].str.extract(r"order (\d+)", expand=False)
     models = lines.assign(lag=pd.to_numeric(order))[order.notna() & (order != "0")]
@@ -86,12 +102,20 @@ def panel(ax: Axes, table: pd.DataFrame, axis: str, lags: pd.Series) -> None:
     for series, task in enumerate(columns.TASKS):
         rows = table[table["task"] == task]
         panels.frontiers(
-            ax, rows.assign(place=rows[axis].map(place)), "place", series, panels.pretty(task), shift=0.13 * (series - 2)
+            ax,
+            rows.assign(place=rows[axis].map(place)),
+            "place",
+            series,
+            panels.title_case(task),
+            shift=0.13 * (series - 2),
         )
     for edge in range(len(values) - 1):
         ax.axvline(edge + 0.5, color="0.8", linewidth=0.6)
     ax.grid(visible=False, axis="x")
-    ax.set_xticks(range(len(values)), [panels.number(v, "full" if axis == "depth" else "none") for v in values])
+    ax.set_xticks(
+        range(len(values)),
+        [panels.format_number(v, "full" if axis == "depth" else "none") for v in values],
+    )
     ax.set(xlabel=AXES[axis], xlim=(-0.5, max(len(values), 1) - 0.5))
 
 
@@ -106,18 +130,38 @@ def figure(results: Results) -> Figure:
         upper.set_title(TITLES[axis])
         lower.set_title("how these networks end")
         if part.summary.empty:
-            panels.note(upper, "no networks")
-            panels.note(lower, "no networks")
+            panels.empty_panel(upper, "no networks")
+            panels.empty_panel(lower, "no networks")
             continue
         panel(upper, tables[axis], axis, lags)
         ended = columns.with_kind(part.summary)
         order = pd.Categorical(ended["task"], columns.task_order(ended["task"]))
-        panels.failure_bars(lower, stats.shares(ended.assign(task=order), ["task"], "kind"), panels.pretty, "task")
-    series = {label: h for ax in axes[0] for h, label in zip(*ax.get_legend_handles_labels(), strict=True)}
+        panels.failure_bars(
+            lower,
+            stats.shares(ended.assign(task=order), ["task"], "kind"),
+            panels.title_case,
+            "task",
+        )
+    series = {
+        label: h for ax in axes[0] for h, label in zip(*ax.get_legend_handles_labels(), strict=True)
+    }
     axes[0, 0].set_ylabel("longest dependency that half the seeds learn, steps")
-    fig.legend(series.values(), series.keys(), loc="outside lower left", ncols=5, fontsize=7, columnspacing=1.2)
-    fig.legend(handles=panels.kind_handles(), loc="outside lower right", ncols=6, fontsize=7, columnspacing=1.2)
-    return finish(fig, replace(results, summary=behind(results)))
+    fig.legend(
+        series.values(),
+        series.keys(),
+        loc="outside lower left",
+        ncols=5,
+        fontsize=7,
+        columnspacing=1.2,
+    )
+    fig.legend(
+        handles=panels.kind_handles(),
+        loc="outside lower right",
+        ncols=6,
+        fontsize=7,
+        columnspacing=1.2,
+    )
+    return add_header(fig, replace(results, summary=behind(results)))
 
 
 def caption(results: Results) -> str:

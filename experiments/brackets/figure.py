@@ -8,18 +8,21 @@ from matplotlib.ticker import LogLocator
 from throughtime.analysis import columns, stats
 from throughtime.figures import panels
 from throughtime.figures.captions import counts, protocol
-from throughtime.figures.draw import finish
+from throughtime.figures.draw import add_header
 from throughtime.results.load import Results
 
 COLUMNS = {"train": "trained length", "long": "longer than trained"}
-ROWS = {"distance": "distance to the matching bracket, steps", "depth": "depth of the bracket, levels"}
+ROWS = {
+    "distance": "distance to the matching bracket, steps",
+    "depth": "depth of the bracket, levels",
+}
 
 
 def lines(ax: Axes, bins: pd.DataFrame) -> None:
     """Mean accuracy in each bin, a line a K."""
     for series, (depth, rows) in enumerate(columns.with_depth(bins).groupby("depth")):
-        table = stats.center(rows, ["bin"], "value", "mean")
-        panels.band(ax, table, "bin", "value", series, f"K={panels.number(depth, 'full')}")
+        table = stats.summarize(rows, ["bin"], "value", "mean")
+        panels.band(ax, table, "bin", "value", series, f"K={panels.format_number(depth, 'full')}")
 
 
 def references(ax: Axes, results: Results, by: str) -> None:
@@ -28,7 +31,15 @@ def references(ax: Axes, results: Results, by: str) -> None:
     panels.reference_lines(ax, known[known["by"] == "all"])
     for name, rows in known[known["by"] == by].groupby("name"):
         ordered = rows.groupby("bin", as_index=False)["value"].mean()
-        ax.plot(ordered["bin"], ordered["value"], color="0.35", linestyle=(0, (3, 2)), linewidth=1.2, label=name, zorder=1.5)
+        ax.plot(
+            ordered["bin"],
+            ordered["value"],
+            color="0.35",
+            linestyle=(0, (3, 2)),
+            linewidth=1.2,
+            label=name,
+            zorder=1.5,
+        )
 
 
 def sizes(ax: Axes, bins: pd.DataFrame, by: str) -> None:
@@ -36,7 +47,9 @@ def sizes(ax: Axes, bins: pd.DataFrame, by: str) -> None:
     n = bins.groupby("bin")["n"].median()
     place = n.index.to_numpy(float)
     ax.bar(place, n.to_numpy(float), width=0.4 * (place if by == "distance" else 1), color="0.65")
-    ax.set(yscale="log", ylim=(max(n.min() / 3, 0.5), n.max() * 2), ylabel="n a net", xlabel=ROWS[by])
+    ax.set(
+        yscale="log", ylim=(max(n.min() / 3, 0.5), n.max() * 2), ylabel="n a net", xlabel=ROWS[by]
+    )
     if by == "distance":
         ax.set_xscale("log", base=2)
     ax.set_xticks(place, [octave(d) if by == "distance" else f"{d:.0f}" for d in place])
@@ -65,7 +78,7 @@ def figure(results: Results) -> Figure:
             rows = bins[(bins["by"] == by) & (bins["data"] == data)]
             upper.set_title(f"by {by}, {COLUMNS[data]}")
             if rows.empty:
-                panels.note(upper, "no network with an evaluation")
+                panels.empty_panel(upper, "no network with an evaluation")
                 lower.set_axis_off()
                 continue
             lines(upper, rows)
@@ -75,18 +88,32 @@ def figure(results: Results) -> Figure:
             upper.set(xscale=lower.get_xscale(), xlim=lower.get_xlim())
             upper.set_xticks(lower.get_xticks(), [])
             upper.minorticks_off()
-    handles = {label: h for ax in axes[::2].flat for h, label in zip(*ax.get_legend_handles_labels(), strict=True)}
+    handles = {
+        label: h
+        for ax in axes[::2].flat
+        for h, label in zip(*ax.get_legend_handles_labels(), strict=True)
+    }
     if handles:
-        fig.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=len(handles), fontsize=7)
-    return finish(fig, results)
+        fig.legend(
+            handles.values(),
+            handles.keys(),
+            loc="outside lower center",
+            ncols=len(handles),
+            fontsize=7,
+        )
+    return add_header(fig, results)
 
 
 def caption(results: Results) -> str:
     """What is drawn, with the counts of the tables."""
     bins = columns.with_depth(results.bins)
-    far = bins[(bins["by"] == "distance") & (bins["data"] == "train") & (bins["bin"] > bins["bin"].median())]
+    far = bins[
+        (bins["by"] == "distance")
+        & (bins["data"] == "train")
+        & (bins["bin"] > bins["bin"].median())
+    ]
     by_depth = far.groupby("depth")["value"].mean().dropna()
-    means = ", ".join(f"{panels.number(k, 'full')}: {v:.2f}" for k, v in by_depth.items())
+    means = ", ".join(f"{panels.format_number(k, 'full')}: {v:.2f}" for k, v in by_depth.items())
     return (
         "**Accuracy of the closing bracket's type, by the distance to the bracket it closes (above) and by its depth (below).** "
         "Left on fresh sequences of the trained length, right on longer ones. Lines are means over the networks that did not "

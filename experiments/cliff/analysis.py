@@ -34,10 +34,25 @@ def spikes(loss: pd.DataFrame, log_norm: pd.DataFrame) -> pd.DataFrame:
     for key, losses, norms, first in _networks(loss, log_norm):
         unit, died = chance_loss(first), pd.notna(first["diverged_at"])
         found = [_around(losses / unit, place, died) for place in places(norms)]
-        rows = [(key, place + 1, norms[place], *f) for place, f in zip(places(norms), found, strict=True) if f is not None]
-        part = pd.DataFrame(rows, columns=list(COLUMNS[:-2])).assign(change=lambda d: d["after"] - d["before"])
-        parts.append(part.assign(thrown=part["change"] > THROWN, **{c: first[c] for c in ("clip", "gain", "task", "status")}))
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=[*COLUMNS, "clip", "gain", "task", "status"])
+        rows = [
+            (key, place + 1, norms[place], *f)
+            for place, f in zip(places(norms), found, strict=True)
+            if f is not None
+        ]
+        part = pd.DataFrame(rows, columns=list(COLUMNS[:-2])).assign(
+            change=lambda d: d["after"] - d["before"]
+        )
+        parts.append(
+            part.assign(
+                thrown=part["change"] > THROWN,
+                **{c: first[c] for c in ("clip", "gain", "task", "status")},
+            )
+        )
+    return (
+        pd.concat(parts, ignore_index=True)
+        if parts
+        else pd.DataFrame(columns=[*COLUMNS, "clip", "gain", "task", "status"])
+    )
 
 
 def places(norms: Floats) -> list[int]:
@@ -67,9 +82,15 @@ def profile(loss: pd.DataFrame, log_norm: pd.DataFrame, span: int = 20) -> pd.Da
             at = np.arange(max(0, place - span), min(len(values), place + span + 1))
             change = values[at] - values[place - AROUND : place].mean()
             parts.append(
-                pd.DataFrame({"offset": at - place, "change": change}).assign(run_key=key, clip=first["clip"], update=place + 1)
+                pd.DataFrame({"offset": at - place, "change": change}).assign(
+                    run_key=key, clip=first["clip"], update=place + 1
+                )
             )
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["offset", "change", "run_key", "clip", "update"])
+    return (
+        pd.concat(parts, ignore_index=True)
+        if parts
+        else pd.DataFrame(columns=["offset", "change", "run_key", "clip", "update"])
+    )
 
 
 def chance_loss(network: pd.Series) -> float:
@@ -81,8 +102,13 @@ def chance_loss(network: pd.Series) -> float:
     return float(network["chance"] if network["measure"] == "mse" else -math.log(network["chance"]))
 
 
-def _networks(loss: pd.DataFrame, log_norm: pd.DataFrame) -> list[tuple[str, Floats, Floats, pd.Series]]:
-    norms = {key: rows.sort_values("index")["value"].to_numpy() for key, rows in log_norm.groupby("run_key")}
+def _networks(
+    loss: pd.DataFrame, log_norm: pd.DataFrame
+) -> list[tuple[str, Floats, Floats, pd.Series]]:
+    norms = {
+        key: rows.sort_values("index")["value"].to_numpy()
+        for key, rows in log_norm.groupby("run_key")
+    }
     return [
         (str(key), rows.sort_values("index")["value"].to_numpy(), np.exp(norms[key]), rows.iloc[0])
         for key, rows in loss.groupby("run_key", sort=True)

@@ -30,7 +30,9 @@ def thrown(results: Results) -> Evidence:
     """The share of a network's spikes that throw it back, unclipped less clipped."""
     found = spikes(results.probe("updates", "loss"), results.probe("updates", "log_grad_norm"))
     shares = found.groupby(["clip", "run_key"])["thrown"].mean()
-    free, clipped = (shares[shares.index.get_level_values("clip") == c].astype(float) for c in (np.inf, CLIP))
+    free, clipped = (
+        shares[shares.index.get_level_values("clip") == c].astype(float) for c in (np.inf, CLIP)
+    )
     if not (len(free) and len(clipped)):
         return unknown("no spike in an unclipped network, or none in a clipped one", 0.0)
     difference, low, high = stats.welch(free, clipped)

@@ -22,18 +22,31 @@ def compute(preset: str) -> pd.DataFrame:
     points = POINTS.get(preset, 201)
     parts = [
         melted(
-            "surface", one_unit.surface(np.linspace(*one_unit.W_RANGE, points), np.linspace(*one_unit.B_RANGE, points)), "w", "b"
+            "surface",
+            one_unit.surface(
+                np.linspace(*one_unit.W_RANGE, points), np.linspace(*one_unit.B_RANGE, points)
+            ),
+            "w",
+            "b",
         )
     ]
     for clip in THRESHOLDS:
         path = one_unit.descend(*START, LR, UPDATES, clip).assign(y=0.0)
-        parts += [melted(f"path {clip:g}", path, "update", "y"), melted(f"start {clip:g}", ends(clip), "w", "b")]
+        parts += [
+            melted(f"path {clip:g}", path, "update", "y"),
+            melted(f"start {clip:g}", ends(clip), "w", "b"),
+        ]
     return pd.concat(parts, ignore_index=True)
 
 
 def ends(clip: float, side: int = 11) -> pd.DataFrame:
     """The loss after UPDATES from ``side`` x ``side`` starts, evenly over the surface: w, b (of the start), loss."""
-    w, b = (v.ravel() for v in np.meshgrid(np.linspace(*one_unit.W_RANGE, side), np.linspace(*one_unit.B_RANGE, side)))
+    w, b = (
+        v.ravel()
+        for v in np.meshgrid(
+            np.linspace(*one_unit.W_RANGE, side), np.linspace(*one_unit.B_RANGE, side)
+        )
+    )
     start = pd.DataFrame({"w": w, "b": b})
     for _ in range(UPDATES):
         _, dw, db = one_unit.loss_and_gradient(w, b)
@@ -45,4 +58,6 @@ def ends(clip: float, side: int = 11) -> pd.DataFrame:
 def melted(series: str, table: pd.DataFrame, x: str, y: str) -> pd.DataFrame:
     """A row a value: the other columns become quantities."""
     named = table.rename(columns={x: "x", y: "y"})
-    return named.melt(["x", "y"], var_name="quantity").assign(series=series)[["series", "quantity", "x", "y", "value"]]
+    return named.melt(["x", "y"], var_name="quantity").assign(series=series)[
+        ["series", "quantity", "x", "y", "value"]
+    ]

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from throughtime.analysis import columns, stats
 from throughtime.figures import panels
 from throughtime.figures.captions import counts, protocol
-from throughtime.figures.draw import finish
+from throughtime.figures.draw import add_header
 from throughtime.results.load import Results
 
 from .analysis import FACTOR, SMALLEST, THROWN, WINDOW, places, profile, spikes
@@ -21,7 +21,11 @@ UNITS = "loss / loss at chance"
 
 def thresholds(results: Results, kind: str) -> dict[str, str]:
     """Threshold as the series says it -> series, smallest first."""
-    found = {s.partition(" ")[2]: s for s in results.computed["series"].unique() if s.startswith(f"{kind} ")}
+    found = {
+        s.partition(" ")[2]: s
+        for s in results.computed["series"].unique()
+        if s.startswith(f"{kind} ")
+    }
     return dict(sorted(found.items(), key=lambda item: float(item[0])))
 
 
@@ -36,17 +40,23 @@ def paths(results: Results) -> dict[str, pd.DataFrame]:
 
 def surface(ax: Axes, results: Results) -> None:
     """The loss over w and b, and the paths on it; what leaves the surface is not drawn."""
-    table = results.computed[(results.computed["series"] == "surface") & (results.computed["quantity"] == "loss")]
+    table = results.computed[
+        (results.computed["series"] == "surface") & (results.computed["quantity"] == "loss")
+    ]
     if table.empty:
-        panels.note(ax, "no surface computed")
+        panels.empty_panel(ax, "no surface computed")
         return
     grid = table.pivot(index="y", columns="x", values="value")
-    mesh = ax.pcolormesh(grid.columns, grid.index, np.sqrt(grid), cmap="cividis", shading="nearest", rasterized=True)
+    mesh = ax.pcolormesh(
+        grid.columns, grid.index, np.sqrt(grid), cmap="cividis", shading="nearest", rasterized=True
+    )
     ax.figure.colorbar(mesh, ax=ax, label="error |σ(x₅₀) − 0.7|", pad=0.01)
     for series, path in enumerate(paths(results).values()):
         style = panels.SERIES[(series + 3) % 7]
         ax.plot(path["w"], path["b"], color="white", linewidth=2.2)
-        ax.plot(path["w"], path["b"], color=style["color"], linestyle=style["linestyle"], linewidth=1.2)
+        ax.plot(
+            path["w"], path["b"], color=style["color"], linestyle=style["linestyle"], linewidth=1.2
+        )
         ax.plot(
             path["w"].iloc[-1:],
             path["b"].iloc[-1:],
@@ -57,7 +67,11 @@ def surface(ax: Axes, results: Results) -> None:
         )
     ax.grid(visible=False)
     ax.set(xlim=(grid.columns.min(), grid.columns.max()), ylim=(grid.index.min(), grid.index.max()))
-    ax.set(xlabel="recurrent weight w", ylabel="bias b", title="one unit, 50 steps: the wall, and descents")
+    ax.set(
+        xlabel="recurrent weight w",
+        ylabel="bias b",
+        title="one unit, 50 steps: the wall, and descents",
+    )
 
 
 def descents(ax: Axes, results: Results) -> None:
@@ -65,9 +79,9 @@ def descents(ax: Axes, results: Results) -> None:
     found = paths(results)
     for series, (clip, path) in enumerate(found.items()):
         style = {k: v for k, v in panels.SERIES[(series + 3) % 7].items() if k != "marker"}
-        ax.plot(path["loss"], label=f"clip {panels.number(clip)}", **style)
+        ax.plot(path["loss"], label=f"clip {panels.format_number(clip)}", **style)
     if not found:
-        panels.note(ax, "no descents computed")
+        panels.empty_panel(ax, "no descents computed")
         return
     ax.set_yscale("log")
     ax.set(ylim=(1e-6, 1), xlabel="updates", ylabel="loss", title="loss on the way")
@@ -81,13 +95,21 @@ def starts(ax: Axes, results: Results) -> None:
     for clip, series in thresholds(results, "start").items():
         loss = results.computed.loc[results.computed["series"] == series, "value"]
         low, high = stats.wilson((loss < GOOD).sum(), len(loss))
-        rows.append({"clip": clip, "rate": (loss < GOOD).mean(), "low": float(low), "high": float(high), "n": len(loss)})
+        rows.append(
+            {
+                "clip": clip,
+                "rate": (loss < GOOD).mean(),
+                "low": float(low),
+                "high": float(high),
+                "n": len(loss),
+            }
+        )
     if not rows:
-        panels.note(ax, "no descents computed")
+        panels.empty_panel(ax, "no descents computed")
         return
     table = pd.DataFrame(rows).assign(place=range(len(rows)))
     panels.points(ax, table, "place", "rate", 0, "descents", line=True)
-    ax.set_xticks(table["place"], [panels.number(c) for c in table["clip"]])
+    ax.set_xticks(table["place"], [panels.format_number(c) for c in table["clip"]])
     ax.set(ylim=(0, 1), xlabel="clip threshold", ylabel=f"share ending below {GOOD:g}")
     ax.set_title(f"descents from {rows[0]['n']} starts all over the surface")
 
@@ -96,9 +118,12 @@ def example(ax: Axes, results: Results) -> None:
     """Gradient norms of the unclipped network with the most spikes, and of the same network clipped at 1."""
     norms = results.probe("updates", "log_grad_norm")
     free = norms[np.isinf(norms["clip"])]
-    counted = {key: len(places(np.exp(rows.sort_values("index")["value"].to_numpy()))) for key, rows in free.groupby("run_key")}
+    counted = {
+        key: len(places(np.exp(rows.sort_values("index")["value"].to_numpy())))
+        for key, rows in free.groupby("run_key")
+    }
     if not counted:
-        panels.note(ax, "no unclipped network was probed")
+        panels.empty_panel(ax, "no unclipped network was probed")
         return
     chosen = free[free["run_key"] == max(sorted(counted), key=lambda k: counted[k])]
     same = (
@@ -106,10 +131,14 @@ def example(ax: Axes, results: Results) -> None:
         & (norms["gain"] == chosen["gain"].iloc[0])
         & (norms["seed"] == chosen["seed"].iloc[0])
     )
-    for series, (clip, rows) in enumerate(norms[same & norms["clip"].isin([1, math.inf])].groupby("clip", sort=False)):
+    for series, (clip, rows) in enumerate(
+        norms[same & norms["clip"].isin([1, math.inf])].groupby("clip", sort=False)
+    ):
         values = np.exp(rows.sort_values("index")["value"].to_numpy())
         found, style = places(values), panels.SERIES[series]
-        ax.plot(np.arange(1, len(values) + 1), values, color=style["color"], linewidth=0.5, alpha=0.8)
+        ax.plot(
+            np.arange(1, len(values) + 1), values, color=style["color"], linewidth=0.5, alpha=0.8
+        )
         ax.plot(
             np.array(found) + 1,
             values[found],
@@ -117,11 +146,13 @@ def example(ax: Axes, results: Results) -> None:
             marker=style["marker"],
             color=style["color"],
             markersize=4.5,
-            label=f"clip {panels.number(clip)}: {len(found)} spikes",
+            label=f"clip {panels.format_number(clip)}: {len(found)} spikes",
         )
     ax.set_yscale("log")
     ax.set(xlabel="updates", ylabel="gradient norm before clipping")
-    ax.set_title(f"{panels.pretty(chosen['task'].iloc[0])}, g = {chosen['gain'].iloc[0]:g}: one network, twice")
+    ax.set_title(
+        f"{panels.title_case(chosen['task'].iloc[0])}, g = {chosen['gain'].iloc[0]:g}: one network, twice"
+    )
     ax.legend(fontsize=6)
 
 
@@ -131,13 +162,24 @@ def around(ax: Axes, results: Results) -> None:
     for series, (clip, rows) in enumerate(table.groupby("clip")):
         middle = rows.groupby("offset")["change"].quantile(np.array([0.25, 0.5, 0.75])).unstack()
         style = panels.SERIES[series]
-        ax.plot(middle[0.5], label=f"clip {panels.number(clip)}", markersize=2.5, **style)
-        ax.fill_between(middle.index.to_numpy(float), middle[0.25], middle[0.75], color=style["color"], alpha=0.12, linewidth=0)
+        ax.plot(middle[0.5], label=f"clip {panels.format_number(clip)}", markersize=2.5, **style)
+        ax.fill_between(
+            middle.index.to_numpy(float),
+            middle[0.25],
+            middle[0.75],
+            color=style["color"],
+            alpha=0.12,
+            linewidth=0,
+        )
     if table.empty:
-        panels.note(ax, "no spikes")
+        panels.empty_panel(ax, "no spikes")
         return
     ax.axvline(0, color="0.4", linewidth=0.8)
-    ax.set(xlabel="updates since the spike", ylabel=f"change of {UNITS}", title="loss before and after (median, quartiles)")
+    ax.set(
+        xlabel="updates since the spike",
+        ylabel=f"change of {UNITS}",
+        title="loss before and after (median, quartiles)",
+    )
     ax.set_ylim(-0.4, 0.8)
     ax.legend(fontsize=6)
 
@@ -146,17 +188,32 @@ def thrown(ax: Axes, results: Results) -> None:
     """The share of a network's spikes that throw it back, by threshold, for every task."""
     found = spikes(results.probe("updates", "loss"), results.probe("updates", "log_grad_norm"))
     if found.empty:
-        panels.note(ax, "no spikes")
+        panels.empty_panel(ax, "no spikes")
         return
     found = found.assign(measure="", value=found["thrown"].astype(float))
     clips = sorted(results.summary["clip"].unique())
-    own = found.groupby(["task", "clip", "run_key", "status", "measure"])["value"].mean().reset_index()
+    own = (
+        found.groupby(["task", "clip", "run_key", "status", "measure"])["value"]
+        .mean()
+        .reset_index()
+    )
     own = own.assign(place=own["clip"].map({c: i for i, c in enumerate(clips)}))
     for series, task in enumerate(columns.task_order(own["task"])):
-        table = stats.center(own[own["task"] == task], ["place"], "value", "mean")
-        panels.points(ax, table, "place", "value", series, panels.pretty(task), shift=0.08 * (series - 1), line=True)
+        table = stats.summarize(own[own["task"] == task], ["place"], "value", "mean")
+        panels.points(
+            ax,
+            table,
+            "place",
+            "value",
+            series,
+            panels.title_case(task),
+            shift=0.08 * (series - 1),
+            line=True,
+        )
     counted = found.groupby("clip").size().reindex(clips, fill_value=0)
-    ax.set_xticks(range(len(clips)), [f"{panels.number(c)}\n{n} spikes" for c, n in counted.items()])
+    ax.set_xticks(
+        range(len(clips)), [f"{panels.format_number(c)}\n{n} spikes" for c, n in counted.items()]
+    )
     ax.set(ylim=(-0.03, 1.03), xlabel="clip threshold", ylabel="share of a network's spikes (mean)")
     ax.set_title(f"thrown back: {UNITS} up by {THROWN:g}")
     ax.legend(fontsize=6)
@@ -166,15 +223,20 @@ def figure(results: Results) -> Figure:
     """Six panels."""
     fig = Figure(figsize=(12, 7), layout="constrained")
     axes = fig.subplots(2, 3)
-    for ax, draw in zip(axes.flat, (surface, descents, starts, example, around, thrown), strict=True):
+    for ax, draw in zip(
+        axes.flat, (surface, descents, starts, example, around, thrown), strict=True
+    ):
         draw(ax, results)
-    return finish(fig, results)
+    return add_header(fig, results)
 
 
 def caption(results: Results) -> str:
     """What is drawn, with the counts."""
     found = spikes(results.probe("updates", "loss"), results.probe("updates", "log_grad_norm"))
-    shares = ", ".join(f"{panels.number(clip)}: {int(rows['thrown'].sum())} of {len(rows)}" for clip, rows in found.groupby("clip"))
+    shares = ", ".join(
+        f"{panels.format_number(clip)}: {int(rows['thrown'].sum())} of {len(rows)}"
+        for clip, rows in found.groupby("clip")
+    )
     return (
         "**Above: the wall in the loss of the one-unit network of Pascanu, Mikolov & Bengio 2013 (no input, 50 steps), and "
         "gradient descent with and without clipping** (learning rate 0.05, 300 updates); the three smaller thresholds' paths "

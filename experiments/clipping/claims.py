@@ -10,10 +10,15 @@ from throughtime.analysis.verdicts import above, below, mean, more_solved, pairs
 from throughtime.results.load import Results
 
 SAME = ["task", "task_args", "updates", "gain", "seed"]
-USUAL, SMALL = 1.0, 0.1  # thresholds; the loss is a mean, so that a norm near 1 is the scale of a gradient that does not explode
+USUAL, SMALL = (
+    1.0,
+    0.1,
+)  # thresholds; the loss is a mean, so that a norm near 1 is the scale of a gradient that does not explode
 LARGE_GAIN = 1.5
 WIDER = 0.1  # share of networks that would be called a wider range
-SLOWER = math.log(1.25)  # five times what a check every twentieth of the budget can pretend at the budget's end
+SLOWER = math.log(
+    1.25
+)  # five times what a check every twentieth of the budget can pretend at the budget's end
 
 
 def at(results: Results, clip: float) -> pd.DataFrame:
@@ -31,28 +36,42 @@ def upward(results: Results) -> Evidence:
     """At large gains, clipped less unclipped."""
     both = compared(results)
     difference, low, high, n, words = more_solved(both[both["gain"] >= LARGE_GAIN])
-    return above(difference, low, high, 0.0, n, words) if n else unknown(f"no pair at gain {LARGE_GAIN:g} or more", 0.0)
+    return (
+        above(difference, low, high, 0.0, n, words)
+        if n
+        else unknown(f"no pair at gain {LARGE_GAIN:g} or more", 0.0)
+    )
 
 
 def downward(results: Results) -> Evidence:
     """At small gains, clipped less unclipped."""
     both = compared(results)
     difference, low, high, n, words = more_solved(both[both["gain"] < 1])
-    return below(difference, low, high, WIDER, n, words) if n else unknown("no pair at a gain below 1", WIDER)
+    return (
+        below(difference, low, high, WIDER, n, words)
+        if n
+        else unknown("no pair at a gain below 1", WIDER)
+    )
 
 
 def slows(results: Results) -> Evidence:
     """Ln of how many times as many updates the small threshold needs, at gain 1."""
     both = pairs(at(results, SMALL), at(results, USUAL), SAME)
-    both = both[(both["gain"] == 1) & (both["first_solved_at_a"].notna() | both["first_solved_at_b"].notna())]
-    small, usual = (both[f"first_solved_at_{s}"].fillna(both["updates"]).to_numpy(float) for s in "ab")
+    both = both[
+        (both["gain"] == 1)
+        & (both["first_solved_at_a"].notna() | both["first_solved_at_b"].notna())
+    ]
+    small, usual = (
+        both[f"first_solved_at_{s}"].fillna(both["updates"]).to_numpy(float) for s in "ab"
+    )
     statistic, low, high, n = mean(np.log(small / usual))
     if not n:
-        return unknown(f"no pair of thresholds {SMALL:g} and {USUAL:g} at gain 1 of which one met its criterion", SLOWER)
+        return unknown(
+            f"no pair of thresholds {SMALL:g} and {USUAL:g} at gain 1 of which one met its criterion",
+            SLOWER,
+        )
     never = int(both["first_solved_at_a"].isna().sum())
-    words = (
-        f"{math.exp(statistic):.2f} times as many updates; of {n} pairs {never} never met the criterion with the small threshold"
-    )
+    words = f"{math.exp(statistic):.2f} times as many updates; of {n} pairs {never} never met the criterion with the small threshold"
     return above(statistic, low, high, SLOWER, n, words)
 
 

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from throughtime.analysis import columns, stats
 from throughtime.figures import panels
 from throughtime.figures.captions import counts, protocol
-from throughtime.figures.draw import finish
+from throughtime.figures.draw import add_header
 from throughtime.results.load import Results
 
 CLIP, GAIN = "clip threshold (gradient norm)", "initial gain g of W_hh"
@@ -25,7 +25,7 @@ def same_lengths(summary: pd.DataFrame) -> pd.DataFrame:
 def plane(ax: Axes, rows: pd.DataFrame) -> None:
     """Success over clip x gain; where success is not the measure (text), the median final measure."""
     if len(rows) and rows["measure"].iloc[0] == "bpc":
-        panels.graded(ax, stats.center(rows, ["clip", "gain"]), "clip", "gain")
+        panels.heatmap_lower_is_better(ax, stats.summarize(rows, ["clip", "gain"]), "clip", "gain")
     else:
         panels.heatmap(ax, stats.success(rows, ["clip", "gain"]), "clip", "gain")
     ax.set(xlabel=CLIP, ylabel="")
@@ -35,13 +35,13 @@ def name(rows: pd.DataFrame, depth: str) -> str:
     """What a panel's title says: task, lag, depth."""
     first = rows.iloc[0]
     lag = "bits per character" if pd.isna(first["lag_max"]) else f"lag {first['lag_max']}"
-    return f"{panels.pretty(first['task'])}, {lag}\n{depth}"
+    return f"{panels.title_case(first['task'])}, {lag}\n{depth}"
 
 
 def failures(ax: Axes, summary: pd.DataFrame, by: str, label: str) -> None:
     """How networks end, by one axis of the plane."""
     rows = columns.with_kind(summary)
-    panels.failure_bars(ax, stats.shares(rows, [by], "kind"), panels.number, by)
+    panels.failure_bars(ax, stats.shares(rows, [by], "kind"), panels.format_number, by)
     ax.set(ylabel=label, title=f"how networks end, by {by} (full depth, all lags)")
 
 
@@ -51,9 +51,18 @@ def cost(ax: Axes, summary: pd.DataFrame) -> None:
     solved = summary[summary["first_solved_at"].notna()].astype({"first_solved_at": float})
     solved = solved.assign(place=solved["clip"].map({c: i for i, c in enumerate(thresholds)}))
     for series, task in enumerate(columns.task_order(solved["task"])):
-        table = stats.center(solved[solved["task"] == task], ["place"], "first_solved_at")
-        panels.points(ax, table, "place", "value", series, panels.pretty(task), shift=0.06 * (series - 2), line=True)
-    ax.set_xticks(range(len(thresholds)), [panels.number(c) for c in thresholds])
+        table = stats.summarize(solved[solved["task"] == task], ["place"], "first_solved_at")
+        panels.points(
+            ax,
+            table,
+            "place",
+            "value",
+            series,
+            panels.title_case(task),
+            shift=0.06 * (series - 2),
+            line=True,
+        )
+    ax.set_xticks(range(len(thresholds)), [panels.format_number(c) for c in thresholds])
     ax.set(xlabel=CLIP, ylabel="updates (median)", title="criterion first met (full depth)")
     if len(solved):
         ax.set_ylim(0, 1.4 * ax.get_ylim()[1])
@@ -71,26 +80,30 @@ def figure(results: Results) -> Figure:
             rows = same[(same["task"] == task) & (same["sweep"] == sweep)]
             plane(ax, rows)
             depth = (
-                "full depth" if sweep == "full" else f"{'/'.join(rows['mode'].unique())} K={'/'.join(map(str, rows['K'].unique()))}"
+                "full depth"
+                if sweep == "full"
+                else f"{'/'.join(rows['mode'].unique())} K={'/'.join(map(str, rows['K'].unique()))}"
             )
-            ax.set_title(name(rows, depth) if len(rows) else f"{panels.pretty(task)}\n{sweep}")
+            ax.set_title(name(rows, depth) if len(rows) else f"{panels.title_case(task)}\n{sweep}")
     for ax in axes[:, 0]:
         ax.set_ylabel(GAIN)
-    panels.colorbar(upper, axes, "share solved (cells: solved / n; text: bits per character)", location="right")
+    panels.colorbar(
+        upper, axes, "share solved (cells: solved / n; text: bits per character)", location="right"
+    )
     below = lower.subplots(1, 4, width_ratios=[1, 1.3, 1.3, 1.3])
-    adam, full = results.of(sweep="adam").summary, results.of(sweep="full").summary
+    adam, full = results.select(sweep="adam").summary, results.select(sweep="full").summary
     plane(below[0], adam)
     below[0].set(title=name(adam, "full depth, Adam") if len(adam) else "Adam", ylabel=GAIN)
     failures(below[1], full, "clip", "clip threshold")
     failures(below[2], full, "gain", "initial gain g")
     cost(below[3], full)
     lower.legend(handles=panels.kind_handles(), loc="outside lower center", ncols=6, fontsize=7)
-    return finish(fig, results)
+    return add_header(fig, results)
 
 
 def caption(results: Results) -> str:
     """What is drawn, with the counts of the tables."""
-    full = results.of(sweep="full").summary
+    full = results.select(sweep="full").summary
     clipped = full["clip_kind"] != "none"
 
     def share(rows: pd.DataFrame) -> str:

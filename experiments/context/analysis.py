@@ -27,23 +27,44 @@ def losses(probes: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
     """
     rows = probes[probes["probe"] == "context"].merge(with_depth(summary), on="run_key")
     rows = rows[rows["step"] == rows.groupby("run_key")["step"].transform("max")]
-    rows = rows.assign(quantity=rows["quantity"].str.removeprefix("loss_"), n=rows["index"], bits=rows["value"] / math.log(2))
+    rows = rows.assign(
+        quantity=rows["quantity"].str.removeprefix("loss_"),
+        n=rows["index"],
+        bits=rows["value"] / math.log(2),
+    )
     reset = rows[rows["quantity"] == "reset"]
-    whole = reset[reset["n"] == reset.groupby("run_key")["n"].transform("max")].set_index("run_key")["bits"]
-    return rows.assign(excess=rows["bits"] - rows["run_key"].map(whole.to_dict()).astype(float))[COLUMNS].reset_index(drop=True)
+    whole = reset[reset["n"] == reset.groupby("run_key")["n"].transform("max")].set_index(
+        "run_key"
+    )["bits"]
+    return rows.assign(excess=rows["bits"] - rows["run_key"].map(whole.to_dict()).astype(float))[
+        COLUMNS
+    ].reset_index(drop=True)
 
 
-def effective(table: pd.DataFrame, quantity: str = "reset", tolerance: float = TOLERANCE) -> pd.DataFrame:
+def effective(
+    table: pd.DataFrame, quantity: str = "reset", tolerance: float = TOLERANCE
+) -> pd.DataFrame:
     """The effective context of every network: run_key, seed, depth, K, steps, mode, effective (characters).
 
-    >>> made = {"n": [1, 2, 4, 8], "excess": [1.0, 0.04, 0.10, 0.0], "quantity": "reset", "run_key": "a", "seed": 0}
+    >>> made = {
+    ...     "n": [1, 2, 4, 8],
+    ...     "excess": [1.0, 0.04, 0.10, 0.0],
+    ...     "quantity": "reset",
+    ...     "run_key": "a",
+    ...     "seed": 0,
+    ... }
     >>> table = pd.DataFrame({**made, "depth": 2.0, "K": 2, "steps": 64, "mode": "chunked"})
-    >>> round(float(effective(table)["effective"].iloc[0]) / 4 / 2**0.5, 9)  # half way from 4 to 8, in the logarithm
+    >>> round(
+    ...     float(effective(table)["effective"].iloc[0]) / 4 / 2**0.5, 9
+    ... )  # half way from 4 to 8, in the logarithm
     1.0
     """
     own = ["run_key", "seed", "depth", "K", "steps", "mode"]
     rows = table[table["quantity"] == quantity].sort_values("n")
-    found = [(*key, _crossing(r["n"].to_numpy(float), r["excess"].to_numpy(), tolerance)) for key, r in rows.groupby(own)]
+    found = [
+        (*key, _crossing(r["n"].to_numpy(float), r["excess"].to_numpy(), tolerance))
+        for key, r in rows.groupby(own)
+    ]
     return pd.DataFrame(found, columns=[*own, "effective"])
 
 

@@ -48,7 +48,14 @@ def carried(results: Results) -> Evidence:
     if table.empty:
         return unknown("nothing was probed", 0.0)
     statistic, low, high, n = mean(np.log(table["effective"] / table["K"]))
-    return above(statistic, low, high, 0.0, n, f"trained with K={table['K'].iloc[0]}: effective {said(table)} characters")
+    return above(
+        statistic,
+        low,
+        high,
+        0.0,
+        n,
+        f"trained with K={table['K'].iloc[0]}: effective {said(table)} characters",
+    )
 
 
 def unused(results: Results) -> Evidence:
@@ -58,7 +65,14 @@ def unused(results: Results) -> Evidence:
     if table.empty:
         return unknown("nothing was probed at full depth", HALF)
     statistic, low, high, n = mean(np.log(table["effective"] / table["steps"]))
-    return below(statistic, low, high, HALF, n, f"trained with T={table['steps'].iloc[0]}: effective {said(table)} characters")
+    return below(
+        statistic,
+        low,
+        high,
+        HALF,
+        n,
+        f"trained with T={table['steps'].iloc[0]}: effective {said(table)} characters",
+    )
 
 
 DEFINED = (

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from throughtime.analysis import columns, stats
 from throughtime.figures import panels
 from throughtime.figures.captions import counts, protocol
-from throughtime.figures.draw import finish
+from throughtime.figures.draw import add_header
 from throughtime.results.load import Results
 
 from .analysis import TOLERANCE, effective, losses
@@ -19,7 +19,7 @@ LOWEST = 0.005  # bits: excess below this is drawn at the edge
 
 def probed(results: Results) -> Results:
     """The networks that the probe measured: those that `language` trains with different K."""
-    return results.of(experiment="language", sweep="K")
+    return results.select(experiment="language", sweep="K")
 
 
 def behind(results: Results) -> pd.DataFrame:
@@ -41,10 +41,17 @@ def over_context(ax: Axes, table: pd.DataFrame, value: str) -> None:
     """Loss, or its excess, over n with the state reset n characters before; a line a K."""
     rows = drawable(table[table["quantity"] == "reset"])
     if rows.empty:
-        panels.note(ax, "nothing was probed")
+        panels.empty_panel(ax, "nothing was probed")
         return
     for series, (depth, part) in enumerate(rows.groupby("depth")):
-        panels.band(ax, center(part, ["n"], value), "n", "value", series % 7, f"K={panels.number(depth, 'full')}")
+        panels.band(
+            ax,
+            center(part, ["n"], value),
+            "n",
+            "value",
+            series % 7,
+            f"K={panels.format_number(depth, 'full')}",
+        )
     octaves(ax, rows["n"])
     ax.legend(fontsize=6)
 
@@ -63,20 +70,34 @@ def excess_axis(ax: Axes) -> None:
     ax.set(ylim=(LOWEST, 4), ylabel="bits above the loss with all context")
     ax.axhline(TOLERANCE, color="#D55E00", linestyle=":", linewidth=1.2)
     ax.annotate(
-        f"{TOLERANCE:g} bits", (0.01, TOLERANCE), (0, 2), xycoords=("axes fraction", "data"), textcoords="offset points", fontsize=6
+        f"{TOLERANCE:g} bits",
+        (0.01, TOLERANCE),
+        (0, 2),
+        xycoords=("axes fraction", "data"),
+        textcoords="offset points",
+        fontsize=6,
     )
 
 
 def kinds(ax: Axes, table: pd.DataFrame) -> None:
     """Reset, shuffled and replaced beyond n, at full depth and at the smallest K."""
     if table.empty:
-        panels.note(ax, "nothing was probed")
+        panels.empty_panel(ax, "nothing was probed")
         return
     table = drawable(table)
     depths = sorted({table["depth"].min(), table["depth"].max()})
-    for series, (kind, depth) in enumerate((k, d) for d in depths for k in ("reset", "shuffled", "replaced")):
+    for series, (kind, depth) in enumerate(
+        (k, d) for d in depths for k in ("reset", "shuffled", "replaced")
+    ):
         rows = table[(table["quantity"] == kind) & (table["depth"] == depth)]
-        panels.band(ax, center(rows, ["n"], "excess"), "n", "value", series, f"{kind}, K={panels.number(depth, 'full')}")
+        panels.band(
+            ax,
+            center(rows, ["n"], "excess"),
+            "n",
+            "value",
+            series,
+            f"{kind}, K={panels.format_number(depth, 'full')}",
+        )
     octaves(ax, table["n"])
     excess_axis(ax)
     ax.set(xlabel=CONTEXT, title="what stands before the n true characters")
@@ -87,9 +108,11 @@ def against_depth(ax: Axes, table: pd.DataFrame) -> None:
     """The effective context of every network over K, medians joined, and the line where the two are equal."""
     found = effective(table)
     if found.empty:
-        panels.note(ax, "nothing was probed")
+        panels.empty_panel(ax, "nothing was probed")
         return
-    for series, (kind, shift) in enumerate({"reset": 0.97, "shuffled": 1.0, "replaced": 1.03}.items()):
+    for series, (kind, shift) in enumerate(
+        {"reset": 0.97, "shuffled": 1.0, "replaced": 1.03}.items()
+    ):
         rows = effective(table, kind)
         style = panels.SERIES[series]
         ax.plot(
@@ -101,14 +124,23 @@ def against_depth(ax: Axes, table: pd.DataFrame) -> None:
             markersize=4,
             alpha=0.6,
         )
-        ax.plot(rows.groupby("K")["effective"].median(), color=style["color"], linestyle=style["linestyle"], label=kind)
+        ax.plot(
+            rows.groupby("K")["effective"].median(),
+            color=style["color"],
+            linestyle=style["linestyle"],
+            label=kind,
+        )
     top = float(found["K"].max())
     ax.plot([1, top], [1, top], color="#D55E00", linewidth=1.5, label="effective = K")
     octaves(ax, found["K"])
     ax.set_yscale("log", base=2)
     ticks = [2**i for i in range(8)]
     ax.set_yticks(ticks, [str(t) for t in ticks])
-    ax.set(xlabel="K trained with, steps (last: full)", ylabel="effective context, characters", title="effective context learned")
+    ax.set(
+        xlabel="K trained with, steps (last: full)",
+        ylabel="effective context, characters",
+        title="effective context learned",
+    )
     ax.legend(fontsize=6)
 
 
@@ -119,14 +151,16 @@ def figure(results: Results) -> Figure:
     axes = fig.subplots(2, 2)
     table = losses(results.probes, results.summary)
     over_context(axes[0, 0], table, "bits")
-    axes[0, 0].set(xlabel=CONTEXT, ylabel="bits per character", title="the state reset n characters before")
+    axes[0, 0].set(
+        xlabel=CONTEXT, ylabel="bits per character", title="the state reset n characters before"
+    )
     over_context(axes[0, 1], table, "excess")
     axes[0, 1].set(xlabel=CONTEXT, title="the same, above the loss with all context")
     if len(table):
         excess_axis(axes[0, 1])
     kinds(axes[1, 0], table)
     against_depth(axes[1, 1], table)
-    return finish(fig, results)
+    return add_header(fig, results)
 
 
 def caption(results: Results) -> str:
@@ -134,9 +168,10 @@ def caption(results: Results) -> str:
     results = probed(results)
     table = losses(results.probes, results.summary)
     medians = effective(table).groupby("K")["effective"].median()
-    bits = stats.center(columns.with_depth(results.summary), ["depth"])
+    bits = stats.summarize(columns.with_depth(results.summary), ["depth"])
     final = ", ".join(
-        f"{panels.number(r.depth, 'full')}: {r.value:.2f}" for r in bits[np.isfinite(bits["value"].astype(float))].itertuples()
+        f"{panels.format_number(r.depth, 'full')}: {r.value:.2f}"
+        for r in bits[np.isfinite(bits["value"].astype(float))].itertuples()
     )
     longest = int(np.nanmax(table["n"])) if len(table) else 0
     return (

@@ -8,7 +8,9 @@ import pandas as pd
 from throughtime.analysis.lines import line
 
 
-def laws(table: pd.DataFrame, quantities: Iterable[str] = ("kept_bytes", "update_ms")) -> pd.DataFrame:
+def laws(
+    table: pd.DataFrame, quantities: Iterable[str] = ("kept_bytes", "update_ms")
+) -> pd.DataFrame:
     """Straight lines through the table of ``cost.measure``: each quantity against T where mode is full, against K elsewhere.
 
     Args:
@@ -24,5 +26,13 @@ def laws(table: pd.DataFrame, quantities: Iterable[str] = ("kept_bytes", "update
     rows = []
     for mode, part in table.groupby("mode", sort=False):
         against = "T" if mode == "full" else "K"
-        rows += [{"mode": mode, "quantity": q, "against": against, **asdict(line(part[against], part[q]))} for q in quantities]
+        rows += [
+            {
+                "mode": mode,
+                "quantity": q,
+                "against": against,
+                **asdict(line(part[against], part[q])),
+            }
+            for q in quantities
+        ]
     return pd.DataFrame(rows)

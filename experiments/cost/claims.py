@@ -19,7 +19,9 @@ USUAL = 20  # sequences a batch
 
 def table(results: Results) -> pd.DataFrame:
     """A row a program, a column a quantity; and series, x, y."""
-    return results.computed.pivot_table(index=["series", "x", "y"], columns="quantity", values="value").reset_index()
+    return results.computed.pivot_table(
+        index=["series", "x", "y"], columns="quantity", values="value"
+    ).reset_index()
 
 
 def bend(x: ArrayLike, y: ArrayLike, level: float = 0.95) -> tuple[float, float, float, int]:
@@ -42,7 +44,9 @@ def bend(x: ArrayLike, y: ArrayLike, level: float = 0.95) -> tuple[float, float,
     rest, mean, c = design @ found - 1, found[1] + found[2], float(found[2])
     error = math.sqrt(float(rest @ rest) / (n - 3) * float(np.linalg.inv(design.T @ design)[2, 2]))
     half = float(distributions.t.ppf(0.5 + level / 2, n - 3)) * error
-    low, high = sorted((2 * (c - half) / mean, 2 * (c + half) / mean))  # of a falling line the interval turns round
+    low, high = sorted(
+        (2 * (c - half) / mean, 2 * (c + half) / mean)
+    )  # of a falling line the interval turns round
     return 2 * c / mean, low, high, n
 
 
@@ -50,7 +54,9 @@ def worst(bends: dict[str, tuple[float, float, float, int]], threshold: float) -
     """All of several bends lie within the threshold: decided by the one whose interval reaches furthest."""
     if any(math.isnan(b[1]) for b in bends.values()):
         return unknown("fewer than four sizes measured", threshold)
-    words = "; ".join(f"{name}: {b[0]:+.3f} [{b[1]:+.3f}, {b[2]:+.3f}]" for name, b in bends.items())
+    words = "; ".join(
+        f"{name}: {b[0]:+.3f} [{b[1]:+.3f}, {b[2]:+.3f}]" for name, b in bends.items()
+    )
     found = max(bends.values(), key=lambda b: max(-b[1], b[2]))
     return within(*found[:3], threshold, sum(b[3] for b in bends.values()), words)
 
@@ -60,8 +66,12 @@ def memory(results: Results) -> Evidence:
     rows = table(results)
     if rows.empty:
         return unknown("nothing measured", STRAIGHT_MEMORY)
-    parts = {f"{s} over {v}": rows[rows["series"] == s] for s, v in (("full", "T"), ("chunked", "K"))}
-    return worst({name: bend(part["x"], part["kept_bytes"]) for name, part in parts.items()}, STRAIGHT_MEMORY)
+    parts = {
+        f"{s} over {v}": rows[rows["series"] == s] for s, v in (("full", "T"), ("chunked", "K"))
+    }
+    return worst(
+        {name: bend(part["x"], part["kept_bytes"]) for name, part in parts.items()}, STRAIGHT_MEMORY
+    )
 
 
 def duration(results: Results) -> Evidence:
@@ -70,7 +80,10 @@ def duration(results: Results) -> Evidence:
     if rows.empty:
         return unknown("nothing measured", STRAIGHT_TIME)
     full, sliding = (rows[rows["series"] == s] for s in ("full", "sliding"))
-    bends = {"full over T": bend(full["x"], full["update_ms"]), "sliding over depth": bend(sliding["depth"], sliding["update_ms"])}
+    bends = {
+        "full over T": bend(full["x"], full["update_ms"]),
+        "sliding over depth": bend(sliding["depth"], sliding["update_ms"]),
+    }
     return worst(bends, STRAIGHT_TIME)
 
 
@@ -97,7 +110,9 @@ def parallel(results: Results) -> Evidence:
         return unknown("nothing measured", SERIAL)
     rows = rows[(rows["series"] == "batch") & (rows["x"] <= USUAL)]
     found, low, high, n = exponent(rows)
-    return below(found, low, high, SERIAL, n, f"twice the sequences take {2**found:.2f} times as long")
+    return below(
+        found, low, high, SERIAL, n, f"twice the sequences take {2**found:.2f} times as long"
+    )
 
 
 LINE = (
@@ -116,7 +131,8 @@ CLAIMS = [
     Claim(
         "time_linear",
         "The time of an update is linear in T at full depth, and in K in sliding windows.",
-        LINE + "K is counted as the steps that a loss sees on average: the first losses of a sequence see fewer than K. "
+        LINE
+        + "K is counted as the steps that a loss sees on average: the first losses of a sequence see fewer than K. "
         f"The larger of the two within +-{STRAIGHT_TIME:g}: caches and other programs change a time by a tenth or two, any "
         "power but the first by 0.5 and more.",
         duration,

@@ -9,7 +9,9 @@ from throughtime.training.train import one_thread
 SIZES = {
     "full": [Size("full", T, T) for T in (25, 50, 100, 150, 200, 300, 400, 600, 800)],
     "chunked": [Size("chunked", 200, K) for K in (5, 10, 20, 25, 40, 50, 100, 200)],
-    "sliding": [Size("sliding", 200, K) for K in (2, 4, 6, 8, 10, 12, 16, 20)],  # K = 1 is another program: windows do not overlap
+    "sliding": [
+        Size("sliding", 200, K) for K in (2, 4, 6, 8, 10, 12, 16, 20)
+    ],  # K = 1 is another program: windows do not overlap
     "batch": [Size("full", 100, 100, batch=B) for B in (1, 2, 5, 10, 20, 40, 80)],
 }
 SMALL = {
@@ -33,7 +35,9 @@ def compute(preset: str) -> pd.DataFrame:
         x = table["batch" if series == "batch" else "K"]
         table = table.assign(series=series, x=x, y=table["T"], depth=[depth(s) for s in sizes])
         parts.append(table.melt(["series", "x", "y"], var_name="quantity").dropna(subset="value"))
-    return pd.concat(parts, ignore_index=True)[["series", "quantity", "x", "y", "value"]].astype({"x": float, "y": float})
+    return pd.concat(parts, ignore_index=True)[["series", "quantity", "x", "y", "value"]].astype(
+        {"x": float, "y": float}
+    )
 
 
 def depth(s: Size) -> float:

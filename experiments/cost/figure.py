@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from throughtime.analysis.lines import Line, line
 from throughtime.figures import panels
 from throughtime.figures.captions import counts, protocol
-from throughtime.figures.draw import finish
+from throughtime.figures.draw import add_header
 from throughtime.results.load import Results
 
 MIB = 2.0**20
@@ -17,20 +17,38 @@ NAMES = {"chunked": "chunked", "sliding": "sliding, k1 = 1"}
 
 def measured(results: Results) -> dict[str, pd.DataFrame]:
     """Series -> a row a program: x, y and the quantities, x ascending; empty where nothing was measured."""
-    wide = results.computed.pivot_table(index=["series", "x", "y"], columns="quantity", values="value").reset_index()
+    wide = results.computed.pivot_table(
+        index=["series", "x", "y"], columns="quantity", values="value"
+    ).reset_index()
     return {str(series): rows.sort_values("x") for series, rows in wide.groupby("series")}
 
 
 def law(ax: Axes, x: pd.Series, y: pd.Series, series: int, label: str) -> Line:
     """Points and the straight line through them."""
     fit, style = line(x, y), panels.SERIES[series]
-    ax.plot(x, y, linestyle="none", marker=style["marker"], color=style["color"], markersize=4.5, label=label)
+    ax.plot(
+        x,
+        y,
+        linestyle="none",
+        marker=style["marker"],
+        color=style["color"],
+        markersize=4.5,
+        label=label,
+    )
     ends = np.array([0.0, float(x.max())])
-    ax.plot(ends, fit.intercept + fit.slope * ends, color=style["color"], linestyle=style["linestyle"], linewidth=1.1)
+    ax.plot(
+        ends,
+        fit.intercept + fit.slope * ends,
+        color=style["color"],
+        linestyle=style["linestyle"],
+        linewidth=1.1,
+    )
     return fit
 
 
-def laws(ax: Axes, table: dict[str, pd.DataFrame], parts: dict[str, tuple[str, float, str]], unit: str) -> None:
+def laws(
+    ax: Axes, table: dict[str, pd.DataFrame], parts: dict[str, tuple[str, float, str]], unit: str
+) -> None:
     """Several laws on one axes: label -> (series, divisor, quantity); each line's slope in the legend."""
     for place, (label, (series, divisor, quantity)) in enumerate(parts.items()):
         if series in table and len(table[series]) > 1:
@@ -38,7 +56,7 @@ def laws(ax: Axes, table: dict[str, pd.DataFrame], parts: dict[str, tuple[str, f
             fit = law(ax, rows["x"], rows[quantity] / divisor, place, label)
             ax.lines[-2].set_label(f"{label}: {fit.slope:.3g} {unit} a step, r² = {fit.r2:.3f}")
     if not ax.lines:
-        panels.note(ax, "nothing measured")
+        panels.empty_panel(ax, "nothing measured")
         return
     ax.set(xlim=(0, None), ylim=(0, None))
     ax.legend(fontsize=6)
@@ -46,15 +64,22 @@ def laws(ax: Axes, table: dict[str, pd.DataFrame], parts: dict[str, tuple[str, f
 
 def throughput(ax: Axes, table: dict[str, pd.DataFrame]) -> None:
     """Steps of training a second, over T at one batch and over B at one T."""
-    for place, (series, label) in enumerate({"full": "over T, B = {batch:g}", "batch": "over B, T = {T:g}"}.items()):
+    for place, (series, label) in enumerate(
+        {"full": "over T, B = {batch:g}", "batch": "over B, T = {T:g}"}.items()
+    ):
         if series in table:
             rows, style = table[series], panels.SERIES[place]
             text = label.format(**{c: float(rows[c].iloc[0]) for c in ("batch", "T")})
             ax.plot(rows["x"], rows["tokens_per_second"] / 1e6, label=text, markersize=4.5, **style)
     if not ax.lines:
-        panels.note(ax, "nothing measured")
+        panels.empty_panel(ax, "nothing measured")
         return
-    ax.set(xscale="log", ylim=(0, None), xlabel="T, steps, or B, sequences", ylabel="million steps a second, all networks")
+    ax.set(
+        xscale="log",
+        ylim=(0, None),
+        xlabel="T, steps, or B, sequences",
+        ylabel="million steps a second, all networks",
+    )
     ax.legend(fontsize=6)
 
 
@@ -62,42 +87,63 @@ def figure(results: Results) -> Figure:
     """Memory over T and over K, time over T, over K, and throughput."""
     fig, table = Figure(figsize=(11, 6.4), layout="constrained"), measured(results)
     axes = fig.subplots(2, 3)
-    laws(axes[0, 0], table, {"kept": ("full", MIB, "kept_bytes"), "planned for": ("full", MIB, "predicted_bytes")}, "MiB")
+    laws(
+        axes[0, 0],
+        table,
+        {"kept": ("full", MIB, "kept_bytes"), "planned for": ("full", MIB, "predicted_bytes")},
+        "MiB",
+    )
     axes[0, 0].set(title="memory kept for backward, full depth", xlabel="T, steps", ylabel="MiB")
     laws(axes[0, 1], table, {NAMES["chunked"]: ("chunked", MIB, "kept_bytes")}, "MiB")
     if "sliding" in table:
         rows = table["sliding"]
         label = f"{NAMES['sliding']}: all of T, and dz"
-        axes[0, 1].plot(rows["x"], rows["kept_bytes"] / MIB, label=label, markersize=4.5, **panels.SERIES[1])
+        axes[0, 1].plot(
+            rows["x"], rows["kept_bytes"] / MIB, label=label, markersize=4.5, **panels.SERIES[1]
+        )
         axes[0, 1].set_ylim(0, 1.1 * max(rows["kept_bytes"].max() / MIB, axes[0, 1].get_ylim()[1]))
         axes[0, 1].legend(fontsize=6, loc="lower right")
     axes[0, 1].set(title=f"memory against K, {steps(table)}", xlabel="K, steps", ylabel="MiB")
     halves = {name: ("full", 1.0, f"{name}_ms") for name in ("update", "backward", "forward")}
     laws(axes[1, 0], table, halves, "ms")
-    axes[1, 0].set(title="time of an update and its halves, full depth", xlabel="T, steps", ylabel="ms")
+    axes[1, 0].set(
+        title="time of an update and its halves, full depth", xlabel="T, steps", ylabel="ms"
+    )
     laws(axes[1, 1], table, {NAMES[s]: (s, 1.0, "update_ms") for s in ("chunked", "sliding")}, "ms")
     if axes[1, 1].get_legend():
         axes[1, 1].legend(fontsize=6, loc="center right")
-    axes[1, 1].set(title=f"time of an update against K, {steps(table)}", xlabel="K, steps", ylabel="ms")
+    axes[1, 1].set(
+        title=f"time of an update against K, {steps(table)}", xlabel="K, steps", ylabel="ms"
+    )
     throughput(axes[1, 2], table)
     axes[1, 2].set_title("throughput: steps are serial, sequences are not")
     relative(axes[0, 2], table)
-    return finish(fig, results)
+    return add_header(fig, results)
 
 
 def relative(ax: Axes, table: dict[str, pd.DataFrame]) -> None:
     """Measured over fitted: a line's residuals, which a figure of the line hides."""
-    parts = {"memory, T": ("full", "x", "kept_bytes"), "memory, K chunked": ("chunked", "x", "kept_bytes")}
-    parts |= {"time, T": ("full", "x", "update_ms"), "time, mean depth sliding": ("sliding", "depth", "update_ms")}
+    parts = {
+        "memory, T": ("full", "x", "kept_bytes"),
+        "memory, K chunked": ("chunked", "x", "kept_bytes"),
+    }
+    parts |= {
+        "time, T": ("full", "x", "update_ms"),
+        "time, mean depth sliding": ("sliding", "depth", "update_ms"),
+    }
     for place, (label, (series, x, quantity)) in enumerate(parts.items()):
         if series in table:
             rows = table[series]
             fit = line(rows[x], rows[quantity])
             ax.plot(
-                rows[x], rows[quantity] / (fit.intercept + fit.slope * rows[x]), label=label, markersize=4, **panels.SERIES[place]
+                rows[x],
+                rows[quantity] / (fit.intercept + fit.slope * rows[x]),
+                label=label,
+                markersize=4,
+                **panels.SERIES[place],
             )
     if not ax.lines:
-        panels.note(ax, "nothing measured")
+        panels.empty_panel(ax, "nothing measured")
         return
     ax.axhline(1, color="0.4", linewidth=0.8)
     ax.set(xscale="log", title="measured / straight line", xlabel="T, K or mean depth, steps")
@@ -134,7 +180,11 @@ def caption(results: Results) -> str:
     ):
         if series in table:
             fit = line(table[series]["x"], table[series][quantity] / divisor)
-            said.append(f"{name} {fit.slope:.3g} [{fit.slope_low:.3g}, {fit.slope_high:.3g}] {unit}" if fit.n > 2 else name)
+            said.append(
+                f"{name} {fit.slope:.3g} [{fit.slope_low:.3g}, {fit.slope_high:.3g}] {unit}"
+                if fit.n > 2
+                else name
+            )
     return (
         "**Memory kept for backward and time of an update, against T and K, with least-squares lines.** An update is forward "
         f"and backward of tanh networks on random symbols with every step scored ({sizes_of(table)}, but where B is varied); "

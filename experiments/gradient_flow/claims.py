@@ -18,7 +18,9 @@ NATS = " nats a step"
 
 def slopes(results: Results, sweep: str, step: Literal["first", "last"] = "first") -> pd.DataFrame:
     """A row a network: measured and predicted slope over lag, before or after training."""
-    return predictions.slopes(results.of(sweep=sweep).probe("gradient_by_lag", "log_gradient_rms", step))
+    return predictions.slopes(
+        results.select(sweep=sweep).probe("gradient_by_lag", "log_gradient_rms", step)
+    )
 
 
 def vanish(results: Results) -> Evidence:
@@ -30,7 +32,9 @@ def vanish(results: Results) -> Evidence:
 def equals_theory(results: Results) -> Evidence:
     """Measured less predicted slopes of gains below 1."""
     table = slopes(results, "initial")
-    return verdicts.all_within(verdicts.means(table[table["gain"] < 1], CELL, "off"), TOLERANCE, NATS)
+    return verdicts.all_within(
+        verdicts.means(table[table["gain"] < 1], CELL, "off"), TOLERANCE, NATS
+    )
 
 
 def explode(results: Results) -> Evidence:
@@ -51,8 +55,14 @@ def crossings(table: pd.DataFrame) -> pd.DataFrame:
         x, y = np.log(ordered["gain"].to_numpy(float)), ordered["slope"].to_numpy(float)
         below = int(np.flatnonzero(y < 0).max(initial=-1))
         inside = 0 <= below < len(y) - 1
-        at = x[below] - y[below] * (x[below + 1] - x[below]) / (y[below + 1] - y[below]) if inside else x[max(below, 0)]
-        critical = predictions.critical_gain(str(task), *ordered[["task_args", "input_gain"]].iloc[0])
+        at = (
+            x[below] - y[below] * (x[below + 1] - x[below]) / (y[below + 1] - y[below])
+            if inside
+            else x[max(below, 0)]
+        )
+        critical = predictions.critical_gain(
+            str(task), *ordered[["task_args", "input_gain"]].iloc[0]
+        )
         rows.append({"task": task, "init": init, "seed": seed, "off": at - math.log(critical)})
     return pd.DataFrame(rows, columns=["task", "init", "seed", "off"])
 
@@ -60,7 +70,9 @@ def crossings(table: pd.DataFrame) -> pd.DataFrame:
 def border(results: Results) -> Evidence:
     """Ln of the gain at which the slope changes sign, over theory's critical gain."""
     return verdicts.all_within(
-        verdicts.means(crossings(slopes(results, "initial")), ["task", "init"], "off"), BORDER, " in ln(gain)"
+        verdicts.means(crossings(slopes(results, "initial")), ["task", "init"], "off"),
+        BORDER,
+        " in ln(gain)",
     )
 
 
@@ -70,8 +82,13 @@ def diverge(results: Results) -> Evidence:
     if summary.empty:
         return verdicts.unknown("no network trained without clipping", 0.0)
     names = summary[["task", "task_args", "input_gain"]].itertuples(index=False, name=None)
-    large, small = summary["gain"] > [predictions.critical_gain(*name) for name in names], summary["gain"] < 1
-    (a, m), (b, n) = ((int((summary["status"] == "diverged")[w].sum()), int(w.sum())) for w in (large, small))
+    large, small = (
+        summary["gain"] > [predictions.critical_gain(*name) for name in names],
+        summary["gain"] < 1,
+    )
+    (a, m), (b, n) = (
+        (int((summary["status"] == "diverged")[w].sum()), int(w.sum())) for w in (large, small)
+    )
     if not m or not n:
         return verdicts.unknown("gains below 1 and beyond the critical one are both needed", 0.0)
     low, high = (float(v) for v in stats.newcombe(a, m, b, n))
@@ -81,7 +98,9 @@ def diverge(results: Results) -> Evidence:
 
 def trained(results: Results) -> Evidence:
     """Measured less predicted slopes after training, all gains of the sweep."""
-    return verdicts.all_within(verdicts.means(slopes(results, "trained", "last"), CELL, "off"), TOLERANCE, NATS)
+    return verdicts.all_within(
+        verdicts.means(slopes(results, "trained", "last"), CELL, "off"), TOLERANCE, NATS
+    )
 
 
 EQUAL = (
@@ -131,7 +150,8 @@ CLAIMS = [
     Claim(
         "slope_is_theory_after_training",
         "After training the slope is still that of the initial gain's mean field.",
-        EQUAL + "Trained networks, all gains. Theory is for weights at initialization; this says whether its use ends there.",
+        EQUAL
+        + "Trained networks, all gains. Theory is for weights at initialization; this says whether its use ends there.",
         trained,
     ),
 ]

@@ -23,7 +23,11 @@ def against(results: Results, gain: float, init: str) -> tuple[float, float, flo
 def default(results: Results) -> Evidence:
     """Gaussian matrices, as PyTorch's are without structure: gain 1 less the default's."""
     difference, low, high, n, words = against(results, PYTORCH_GAIN, "gaussian")
-    return above(difference, low, high, 0.0, n, words) if n else unknown("no pair at gain 1 and at PyTorch's default", 0.0)
+    return (
+        above(difference, low, high, 0.0, n, words)
+        if n
+        else unknown("no pair at gain 1 and at PyTorch's default", 0.0)
+    )
 
 
 def peak(results: Results) -> Evidence:
@@ -36,7 +40,14 @@ def peak(results: Results) -> Evidence:
     if not n:
         return unknown("no pair at gain 1 and another", 0.0)
     difference, low, high = (min(side) for side in list(zip(*sides.values(), strict=True))[:3])
-    return above(difference, low, high, 0.0, n, "; ".join(f"against {g}: {s[4]} by gain 1" for g, s in sides.items()))
+    return above(
+        difference,
+        low,
+        high,
+        0.0,
+        n,
+        "; ".join(f"against {g}: {s[4]} by gain 1" for g, s in sides.items()),
+    )
 
 
 CLAIMS = [

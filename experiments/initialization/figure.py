@@ -7,11 +7,14 @@ from matplotlib.figure import Figure
 from throughtime.analysis import columns, stats
 from throughtime.figures import panels
 from throughtime.figures.captions import counts, protocol
-from throughtime.figures.draw import finish
+from throughtime.figures.draw import add_header
 from throughtime.results.load import Results
 
 INITS = ("orthogonal", "gaussian")
-GAINS = {"orthogonal": "gain g (spectral radius)", "gaussian": "gain g = σ_w (spectral radius about g)"}
+GAINS = {
+    "orthogonal": "gain g (spectral radius)",
+    "gaussian": "gain g = σ_w (spectral radius about g)",
+}
 
 
 def plane(ax: Axes, rows: pd.DataFrame) -> None:
@@ -19,7 +22,11 @@ def plane(ax: Axes, rows: pd.DataFrame) -> None:
     cells = stats.success(rows, ["gain", "lag_max"])
     panels.heatmap(ax, cells, "gain", "lag_max")
     gains = sorted(cells["gain"].unique())
-    if gains and gains[0] <= panels.PYTORCH_GAIN + 0.001 and gains[-1] >= panels.PYTORCH_GAIN - 0.001:
+    if (
+        gains
+        and gains[0] <= panels.PYTORCH_GAIN + 0.001
+        and gains[-1] >= panels.PYTORCH_GAIN - 0.001
+    ):
         panels.mark_column(ax, gains, panels.PYTORCH_GAIN)
 
 
@@ -29,10 +36,18 @@ def frontiers(ax: Axes, rows: pd.DataFrame) -> None:
     panels.lag_axis(ax, rows["lag_max"])
     table = stats.frontier(rows, ["init", "gain"])
     for series, init in enumerate(INITS):
-        panels.frontiers(ax, table[table["init"] == init], "gain", series, init, shift=0.03 * (2 * series - 1))
-    ax.axvline(panels.PYTORCH_GAIN, color="#D55E00", linewidth=1, linestyle=":", label="PyTorch's default (▼)")
+        panels.frontiers(
+            ax, table[table["init"] == init], "gain", series, init, shift=0.03 * (2 * series - 1)
+        )
+    ax.axvline(
+        panels.PYTORCH_GAIN,
+        color="#D55E00",
+        linewidth=1,
+        linestyle=":",
+        label="PyTorch's default (▼)",
+    )
     gains = sorted(rows["gain"].unique())
-    ax.set_xticks(gains, [panels.number(g) for g in gains])
+    ax.set_xticks(gains, [panels.format_number(g) for g in gains])
     ax.minorticks_off()
     ax.set(title="frontier: half the seeds solve it", ylabel="lag, steps", xlabel="gain g")
 
@@ -46,13 +61,13 @@ def figure(results: Results) -> Figure:
         summary = results.summary[results.summary["task"] == task]
         for ax, init in zip(row, INITS, strict=False):
             plane(ax, summary[summary["init"] == init])
-            ax.set_title(f"{panels.pretty(task)}: {init}", pad=9)
+            ax.set_title(f"{panels.title_case(task)}: {init}", pad=9)
             ax.set(xlabel=GAINS[init], ylabel="lag, steps")
         frontiers(row[2], summary)
     if axes[0, 2].get_legend_handles_labels()[0]:
         axes[0, 2].legend(fontsize=6)
     panels.colorbar(fig, axes, "share solved (cells: solved / n)", location="right")
-    return finish(fig, results)
+    return add_header(fig, results)
 
 
 def caption(results: Results) -> str:
@@ -60,7 +75,9 @@ def caption(results: Results) -> str:
     table = stats.frontier(results.summary, ["task", "init", "gain"])
     best = table.sort_values("frontier", ascending=False, kind="stable").drop_duplicates("task")
     longest = "; ".join(
-        f"{panels.pretty(r.task)} {r.censored} {r.frontier:.0f} ({r.init}, g = {panels.number(r.gain)})".replace("  ", " ")
+        f"{panels.title_case(r.task)} {r.censored} {r.frontier:.0f} ({r.init}, g = {panels.format_number(r.gain)})".replace(
+            "  ", " "
+        )
         for r in best.itertuples()
     )
     return (

@@ -21,7 +21,10 @@ def by_depth(results: Results) -> pd.DataFrame:
 
 def saturates(results: Results) -> Evidence:
     """The share of all that K gains which its last stretch gains, beside what the logarithm of K would give."""
-    bits, window = by_depth(results), results.summary.loc[results.summary["sweep"] == "K", "steps"].max()
+    bits, window = (
+        by_depth(results),
+        results.summary.loc[results.summary["sweep"] == "K", "steps"].max(),
+    )
     depths = [float(d) for d in bits.columns.to_numpy(float) if d <= NEAR]
     if bits.shape[1] < 3 or math.inf not in bits.columns or len(depths) < 2:
         return unknown(f"needs two K of at most {NEAR} beside full depth")
@@ -29,7 +32,10 @@ def saturates(results: Results) -> Evidence:
     threshold = math.log(window / near) / math.log(window / first)
     whole = bits[first] - bits[math.inf]
     if not (whole > 0).all():
-        return unknown(f"full depth is no better than K={first:g} in every seed: there is no gain to share out", threshold)
+        return unknown(
+            f"full depth is no better than K={first:g} in every seed: there is no gain to share out",
+            threshold,
+        )
     statistic, low, high, n = mean((bits[near] - bits[math.inf]) / whole)
     means = ", ".join(f"{v:.3f}" for v in bits[[first, near, math.inf]].mean())
     words = f"bits per character {means} at K={first:g}, {near:g} and full ({window})"

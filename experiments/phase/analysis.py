@@ -24,7 +24,9 @@ STEP = 0.04  # of the grid of ln m
 def with_ratio(summary: pd.DataFrame) -> pd.DataFrame:
     """The summary with ``xi`` (steps), ``ratio`` = lag / xi and ``critical``, theory's critical gain; rows without a lag left out."""
     rows = summary[summary["lag_max"].fillna(0) > 0]
-    names = list(rows[["task", "task_args", "input_gain", "gain"]].itertuples(index=False, name=None))
+    names = list(
+        rows[["task", "task_args", "input_gain", "gain"]].itertuples(index=False, name=None)
+    )
     xi = np.array([predictions.memory(*name) for name in names], float)
     critical = np.array([predictions.critical_gain(*name[:3]) for name in names], float)
     return rows.assign(xi=xi, ratio=rows["lag_max"].astype(float) / xi, critical=critical)
@@ -42,7 +44,11 @@ def multiple(rows: pd.DataFrame) -> pd.Series:
     """m with its interval, columns of stats.frontier in units of xi; frontier is NaN where nothing can be fitted."""
     known = rows[np.isfinite(rows["ratio"].astype(float))]
     table = stats.frontier(known, [], "ratio")
-    return table.iloc[0] if len(table) else pd.Series({**dict.fromkeys(stats.FRONTIER, math.nan), "n": 0, "censored": ""})
+    return (
+        table.iloc[0]
+        if len(table)
+        else pd.Series({**dict.fromkeys(stats.FRONTIER, math.nan), "n": 0, "censored": ""})
+    )
 
 
 def said(fit: pd.Series) -> str:
@@ -52,9 +58,7 @@ def said(fit: pd.Series) -> str:
     'm >= 5.0 (4.0 to none)'
     """
     sign = fit["censored"] or "="
-    return (
-        f"m {sign} {fit['frontier']:.1f} ({fit['low']:.1f} to {'none' if math.isinf(fit['high']) else format(fit['high'], '.1f')})"
-    )
+    return f"m {sign} {fit['frontier']:.1f} ({fit['low']:.1f} to {'none' if math.isinf(fit['high']) else format(fit['high'], '.1f')})"
 
 
 def exponent(rows: pd.DataFrame, level: float = stats.LEVEL) -> tuple[float, float, float]:
@@ -73,7 +77,9 @@ def exponent(rows: pd.DataFrame, level: float = stats.LEVEL) -> tuple[float, flo
     profile = np.array([_best(lag - b * xi, solved, n) for b in EXPONENTS])
     inside = np.flatnonzero(profile >= profile.max() - special.chdtri(1, 1 - level) / 2)
     top = np.flatnonzero(profile >= profile.max() - 1e-6)
-    edges = np.concatenate([[-math.inf], EXPONENTS, [math.inf]])  # an end lies between the last place inside and the next: that one
+    edges = np.concatenate(
+        [[-math.inf], EXPONENTS, [math.inf]]
+    )  # an end lies between the last place inside and the next: that one
     low, high = float(edges[inside[0]]), float(edges[inside[-1] + 2])
     return float(EXPONENTS[top[len(top) // 2]]), low, high
 
@@ -82,4 +88,6 @@ def _best(x: Floats, solved: Floats, n: Floats) -> float:
     """The largest log-likelihood over m and s of a falling logistic curve in x."""
     m = np.arange(x.min() - 1, x.max() + 1 + STEP, STEP)
     logit = STEEPNESS[:, None, None] * (m[None, :, None] - x)
-    return float(-(solved * np.logaddexp(0, -logit) + (n - solved) * np.logaddexp(0, logit)).sum(-1).min())
+    return float(
+        -(solved * np.logaddexp(0, -logit) + (n - solved) * np.logaddexp(0, logit)).sum(-1).min()
+    )

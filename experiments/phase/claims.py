@@ -17,7 +17,7 @@ HALF = 0.5
 
 def drive(results: Results, task: str, input_gain: float) -> pd.DataFrame:
     """Networks of one task and input gain, with xi."""
-    return analysis.with_ratio(results.of(task=task, input_gain=input_gain).summary)
+    return analysis.with_ratio(results.select(task=task, input_gain=input_gain).summary)
 
 
 def ordered(results: Results, task: str, input_gain: float = 1.0) -> pd.DataFrame:
@@ -31,10 +31,20 @@ def follows(results: Results, task: str) -> Evidence:
     b, low, high = analysis.exponent(rows) if len(rows) else (math.nan,) * 3
     if math.isnan(b):
         return verdicts.unknown("success, or xi, does not vary", 1.0)
-    verdict = "not supported" if not low <= 1 <= high else "supported" if low > HALF else "undecided"
+    verdict = (
+        "not supported" if not low <= 1 <= high else "supported" if low > HALF else "undecided"
+    )
     fit = stats.frontier(rows, ["gain"])
     lags = ", ".join(f"{r.gain:g}: {r.censored}{r.frontier:.0f}" for r in fit.itertuples())
-    return Evidence(verdict, b, low, high, 1.0, len(rows), f"frontier ~ xi^b; lag that half the seeds solve by gain: {lags}")
+    return Evidence(
+        verdict,
+        b,
+        low,
+        high,
+        1.0,
+        len(rows),
+        f"frontier ~ xi^b; lag that half the seeds solve by gain: {lags}",
+    )
 
 
 def six(results: Results) -> Evidence:
@@ -43,7 +53,10 @@ def six(results: Results) -> Evidence:
     fit = analysis.multiple(rows)
     if math.isnan(fit["frontier"]) or fit["n"] == 0:
         return verdicts.unknown("no network of copy below the critical gain", math.log(FACTOR))
-    off, low, high = (math.log(v / FEED_FORWARD) if v > 0 else -math.inf for v in (fit["frontier"], fit["low"], fit["high"]))
+    off, low, high = (
+        math.log(v / FEED_FORWARD) if v > 0 else -math.inf
+        for v in (fit["frontier"], fit["low"], fit["high"])
+    )
     return verdicts.within(off, low, high, math.log(FACTOR), int(fit["n"]), analysis.said(fit))
 
 
@@ -52,7 +65,8 @@ def weaker_drive(results: Results) -> Evidence:
     strong, weak = ordered(results, "copy", 1.0), ordered(results, "copy", 0.3)
     gains = sorted(set(strong["gain"]) & set(weak["gain"]))
     (a, m), (b, n) = (
-        (int((r["status"] == "solved").sum()), len(r)) for r in (rows[rows["gain"].isin(gains)] for rows in (weak, strong))
+        (int((r["status"] == "solved").sum()), len(r))
+        for r in (rows[rows["gain"].isin(gains)] for rows in (weak, strong))
     )
     if not m or not n:
         return verdicts.unknown("both input gains are needed below the critical gain", 0.0)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from throughtime.analysis import predictions, stats
 from throughtime.figures import panels
 from throughtime.figures.captions import counts, protocol
-from throughtime.figures.draw import finish
+from throughtime.figures.draw import add_header
 from throughtime.results.load import Results
 
 from . import analysis
@@ -38,7 +38,13 @@ def border(ax: Axes, rows: pd.DataFrame, multiple: float, low: float, high: floa
     def height(m: float) -> np.ndarray:
         """A heat map's y runs downward; beyond the tested lags the line leaves the map."""
         known = np.log(np.array(lags, float))
-        place = np.interp(np.log(np.maximum(m * xi, 1e-9)), known, np.arange(len(lags)) + 0.5, left=-0.2, right=len(lags) + 0.2)
+        place = np.interp(
+            np.log(np.maximum(m * xi, 1e-9)),
+            known,
+            np.arange(len(lags)) + 0.5,
+            left=-0.2,
+            right=len(lags) + 0.2,
+        )
         return len(lags) - place
 
     ax.plot(x, height(multiple), color=BOUNDARY, linewidth=2, zorder=5)
@@ -55,7 +61,11 @@ def plane(ax: Axes, rows: pd.DataFrame, fit: pd.Series) -> None:
     cells = stats.success(rows, ["gain", "lag_max"])
     panels.heatmap(ax, cells, "gain", "lag_max")
     gains = sorted(cells["gain"].unique())
-    if gains and gains[0] <= panels.PYTORCH_GAIN + 0.001 and gains[-1] >= panels.PYTORCH_GAIN - 0.001:
+    if (
+        gains
+        and gains[0] <= panels.PYTORCH_GAIN + 0.001
+        and gains[-1] >= panels.PYTORCH_GAIN - 0.001
+    ):
         panels.mark_column(ax, gains, panels.PYTORCH_GAIN)
     if math.isfinite(fit["frontier"]):
         border(ax, rows, *(float(fit[c]) for c in ("frontier", "low", "high")))
@@ -72,8 +82,12 @@ def collapse(ax: Axes, rows: pd.DataFrame, fit: pd.Series) -> None:
     ax.set_xscale("log")
     ax.set(ylim=(-0.05, 1.05), xlabel="lag / ξ", ylabel="share solved")
     if math.isfinite(fit["frontier"]):
-        ax.axvline(fit["frontier"], color=BOUNDARY, linewidth=1.6, label=f"fitted: {analysis.said(fit)}")
-        ax.axvspan(max(fit["low"], 1e-3), min(fit["high"], 1e4), color=BOUNDARY, alpha=0.2, linewidth=0)
+        ax.axvline(
+            fit["frontier"], color=BOUNDARY, linewidth=1.6, label=f"fitted: {analysis.said(fit)}"
+        )
+        ax.axvspan(
+            max(fit["low"], 1e-3), min(fit["high"], 1e4), color=BOUNDARY, alpha=0.2, linewidth=0
+        )
     if ax.get_legend_handles_labels()[0]:
         ax.legend(fontsize=6, loc="center left")
 
@@ -88,9 +102,11 @@ def lengths(ax: Axes, rows: pd.DataFrame, fit: pd.Series) -> None:
         name = rows[["task", "task_args", "input_gain"]].iloc[-1]
         fine = np.geomspace(gains[0], gains[-1], 121)
         xi = np.array([predictions.memory(*name, float(g)) for g in fine])
-        ax.plot(fine, fit["frontier"] * xi, color=BOUNDARY, linewidth=1.8, label="fitted multiple × ξ")
+        ax.plot(
+            fine, fit["frontier"] * xi, color=BOUNDARY, linewidth=1.8, label="fitted multiple × ξ"
+        )
         ax.plot(fine, 6 * xi, color="0.4", linewidth=1, linestyle=":", label="6 ξ (feed-forward)")
-    ax.set_xticks(gains, [panels.number(g) for g in gains], fontsize=5.5)
+    ax.set_xticks(gains, [panels.format_number(g) for g in gains], fontsize=5.5)
     ax.minorticks_off()
     ax.set(xlabel="gain g = σ_w")
     if ax.get_legend_handles_labels()[0]:
@@ -108,21 +124,29 @@ def figure(results: Results) -> Figure:
         fit = analysis.multiple(own)
         plane(line[0], own, fit)
         line[0].set_title(
-            f"{task}, input gain {input_gain:g}: {'identical blanks' if task == 'copy' else 'independent inputs'}", pad=9
+            f"{task}, input gain {input_gain:g}: {'identical blanks' if task == 'copy' else 'independent inputs'}",
+            pad=9,
         )
         collapse(line[1], own, fit)
         lengths(line[2], own, fit)
         line[1].set_title("over lag / ξ")
         line[2].set_title("frontier and boundary")
     panels.colorbar(fig, axes[:, :1], "share solved (cells: solved / n)", location="left")
-    return finish(fig, results)
+    return add_header(fig, results)
 
 
 def caption(results: Results) -> str:
     """What is drawn, with the fitted multiples."""
     rows = analysis.with_ratio(results.summary)
-    fits = {d: analysis.multiple(rows[(rows["task"] == d[0]) & (rows["input_gain"] == d[1])]) for d in groups(rows)}
-    words = "; ".join(f"{t}, input gain {i:g}: {analysis.said(f)}" for (t, i), f in fits.items() if math.isfinite(f["frontier"]))
+    fits = {
+        d: analysis.multiple(rows[(rows["task"] == d[0]) & (rows["input_gain"] == d[1])])
+        for d in groups(rows)
+    }
+    words = "; ".join(
+        f"{t}, input gain {i:g}: {analysis.said(f)}"
+        for (t, i), f in fits.items()
+        if math.isfinite(f["frontier"])
+    )
     return (
         "**Share of networks that solve the task over the initial scale σ_w and the lag, under theory's boundary.** Gaussian "
         "W_hh, full depth. Orange: lag = m ξ, where ξ = ξ_c is mean field's length over which two sequences of the task forget "

@@ -14,7 +14,9 @@ CERTAIN = 0.2  # Wilson's lower end is above it from two of three seeds on, and 
 
 def out_of_reach(summary: pd.DataFrame) -> pd.DataFrame:
     """Chunked networks none of whose losses reaches any input it depends on, with ``kind``: trained, frozen or reset."""
-    rows = summary[(summary["mode"] == "chunked") & (summary["reach"] < summary["lag_min"].fillna(0))]
+    rows = summary[
+        (summary["mode"] == "chunked") & (summary["reach"] < summary["lag_min"].fillna(0))
+    ]
     kind = rows["border"].map({"reset": "reset", "carry": "trained"}).mask(rows["frozen"], "frozen")
     return rows.assign(kind=kind, solved=rows["status"] == "solved")
 
@@ -33,10 +35,17 @@ def fails(results: Results) -> Evidence:
     rows = rows[rows["kind"] == "trained"].merge(cells.reset_index()[CELL], on=CELL)
     n, solved = len(rows), int(rows["solved"].sum())
     if not n:
-        return unknown("no cell with K below the lag in which both controls were run and fail", MOST)
+        return unknown(
+            "no cell with K below the lag in which both controls were run and fail", MOST
+        )
     low, high = (float(v) for v in stats.wilson(solved, n))
     return below(
-        solved / n, low, high, MOST, n, f"{solved} of {n} networks solved in {len(cells)} cells where both controls solve nothing"
+        solved / n,
+        low,
+        high,
+        MOST,
+        n,
+        f"{solved} of {n} networks solved in {len(cells)} cells where both controls solve nothing",
     )
 
 
@@ -49,7 +58,14 @@ def rescued(results: Results) -> Evidence:
         return unknown("no cell with K below the lag in which two networks were run", CERTAIN)
     best, n, solved = cells.iloc[0], int(cells["n"].sum()), int(cells["n_solved"].sum())
     if solved:
-        return above(best["rate"], best["low"], best["high"], CERTAIN, n, f"{solved} of {n} solved: {where(cells)}")
+        return above(
+            best["rate"],
+            best["low"],
+            best["high"],
+            CERTAIN,
+            n,
+            f"{solved} of {n} solved: {where(cells)}",
+        )
     _, high = stats.wilson(0, n)  # of all cells together: a cell of three seeds says little alone
     return above(0.0, 0.0, float(high), CERTAIN, n, f"none of {n} networks out of reach is solved")
 
@@ -57,10 +73,15 @@ def rescued(results: Results) -> Evidence:
 def where(cells: pd.DataFrame) -> str:
     """The cells with a solved network, by who solved them: frozen networks on a carried random state, trained ones on more."""
     solved = cells[cells["n_solved"] > 0].sort_values(["kind", "task", "lag_max", "K"])
-    names = {"frozen": "by a carried random state (frozen)", "trained": "by a trained carried state"}
+    names = {
+        "frozen": "by a carried random state (frozen)",
+        "trained": "by a trained carried state",
+    }
     parts = []
     for kind, group in solved.groupby("kind"):
-        places = (f"{r.task} lag {r.lag_max} K={r.K} {r.n_solved}/{r.n}" for r in group.itertuples())
+        places = (
+            f"{r.task} lag {r.lag_max} K={r.K} {r.n_solved}/{r.n}" for r in group.itertuples()
+        )
         parts.append(f"{names[str(kind)]}: {', '.join(places)}")
     return "; ".join(parts)
 

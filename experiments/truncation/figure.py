@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from throughtime.analysis import columns, stats
 from throughtime.figures import panels
 from throughtime.figures.captions import counts, protocol
-from throughtime.figures.draw import finish
+from throughtime.figures.draw import add_header
 from throughtime.results.load import Results
 
 MODES = ("chunked", "sliding")
@@ -35,7 +35,9 @@ def plane(ax: Axes, rows: pd.DataFrame) -> None:
         panels.staircase(ax, lags, depths, dict(zip(lags, lags, strict=True)))
         shortest = rows.groupby("lag_max")["lag_min"].min()
         if list(shortest) != lags:
-            panels.staircase(ax, lags, depths, dict(zip(lags, shortest, strict=True)), linestyle=(0, (1, 1)))
+            panels.staircase(
+                ax, lags, depths, dict(zip(lags, shortest, strict=True)), linestyle=(0, (1, 1))
+            )
 
 
 def finals(ax: Axes, summary: pd.DataFrame) -> None:
@@ -44,13 +46,32 @@ def finals(ax: Axes, summary: pd.DataFrame) -> None:
     for series, panel in enumerate(PANELS):
         rows = networks(summary, panel)
         rows = rows.assign(ratio=rows["K"] / rows["lag_max"].astype(float))
-        panels.points(ax, stats.center(rows, ["ratio", "lag_max"]), "ratio", "value", series, panel, shift=0.04 * (series - 1.5))
+        panels.points(
+            ax,
+            stats.summarize(rows, ["ratio", "lag_max"]),
+            "ratio",
+            "value",
+            series,
+            panel,
+            shift=0.04 * (series - 1.5),
+        )
     ax.axvline(1, color="#D55E00", linewidth=1.5, zorder=1)
     measure, chance = summary["measure"].iloc[0], summary["chance"].iloc[0]
     ax.axhline(chance, color="0.4", linestyle=":", linewidth=1)
     aside = (0, -7 if measure == "mse" else 2)
-    ax.annotate("chance", (0.02, chance), aside, xycoords=("axes fraction", "data"), textcoords="offset points", fontsize=6)
-    ax.set(ylabel=f"median final {panels.UNITS[measure]}", xlabel="K / lag", yscale="log" if measure == "mse" else "linear")
+    ax.annotate(
+        "chance",
+        (0.02, chance),
+        aside,
+        xycoords=("axes fraction", "data"),
+        textcoords="offset points",
+        fontsize=6,
+    )
+    ax.set(
+        ylabel=f"median final {panels.UNITS[measure]}",
+        xlabel="K / lag",
+        yscale="log" if measure == "mse" else "linear",
+    )
     low = (summary["K"] / summary["lag_max"].astype(float)).min()
     ticks = [2.0**-i for i in range(8) if 2.0**-i >= low / 1.2]
     ax.set_xticks(ticks, ["1" if t == 1 else f"1/{1 / t:.0f}" for t in ticks])
@@ -66,20 +87,29 @@ def figure(results: Results) -> Figure:
         summary = results.summary[results.summary["task"] == task]
         for ax, panel in zip(row, PANELS, strict=False):
             plane(ax, networks(summary, panel))
-            ax.set(title=f"{panels.pretty(task)}\n{'' if panel in MODES else 'control: '}{panel}", xlabel=panels.LAG, ylabel="")
+            ax.set(
+                title=f"{panels.title_case(task)}\n{'' if panel in MODES else 'control: '}{panel}",
+                xlabel=panels.LAG,
+                ylabel="",
+            )
         row[0].set_ylabel("truncation length K, steps")
         if len(summary):
             finals(row[-1], summary)
     if axes[-1, -1].get_legend_handles_labels()[0]:
         axes[-1, -1].legend(loc="upper center", bbox_to_anchor=(0.5, -0.35), ncols=2, fontsize=7)
-    panels.colorbar(fig, axes[:, :-1], "share solved (cells: solved / n; grey: not run)", location="bottom")
-    return finish(fig, results)
+    panels.colorbar(
+        fig, axes[:, :-1], "share solved (cells: solved / n; grey: not run)", location="bottom"
+    )
+    return add_header(fig, results)
 
 
 def caption(results: Results) -> str:
     """What is drawn, with the counts of the tables."""
     reached = results.summary[results.summary["reach"] >= results.summary["lag_max"].fillna(0)]
-    inside, outside = (stats.success(f.assign(all=0), ["all"]) for f in (reached, results.summary.drop(reached.index)))
+    inside, outside = (
+        stats.success(f.assign(all=0), ["all"])
+        for f in (reached, results.summary.drop(reached.index))
+    )
 
     def share(table: pd.DataFrame) -> str:
         return f"{table['n_solved'].sum()} of {table['n'].sum()}"

@@ -25,11 +25,14 @@ def rates(results: Results) -> pd.DataFrame:
     """
     parts = []
     for moment, sweep in MOMENTS.items():
-        own = results.of(sweep=sweep)
+        own = results.select(sweep=sweep)
         delta = own.probe("truncation_bias", "log_delta_hh_sliding", "last")
         exponents = own.probe("jacobian", "lyapunov", "last")
         largest = exponents[exponents["index"] == 0].set_index("run_key")["value"]
-        rows = [{**dict(zip(KEPT, key, strict=True)), **_decay(group)} for key, group in delta.groupby(KEPT)]
+        rows = [
+            {**dict(zip(KEPT, key, strict=True)), **_decay(group)}
+            for key, group in delta.groupby(KEPT)
+        ]
         table = pd.DataFrame(rows, columns=[*KEPT, "decay", "points"]).assign(moment=moment)
         parts.append(table.assign(lyapunov=table["run_key"].map(largest)))
     return pd.concat(parts, ignore_index=True).astype({"decay": float, "lyapunov": float})
@@ -37,7 +40,9 @@ def rates(results: Results) -> pd.DataFrame:
 
 def _decay(group: pd.DataFrame) -> dict[str, float]:
     every = group["task"].iloc[0] == "brackets"
-    line = decay(group["index"], group["value"], float(group["steps"].iloc[0]) if every else math.inf)
+    line = decay(
+        group["index"], group["value"], float(group["steps"].iloc[0]) if every else math.inf
+    )
     return {"decay": line.slope if line.n >= 3 else math.nan, "points": line.n}
 
 
@@ -46,12 +51,17 @@ def learned(results: Results) -> pd.DataFrame:
 
     Full depth has none (0); NaN where it was not measured. A K between two measured ones is interpolated in ln delta.
     """
-    untrained = results.of(sweep="initial")
+    untrained = results.select(sweep="initial")
     curves = {}
     for mode in ("chunked", "sliding", "buffered"):
-        rows = untrained.probe("truncation_bias", f"log_delta_hh_{mode}", "first").sort_values("index")
+        rows = untrained.probe("truncation_bias", f"log_delta_hh_{mode}", "first").sort_values(
+            "index"
+        )
         for key, group in rows.groupby(["task", "gain", "seed"]):
-            curves[(mode, *key)] = group["index"].to_numpy(float), np.maximum(group["value"].to_numpy(float), -50.0)
+            curves[(mode, *key)] = (
+                group["index"].to_numpy(float),
+                np.maximum(group["value"].to_numpy(float), -50.0),
+            )
     summary = results.summary
     keys = summary[["mode", "task", "gain", "seed", "K"]].itertuples(index=False, name=None)
     found = [_at(curves.get(key[:4]), float(key[4])) for key in keys]

@@ -23,7 +23,9 @@ def lyapunov_rate(results: Results, moment: str) -> Evidence:
     vanishing = cells[cells["high"] < 0][["task", "gain"]]
     if vanishing.empty:
         return verdicts.unknown("no cell whose largest Lyapunov exponent is below 0", TOLERANCE)
-    return verdicts.all_within(verdicts.means(table.merge(vanishing), ["task", "gain"], "off"), TOLERANCE, " nats a step")
+    return verdicts.all_within(
+        verdicts.means(table.merge(vanishing), ["task", "gain"], "off"), TOLERANCE, " nats a step"
+    )
 
 
 def small_bias(results: Results) -> Evidence:
@@ -37,7 +39,9 @@ def shares(results: Results) -> pd.DataFrame:
     full = runs[runs["sweep"] == "full"][[*SAME, "final"]].rename(columns={"final": "full"})
     pairs = runs[(runs["sweep"] == "truncated") & (runs["delta"] < SMALL)].merge(full, on=SAME)
     pairs = pairs[(pairs["full"] - pairs["chance"]).abs() > LEAST * pairs["chance"]]
-    return pairs.assign(share=((pairs["final"] - pairs["chance"]) / (pairs["full"] - pairs["chance"])).fillna(0.0))
+    return pairs.assign(
+        share=((pairs["final"] - pairs["chance"]) / (pairs["full"] - pairs["chance"])).fillna(0.0)
+    )
 
 
 def balancing(results: Results) -> Evidence:
@@ -47,7 +51,10 @@ def balancing(results: Results) -> Evidence:
     if wide.shape != (3, 2) or (wide["smallest K"] == 0).any():
         return verdicts.unknown("not computed up to the exact K in all three modes", 0.0)
     off = float((wide["smallest K"] - wide["smallest K exact"]).abs().max())
-    detail = ", ".join(f"{mode} {row['smallest K']:.0f} (exact {row['smallest K exact']:.0f})" for mode, row in wide.iterrows())
+    detail = ", ".join(
+        f"{mode} {row['smallest K']:.0f} (exact {row['smallest K exact']:.0f})"
+        for mode, row in wide.iterrows()
+    )
     return Evidence("supported" if off == 0 else "not supported", off, off, off, 0.0, 3, detail)
 
 
@@ -68,7 +75,8 @@ CLAIMS = [
     Claim(
         "decay_is_lyapunov_rate_after_training",
         "In sliding mode, truncation bias decays at the rate of the largest Lyapunov exponent, in trained networks too.",
-        RATE + "After training: exponents are those of long runs, and trained networks need not forget at one rate.",
+        RATE
+        + "After training: exponents are those of long runs, and trained networks need not forget at one rate.",
         lambda r: lyapunov_rate(r, "after"),
     ),
     Claim(

@@ -27,7 +27,11 @@ from throughtime.training.train import one_thread
 
 SYSTEM = Balancing()
 LR = 1e-4
-DEPTHS = {"chunked": (10, 41, 110, 200), "sliding": (10, 40, 41, 100), "buffered": (10, 29, 30, 100)}  # of the trajectories
+DEPTHS = {
+    "chunked": (10, 41, 110, 200),
+    "sliding": (10, 40, 41, 100),
+    "buffered": (10, 29, 30, 100),
+}  # of the trajectories
 UPDATES = {"smoke": 20, "laptop": 600, "paper": 5000}
 LARGEST = {"smoke": 12, "laptop": 120, "paper": 200}  # K of the derivative
 SHOWN = 50  # points of a trajectory
@@ -41,7 +45,9 @@ class Network:
 
     def __init__(self, mode: str, K: int, steps: int) -> None:
         stride, depth = strides(mode, K, K)
-        self.tape = Tape(cell("identity"), Sizes(1, steps, 1, 1, SYSTEM.n, 1, stride, False), torch.float64)
+        self.tape = Tape(
+            cell("identity"), Sizes(1, steps, 1, 1, SYSTEM.n, 1, stride, False), torch.float64
+        )
         self.windows = windows(steps, stride, depth, steps % stride)
         self.weights = {
             "W_xh": torch.from_numpy(SYSTEM.b)[None, None],
@@ -62,9 +68,17 @@ class Network:
         """
         x = with_ones(torch.from_numpy(theta)[:, None, None, None])
         _, found = gradients(
-            self.tape, self.weights, x, self.targets, "regression", self.windows, torch.from_numpy(start)[None, None]
+            self.tape,
+            self.weights,
+            x,
+            self.targets,
+            "regression",
+            self.windows,
+            torch.from_numpy(start)[None, None],
         )
-        return float(found["b_h"][0] @ self.weights["W_xh"][0, 0]) / 2  # the engine's loss is the square, not half of it
+        return (
+            float(found["b_h"][0] @ self.weights["W_xh"][0, 0]) / 2
+        )  # the engine's loss is the square, not half of it
 
 
 network = cache(Network)
@@ -80,13 +94,20 @@ def derivative(mode: str, K: int) -> float:
 def trajectory(mode: str, K: int, updates: int, theta: float = 0.5) -> Floats:
     """(updates + 1,): theta in online descent from s = 1, an update a stride."""
     stride, depth = strides(mode, K, K)
-    path, states, history = [theta], np.ones((updates * stride + 1, SYSTEM.n)), np.zeros(updates * stride)
+    path, states, history = (
+        [theta],
+        np.ones((updates * stride + 1, SYSTEM.n)),
+        np.zeros(updates * stride),
+    )
     for now in range(stride, updates * stride + 1, stride):
         history[now - stride : now] = path[-1]
         for t in range(now - stride, now):
             states[t + 1] = SYSTEM.A @ states[t] + path[-1] * SYSTEM.b
         steps = min(now, depth + stride)
-        path.append(path[-1] - LR * network(mode, K, steps).gradient(history[now - steps : now], states[now - steps]))
+        path.append(
+            path[-1]
+            - LR * network(mode, K, steps).gradient(history[now - steps : now], states[now - steps])
+        )
     return np.array(path)
 
 
@@ -100,8 +121,16 @@ def smallest(values: Floats) -> int:
 def paths(mode: str, K: int, updates: int) -> pd.DataFrame:
     """theta, measured and exact, at SHOWN points."""
     places = np.unique(np.linspace(0, updates, SHOWN + 1).round().astype(int))
-    both = {"theta": trajectory(mode, K, updates), "theta exact": SYSTEM.trajectory(mode, K, updates, LR)}
-    return pd.concat([pd.DataFrame({"quantity": q, "x": places, "y": K, "value": path[places]}) for q, path in both.items()])
+    both = {
+        "theta": trajectory(mode, K, updates),
+        "theta exact": SYSTEM.trajectory(mode, K, updates, LR),
+    }
+    return pd.concat(
+        [
+            pd.DataFrame({"quantity": q, "x": places, "y": K, "value": path[places]})
+            for q, path in both.items()
+        ]
+    )
 
 
 def mode_table(mode: str, preset: str) -> pd.DataFrame:
@@ -111,7 +140,10 @@ def mode_table(mode: str, preset: str) -> pd.DataFrame:
     exact = np.array([SYSTEM.resting(mode, int(K)) for K in Ks])
     last = {"smallest K": smallest(found), "smallest K exact": SYSTEM.smallest_K(mode)}
     parts = [paths(mode, K, UPDATES[preset]) for K in DEPTHS[mode]]
-    parts += [pd.DataFrame({"quantity": q, "x": Ks, "value": v}) for q, v in (("derivative", found), ("derivative exact", exact))]
+    parts += [
+        pd.DataFrame({"quantity": q, "x": Ks, "value": v})
+        for q, v in (("derivative", found), ("derivative exact", exact))
+    ]
     parts += [pd.DataFrame({"quantity": [q], "value": [float(v)]}) for q, v in last.items()]
     return pd.concat(parts, ignore_index=True).assign(series=mode).fillna({"x": 0.0, "y": 0.0})
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from throughtime.analysis import columns, stats
 from throughtime.figures import panels
 from throughtime.figures.captions import counts, protocol
-from throughtime.figures.draw import finish
+from throughtime.figures.draw import add_header
 from throughtime.results.load import Results
 from throughtime.theory.influence import Balancing
 
@@ -30,7 +30,9 @@ def curve(ax: Axes, rows: pd.DataFrame, label: str, series: int, log: bool) -> N
     seeds = value.groupby(rows["index"]).agg(["median", "min", "max"])
     style = panels.SERIES[series]
     ax.plot(seeds.index, seeds["median"], label=label, markersize=3, **style)
-    ax.fill_between(seeds.index, seeds["min"], seeds["max"], color=style["color"], alpha=0.15, linewidth=0)
+    ax.fill_between(
+        seeds.index, seeds["min"], seeds["max"], color=style["color"], alpha=0.15, linewidth=0
+    )
 
 
 def over_K(ax: Axes, part: Results, quantity: str, log: bool) -> None:
@@ -41,7 +43,7 @@ def over_K(ax: Axes, part: Results, quantity: str, log: bool) -> None:
             curve(ax, rows, mode, SERIES[mode], log)
     ax.set(xlabel="truncation length K, steps")
     if not ax.lines:
-        panels.note(ax, "no networks")
+        panels.empty_panel(ax, "no networks")
         return
     if log:
         ax.set(yscale="log", ylabel="δ(K) of W_hh's gradient")
@@ -49,7 +51,13 @@ def over_K(ax: Axes, part: Results, quantity: str, log: bool) -> None:
         rate = first[first["index"] == 0]["value"].median()
         if math.isfinite(rate):
             Ks = np.arange(1, part.summary["steps"].max())
-            ax.plot(Ks, np.exp(rate * Ks), color="#D55E00", linewidth=1.3, label=f"exp(λ₁ K), λ₁ = {rate:.2f}")
+            ax.plot(
+                Ks,
+                np.exp(rate * Ks),
+                color="#D55E00",
+                linewidth=1.3,
+                label=f"exp(λ₁ K), λ₁ = {rate:.2f}",
+            )
         low, high = ax.get_ylim()
         ax.set_ylim(max(low, LOWEST), min(high, 30))
     else:
@@ -63,11 +71,25 @@ def rates(ax: Axes, table: pd.DataFrame) -> None:
     for series, (task, moment) in enumerate(product(TASKS, analysis.MOMENTS)):
         rows = table[(table["task"] == task) & (table["moment"] == moment)]
         fill = "full" if moment == "before" else "none"
-        style = {**panels.SERIES[series // 2], "linestyle": "none", "fillstyle": fill, "markersize": 3.5, "alpha": 0.8}
+        style = {
+            **panels.SERIES[series // 2],
+            "linestyle": "none",
+            "fillstyle": fill,
+            "markersize": 3.5,
+            "alpha": 0.8,
+        }
         ax.plot(rows["lyapunov"], rows["decay"], label=f"{task}, {moment} training", **style)
-    low = float(np.nanmin([table["lyapunov"].min(), table["decay"].min(), -0.1])) if len(table) else -1.0
+    low = (
+        float(np.nanmin([table["lyapunov"].min(), table["decay"].min(), -0.1]))
+        if len(table)
+        else -1.0
+    )
     ax.plot([low, 0.1], [low, 0.1], color="0.15", linewidth=1)
-    ax.set(xlabel="largest Lyapunov exponent λ₁", ylabel="decay rate of ln δ(K), sliding", title="decay beside λ₁, nats a step")
+    ax.set(
+        xlabel="largest Lyapunov exponent λ₁",
+        ylabel="decay rate of ln δ(K), sliding",
+        title="decay beside λ₁, nats a step",
+    )
     ax.legend(fontsize=5.5)
 
 
@@ -93,10 +115,16 @@ def learning(ax: Axes, table: pd.DataFrame, task: str) -> None:
         markersize=3.5,
         alpha=0.7,
     )
-    ax.set(xscale="log", xlabel="δ(K) before training (below .001: at .001)", title=f"{task}: biased runs")
+    ax.set(
+        xscale="log",
+        xlabel="δ(K) before training (below .001: at .001)",
+        title=f"{task}: biased runs",
+    )
     if len(rows):
         measure = rows["measure"].iloc[0]
-        ax.set(ylabel=f"final {panels.UNITS[measure]}", yscale="log" if measure == "mse" else "linear")
+        ax.set(
+            ylabel=f"final {panels.UNITS[measure]}", yscale="log" if measure == "mse" else "linear"
+        )
         ax.axhline(rows["chance"].iloc[0], color="0.4", linestyle=":", linewidth=1)
         ax.legend(fontsize=5.5)
 
@@ -105,12 +133,16 @@ def paths(ax: Axes, computed: pd.DataFrame, mode: str) -> None:
     """theta in online descent: lines exact, markers measured."""
     rows = computed[computed["series"] == mode]
     if rows.empty:
-        panels.note(ax, "not computed")
+        panels.empty_panel(ax, "not computed")
         return
     for series, K in enumerate(sorted(rows[rows["quantity"] == "theta"]["y"].unique())):
-        exact, found = (rows[(rows["quantity"] == q) & (rows["y"] == K)] for q in ("theta exact", "theta"))
+        exact, found = (
+            rows[(rows["quantity"] == q) & (rows["y"] == K)] for q in ("theta exact", "theta")
+        )
         style = panels.SERIES[series]
-        ax.plot(exact["x"], exact["value"], color=style["color"], linewidth=1.3, label=f"K = {K:.0f}")
+        ax.plot(
+            exact["x"], exact["value"], color=style["color"], linewidth=1.3, label=f"K = {K:.0f}"
+        )
         ax.plot(
             found["x"].iloc[::5],
             found["value"].iloc[::5],
@@ -133,7 +165,11 @@ def signs(ax: Axes, computed: pd.DataFrame) -> None:
             continue
         style = panels.SERIES[SERIES[mode]]
         smallest = rows[rows["quantity"] == "smallest K"]["value"].iloc[0]
-        label = f"{mode}: right from K = {smallest:.0f}" if smallest else f"{mode}: wrong up to {found['x'].max():.0f}"
+        label = (
+            f"{mode}: right from K = {smallest:.0f}"
+            if smallest
+            else f"{mode}: wrong up to {found['x'].max():.0f}"
+        )
         ax.plot(exact["x"], exact["value"], color=style["color"], linewidth=1.3, label=label)
         ax.plot(
             found["x"].iloc[::8],
@@ -145,7 +181,11 @@ def signs(ax: Axes, computed: pd.DataFrame) -> None:
         )
     ax.axhline(0, color="0.3", linewidth=0.9)
     ax.axhline(Balancing().total, color="#D55E00", linewidth=1, linestyle="--")
-    ax.set(xlabel="truncation length K, steps", ylabel="∂s₀/∂θ seen at rest", title="influence balancing: sign")
+    ax.set(
+        xlabel="truncation length K, steps",
+        ylabel="∂s₀/∂θ seen at rest",
+        title="influence balancing: sign",
+    )
     if ax.lines[2:]:
         ax.legend(fontsize=5.5)
 
@@ -154,38 +194,58 @@ def figure(results: Results) -> Figure:
     """A row a task: delta, cosine, learning, and the rates; below, influence balancing."""
     fig = Figure(figsize=(13.5, 8.2), layout="constrained")
     axes = fig.subplots(3, 4)
-    untrained = results.of(sweep="initial")
+    untrained = results.select(sweep="initial")
     gains = sorted(untrained.summary["gain"].unique())
     gain = min(gains, key=lambda g: abs(g - GAIN)) if gains else GAIN
     runs = analysis.learned(results)
     for row, task in zip(axes, TASKS, strict=False):
-        part = untrained.of(task=task, gain=gain)
+        part = untrained.select(task=task, gain=gain)
         over_K(row[0], part, "log_delta_hh", log=True)
         over_K(row[1], part, "cosine_hh", log=False)
         for ax, words in zip(row, ("bias", "direction"), strict=False):
-            ax.set_title(f"{task}, g = {panels.number(gain)}, untrained: {words}")
+            ax.set_title(f"{task}, g = {panels.format_number(gain)}, untrained: {words}")
         learning(row[2], runs, task)
     rates(axes[0, 3], analysis.rates(results))
     solved(axes[1, 3], results)
     for ax, mode in zip(axes[2], MODES, strict=False):
         paths(ax, results.computed, mode)
     signs(axes[2, 3], results.computed)
-    return finish(fig, results)
+    return add_header(fig, results)
 
 
 def solved(ax: Axes, results: Results) -> None:
     """Share of networks solved over K by mode, all tasks and gains of the truncated sweep."""
-    rows = columns.with_depth(results.of(sweep="truncated").summary)
+    rows = columns.with_depth(results.select(sweep="truncated").summary)
     for mode in MODES:
         cells = stats.success(rows[rows["mode"] == mode], ["depth"])
         if len(cells):
-            panels.points(ax, cells, "depth", "rate", SERIES[mode], mode, shift=0.25 * (SERIES[mode] - 1), line=True)
+            panels.points(
+                ax,
+                cells,
+                "depth",
+                "rate",
+                SERIES[mode],
+                mode,
+                shift=0.25 * (SERIES[mode] - 1),
+                line=True,
+            )
     wanted = set(rows["gain"])
-    full = results.of(sweep="full").summary
+    full = results.select(sweep="full").summary
     full = full[full["gain"].isin(wanted)]
     if len(full):
-        ax.axhline((full["status"] == "solved").mean(), color="0.2", linestyle="--", linewidth=1, label="full, same gains")
-    ax.set(ylim=(-0.03, 1.03), xlabel="truncation length K, steps", ylabel="share solved", title="all tasks and gains: solved")
+        ax.axhline(
+            (full["status"] == "solved").mean(),
+            color="0.2",
+            linestyle="--",
+            linewidth=1,
+            label="full, same gains",
+        )
+    ax.set(
+        ylim=(-0.03, 1.03),
+        xlabel="truncation length K, steps",
+        ylabel="share solved",
+        title="all tasks and gains: solved",
+    )
     if ax.get_legend_handles_labels()[0]:
         ax.legend(fontsize=5.5)
 
@@ -194,12 +254,21 @@ def caption(results: Results) -> str:
     """What is drawn, with the differences of rates and the smallest K."""
     table = analysis.rates(results)
     table = table[table["lyapunov"] < 0]
-    off = (table["decay"] - table["lyapunov"]).groupby(table["moment"], sort=False).median().dropna()
+    off = (
+        (table["decay"] - table["lyapunov"]).groupby(table["moment"], sort=False).median().dropna()
+    )
     words = ", ".join(f"{moment} training {value:.3f}" for moment, value in off.items()) or "none"
     smallest = results.computed[results.computed["quantity"] == "smallest K"]
-    exact = dict(results.computed[results.computed["quantity"] == "smallest K exact"][["series", "value"]].to_numpy().tolist())
+    exact = dict(
+        results.computed[results.computed["quantity"] == "smallest K exact"][["series", "value"]]
+        .to_numpy()
+        .tolist()
+    )
     pairs = smallest[["series", "value"]].to_numpy().tolist()
-    found = ", ".join(f"{mode} {K:.0f} (exact {exact[mode]:.0f})" for mode, K in pairs) or "not computed"
+    found = (
+        ", ".join(f"{mode} {K:.0f} (exact {exact[mode]:.0f})" for mode, K in pairs)
+        or "not computed"
+    )
     return (
         "**Bias of truncated gradients.** δ(K) = ‖E g_K − g‖ / ‖g‖ of the gradient of W_hh and the cosine between the two, in "
         "modes chunked, sliding (k1 = 1) and buffered, on untrained networks; lines: median of the seeds, bands: their range; "

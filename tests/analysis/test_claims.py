@@ -21,7 +21,7 @@ from throughtime.results.load import Results
 ROOT = Path(__file__).parents[2]
 SMOKE = Project.open(ROOT, "smoke")
 PLAN = SMOKE.plan()
-ALL = [(name, claim.name) for name in SMOKE.experiments for claim in claims.of(ROOT, name)]
+ALL = [(name, claim.name) for name in SMOKE.experiments for claim in claims.load_claims(ROOT, name)]
 
 FILE = """
 import math
@@ -63,7 +63,10 @@ def judged(root: Path) -> pd.DataFrame:
 def networks(root: Path, count: int) -> None:
     """A summary of so many networks."""
     values = {"str": "copy", "int64": 1, "Int64": 1, "float64": 0.5, "bool": True}
-    frame = pd.DataFrame([{c.name: values[c.dtype] for c in tables.SUMMARY}] * count, columns=[c.name for c in tables.SUMMARY])
+    frame = pd.DataFrame(
+        [{c.name: values[c.dtype] for c in tables.SUMMARY}] * count,
+        columns=[c.name for c in tables.SUMMARY],
+    )
     tables.write(frame, "summary", root / "results" / "reach" / "summary.parquet")
 
 
@@ -72,16 +75,28 @@ def networks(root: Path, count: int) -> None:
 NAN = math.nan
 
 
-@pytest.mark.parametrize("numbers", [(0.5, 0.4, 0.6, 0.2, 3), (0.5, 0.4, math.inf, 0.2, 1), (0.2, 0.2, 0.2, 0.2, 9)])
-def test_evidence_with_an_interval_may_have_any_verdict(numbers: tuple[float, float, float, float, int]) -> None:
+@pytest.mark.parametrize(
+    "numbers", [(0.5, 0.4, 0.6, 0.2, 3), (0.5, 0.4, math.inf, 0.2, 1), (0.2, 0.2, 0.2, 0.2, 9)]
+)
+def test_evidence_with_an_interval_may_have_any_verdict(
+    numbers: tuple[float, float, float, float, int],
+) -> None:
     assert [Evidence(v, *numbers).verdict for v in VERDICTS] == list(VERDICTS)
 
 
 @pytest.mark.parametrize(
     "numbers",
-    [(0.5, NAN, 0.6, 0.2, 3), (0.5, 0.4, NAN, 0.2, 3), (0.5, 0.6, 0.4, 0.2, 3), (0.5, 0.4, 0.6, NAN, 3), (0.5, 0.4, 0.6, 0.2, 0)],
+    [
+        (0.5, NAN, 0.6, 0.2, 3),
+        (0.5, 0.4, NAN, 0.2, 3),
+        (0.5, 0.6, 0.4, 0.2, 3),
+        (0.5, 0.4, 0.6, NAN, 3),
+        (0.5, 0.4, 0.6, 0.2, 0),
+    ],
 )
-def test_nothing_is_decided_without_an_interval_a_threshold_and_a_case(numbers: tuple[float, float, float, float, int]) -> None:
+def test_nothing_is_decided_without_an_interval_a_threshold_and_a_case(
+    numbers: tuple[float, float, float, float, int],
+) -> None:
     assert Evidence("undecided", *numbers).n == numbers[-1]
     for verdict in VERDICTS[:2]:
         with pytest.raises(ValueError, match="without an interval"):
@@ -89,7 +104,9 @@ def test_nothing_is_decided_without_an_interval_a_threshold_and_a_case(numbers: 
 
 
 def test_an_unknown_verdict_is_refused() -> None:
-    with pytest.raises(ValueError, match="verdict 'true'; valid: supported, not supported, undecided"):
+    with pytest.raises(
+        ValueError, match="verdict 'true'; valid: supported, not supported, undecided"
+    ):
         Evidence("true", 1, 0, 2, 0, 1)
 
 
@@ -107,7 +124,12 @@ def test_a_claim_on_empty_tables_is_undecided_and_its_test_is_not_run() -> None:
 
 def test_without_tables_a_claim_is_undecided_with_the_reason(tmp_path: Path) -> None:
     (row,) = judged(made(tmp_path, one())).to_dict("records")
-    assert (row["experiment"], row["name"], row["verdict"], row["n"]) == ("reach", "solved", "undecided", 0)
+    assert (row["experiment"], row["name"], row["verdict"], row["n"]) == (
+        "reach",
+        "solved",
+        "undecided",
+        0,
+    )
     assert row["detail"] == "no tables of reach yet"
     assert math.isnan(row["statistic"])
 
@@ -116,7 +138,10 @@ def test_empty_tables_leave_it_undecided(tmp_path: Path) -> None:
     root = made(tmp_path, one())
     networks(root, 0)
     (row,) = judged(root).to_dict("records")
-    assert (row["verdict"], row["detail"]) == ("undecided", "its tables are empty: nothing was trained or computed")
+    assert (row["verdict"], row["detail"]) == (
+        "undecided",
+        "its tables are empty: nothing was trained or computed",
+    )
 
 
 def test_what_a_claim_found_is_the_table(tmp_path: Path) -> None:
@@ -153,7 +178,9 @@ def test_a_claim_reads_the_tables_of_what_its_experiment_reads(tmp_path: Path) -
     root = made(tmp_path, one())
     folder = root / "experiments" / "atlas"
     folder.mkdir()
-    (folder / "experiment.yaml").write_text("{name: atlas, title: Atlas, question: How far, reads: [reach]}")
+    (folder / "experiment.yaml").write_text(
+        "{name: atlas, title: Atlas, question: How far, reads: [reach]}"
+    )
     (folder / "claims.py").write_text(FILE)
     networks(root, 2)
     assert judged(root).set_index("experiment")["n"].to_dict() == {"atlas": 2, "reach": 2}
@@ -161,9 +188,14 @@ def test_a_claim_reads_the_tables_of_what_its_experiment_reads(tmp_path: Path) -
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("CLAIM = []", "it has no 'CLAIMS'; add it"), (FILE + "\nCLAIMS *= 2", "two claims are called 'solved'; rename one")],
+    [
+        ("CLAIM = []", "it has no 'CLAIMS'; add it"),
+        (FILE + "\nCLAIMS *= 2", "two claims are called 'solved'; rename one"),
+    ],
 )
-def test_a_mistake_in_a_file_is_one_line(text: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_mistake_in_a_file_is_one_line(
+    text: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main.main(["claims", "--root", str(made(tmp_path, one(text)))]) == 2
     said = capsys.readouterr().err
     assert f"experiments/reach/claims.py: {words}" in said
@@ -174,7 +206,10 @@ def test_a_mistake_in_a_file_is_one_line(text: str, words: str, tmp_path: Path, 
     ("text", "words"),
     [
         ("def other(preset): ...", "it has no 'compute'; add it"),
-        (COMPUTE.replace('"y": 0, ', ""), "returns no computed table: table computed: columns missing or unknown: ['y']"),
+        (
+            COMPUTE.replace('"y": 0, ', ""),
+            "returns no computed table: table computed: columns missing or unknown: ['y']",
+        ),
         ("def compute(preset): ...", "returns no computed table: "),
     ],
 )
@@ -189,7 +224,9 @@ def test_a_compute_that_returns_no_table_is_said_in_one_line(
     assert said.count("\n") == 1
 
 
-def test_the_command_writes_the_table_and_says_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_writes_the_table_and_says_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     root = made(tmp_path, one())
     networks(root, 3)
     assert main.main(["claims", "--root", str(root)]) == 0
@@ -207,7 +244,7 @@ def test_the_command_writes_the_table_and_says_it(tmp_path: Path, capsys: pytest
 
 
 def claim(experiment: str, name: str) -> Claim:
-    return next(c for c in claims.of(ROOT, experiment) if c.name == name)
+    return next(c for c in claims.load_claims(ROOT, experiment) if c.name == name)
 
 
 @cache
@@ -227,7 +264,9 @@ def test_every_claim_is_a_sentence_with_a_test(experiment: str, name: str) -> No
 
 @pytest.mark.parametrize(("experiment", "name"), ALL)
 @pytest.mark.parametrize("keep", [1, 2, 5])
-def test_every_claim_says_something_of_partial_tables_without_probes(experiment: str, name: str, keep: int) -> None:
+def test_every_claim_says_something_of_partial_tables_without_probes(
+    experiment: str, name: str, keep: int
+) -> None:
     names = [experiment, *SMOKE.experiments[experiment].reads]
     evidence = claim(experiment, name).judge(partial(*names, keep=keep))
     assert evidence.verdict in VERDICTS

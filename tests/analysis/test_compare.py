@@ -16,7 +16,11 @@ def folders(tmp_path):
     """results/ and reference/ with equal tables of a toy plan."""
     plan = synthetic.toy_plan(seeds=8)
     for side in ("a", "b"):
-        tables.write(synthetic.summary(plan).summary, "summary", tmp_path / side / "clipping" / "summary.parquet")
+        tables.write(
+            synthetic.summary(plan).summary,
+            "summary",
+            tmp_path / side / "clipping" / "summary.parquet",
+        )
     return tmp_path / "a", tmp_path / "b"
 
 
@@ -35,9 +39,15 @@ def test_equal_results_are_the_same(folders):
 
 def test_a_cell_that_stopped_being_solved_is_named(folders):
     def one(frame, status, final):
-        cell = (frame["length"] == 10) & (frame["mode"] == "full") & (frame["gain"] == 1) & (frame["clip"] == math.inf)
+        cell = (
+            (frame["length"] == 10)
+            & (frame["mode"] == "full")
+            & (frame["gain"] == 1)
+            & (frame["clip"] == math.inf)
+        )
         return frame.assign(
-            status=frame["status"].mask(cell, status), final=frame["final"].mask(cell, final + frame["seed"] / 1000)
+            status=frame["status"].mask(cell, status),
+            final=frame["final"].mask(cell, final + frame["seed"] / 1000),
         )
 
     edit(folders[0], lambda f: one(f, "solved", 0.99))
@@ -45,7 +55,12 @@ def test_a_cell_that_stopped_being_solved_is_named(folders):
     differ = compare(*folders).query("verdict != 'same'")
     assert len(differ) == 1
     row = differ.iloc[0]
-    assert (row["length"], row["gain"], row["clip"], row["verdict"]) == (10, 1, math.inf, "rate, final")
+    assert (row["length"], row["gain"], row["clip"], row["verdict"]) == (
+        10,
+        1,
+        math.inf,
+        "rate, final",
+    )
     assert (row["solved_a"], row["solved_b"], row["rate_difference"]) == (8, 0, 1)
     assert row["final_difference"] == pytest.approx(0.49)
     assert "1 differ" in summarize(differ)

@@ -14,7 +14,9 @@ from throughtime.planning.plan import Plan
 from throughtime.results import tables
 from throughtime.tracking.records import Made, cells, networks, varying
 
-PLAN = synthetic.toy_plan(lengths=(10, 30), depths=(None, 5), seeds=3)  # 4 jobs of 12 networks, 16 cells
+PLAN = synthetic.toy_plan(
+    lengths=(10, 30), depths=(None, 5), seeds=3
+)  # 4 jobs of 12 networks, 16 cells
 FRAMES = synthetic.summary(PLAN)
 SUMMARY = FRAMES.summary
 
@@ -41,15 +43,25 @@ def test_the_filter_of_a_row_finds_its_networks_and_no_others() -> None:
 
 def test_a_cell_has_the_key_of_its_run_in_the_summary_experiment() -> None:
     keys = [r.key for r in cells(SUMMARY, varying(PLAN, "clipping"), "smoke", made(PLAN))]
-    assert grid_points.cells(SUMMARY, "smoke")["mlflow_filter"].tolist() == [grid_points.search(key) for key in keys]
+    assert grid_points.cells(SUMMARY, "smoke")["mlflow_filter"].tolist() == [
+        grid_points.search(key) for key in keys
+    ]
 
 
 def test_another_preset_or_column_is_another_cell_and_another_seed_is_not() -> None:
     row = SUMMARY.iloc[0].to_dict()
     key = grid_points.cell_key(row, "smoke")
-    assert grid_points.cell_key({**row, "seed": 99, "run_key": "other", "job_key": "other", "status": "diverged"}, "smoke") == key
+    assert (
+        grid_points.cell_key(
+            {**row, "seed": 99, "run_key": "other", "job_key": "other", "status": "diverged"},
+            "smoke",
+        )
+        == key
+    )
     others = [grid_points.cell_key(row, "laptop")]
-    others += [grid_points.cell_key({**row, name: "another"}, "smoke") for name in tables.CELL]
+    others += [
+        grid_points.cell_key({**row, name: "another"}, "smoke") for name in tables.GRID_POINT
+    ]
     assert len({key, *others}) == len(others) + 1
 
 
@@ -71,12 +83,20 @@ def test_counts_rates_and_spread_by_hand() -> None:
 
 def test_rows_in_another_order_give_the_same_cells() -> None:
     shuffled = SUMMARY.sample(frac=1, random_state=0)  # an index that is not 0..n-1, too
-    one, other = (grid_points.cells(s, "smoke").sort_values("mlflow_filter").reset_index(drop=True) for s in (SUMMARY, shuffled))
+    one, other = (
+        grid_points.cells(s, "smoke").sort_values("mlflow_filter").reset_index(drop=True)
+        for s in (SUMMARY, shuffled)
+    )
     pd.testing.assert_frame_equal(one, other)
 
 
 def test_missing_values_are_a_cell_of_their_own() -> None:
-    two = pd.concat([SUMMARY[SUMMARY["K"] == 5].head(1), SUMMARY[SUMMARY["K"] == 5].head(1).assign(length=pd.NA)])
+    two = pd.concat(
+        [
+            SUMMARY[SUMMARY["K"] == 5].head(1),
+            SUMMARY[SUMMARY["K"] == 5].head(1).assign(length=pd.NA),
+        ]
+    )
     assert grid_points.cells(tables.conform(two, "summary"), "smoke")["n"].tolist() == [1, 1]
 
 
@@ -90,4 +110,7 @@ def test_the_file_reads_as_the_table() -> None:
 
 
 def test_no_networks_give_a_table_of_heads() -> None:
-    assert grid_points.csv(tables.empty("summary"), "smoke").decode().strip().split(",")[:2] == ["experiment", "sweep"]
+    assert grid_points.csv(tables.empty("summary"), "smoke").decode().strip().split(",")[:2] == [
+        "experiment",
+        "sweep",
+    ]

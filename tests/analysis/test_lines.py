@@ -20,10 +20,16 @@ def test_a_line_is_scipys():
     y = 3 - 2 * x + rng.normal(size=12)
     fit, peer = line(x, y), stats.linregress(x, y)
     t = stats.t.ppf(0.975, 10)
-    assert (fit.slope, fit.intercept, fit.r2) == pytest.approx((peer.slope, peer.intercept, peer.rvalue**2))
-    assert (fit.slope_low, fit.slope_high) == pytest.approx((peer.slope - t * peer.stderr, peer.slope + t * peer.stderr))
+    assert (fit.slope, fit.intercept, fit.r2) == pytest.approx(
+        (peer.slope, peer.intercept, peer.rvalue**2)
+    )
+    assert (fit.slope_low, fit.slope_high) == pytest.approx(
+        (peer.slope - t * peer.stderr, peer.slope + t * peer.stderr)
+    )
     half = t * peer.intercept_stderr
-    assert (fit.intercept_low, fit.intercept_high) == pytest.approx((peer.intercept - half, peer.intercept + half))
+    assert (fit.intercept_low, fit.intercept_high) == pytest.approx(
+        (peer.intercept - half, peer.intercept + half)
+    )
 
 
 def test_an_interval_covers_as_often_as_it_says():
@@ -31,7 +37,9 @@ def test_an_interval_covers_as_often_as_it_says():
     x = np.arange(6.0)
     fits = [line(x, 1 + 2 * x + rng.normal(size=6), 0.8) for _ in range(2000)]
     assert np.mean([f.slope_low <= 2 <= f.slope_high for f in fits]) == pytest.approx(0.8, abs=0.03)
-    assert np.mean([f.intercept_low <= 1 <= f.intercept_high for f in fits]) == pytest.approx(0.8, abs=0.03)
+    assert np.mean([f.intercept_low <= 1 <= f.intercept_high for f in fits]) == pytest.approx(
+        0.8, abs=0.03
+    )
 
 
 @given(st.integers(0, 2))
@@ -73,13 +81,30 @@ def test_decay_of_a_bias_that_is_gone_or_never_falls():
     K = [1, 2, 3, 5]
     assert decay(K, [-1.0, -2.0, -3.0, -np.inf]).slope == pytest.approx(-1)
     assert decay(K, [0.0, 0.1, 0.2, 0.3]).n == 0
-    assert decay(K, [-1.0, -2.0, -3.0, 0.5]).n == 0  # it has come back: nothing is below the ceiling for good
+    assert (
+        decay(K, [-1.0, -2.0, -3.0, 0.5]).n == 0
+    )  # it has come back: nothing is below the ceiling for good
 
 
 def test_laws_fit_each_mode_against_its_own_axis():
-    rows = [{"mode": "full", "T": T, "K": T, "hidden": 4, "batch": 2, "kept_bytes": 10 + 3 * T} for T in (10, 20, 30)]
-    rows += [{"mode": "chunked", "T": 60, "K": K, "hidden": 4, "batch": 2, "kept_bytes": 7 * K} for K in (10, 20, 30)]
+    rows = [
+        {"mode": "full", "T": T, "K": T, "hidden": 4, "batch": 2, "kept_bytes": 10 + 3 * T}
+        for T in (10, 20, 30)
+    ]
+    rows += [
+        {"mode": "chunked", "T": 60, "K": K, "hidden": 4, "batch": 2, "kept_bytes": 7 * K}
+        for K in (10, 20, 30)
+    ]
     rows += [{"mode": "full", "T": 10, "K": 10, "hidden": 4, "batch": 99, "kept_bytes": 10**6}]
     found = laws(pd.DataFrame(rows).assign(rows=1), ["kept_bytes"]).set_index("mode")
-    assert found.loc["full", ["against", "slope", "intercept", "n"]].tolist() == ["T", pytest.approx(3), pytest.approx(10), 3]
-    assert found.loc["chunked", ["against", "slope", "r2"]].tolist() == ["K", pytest.approx(7), pytest.approx(1)]
+    assert found.loc["full", ["against", "slope", "intercept", "n"]].tolist() == [
+        "T",
+        pytest.approx(3),
+        pytest.approx(10),
+        3,
+    ]
+    assert found.loc["chunked", ["against", "slope", "r2"]].tolist() == [
+        "K",
+        pytest.approx(7),
+        pytest.approx(1),
+    ]

@@ -14,8 +14,14 @@ COPY = {"task": "copy", "copy__length": 16, "copy__payload": 2, "copy__alphabet"
 
 def test_slopes_beside_theorys_over_the_same_lags() -> None:
     summary = made.networks("s", **COPY, gain=[0.5, 2], seeds=2)
-    probes = made.probes(summary, "gradient_by_lag", lambda r: (("log_gradient_rms", k, 3 - 0.25 * k) for k in range(r.steps)))
-    table = predictions.slopes(made.results(summary, probes).probe("gradient_by_lag", "log_gradient_rms"))
+    probes = made.probes(
+        summary,
+        "gradient_by_lag",
+        lambda r: (("log_gradient_rms", k, 3 - 0.25 * k) for k in range(r.steps)),
+    )
+    table = predictions.slopes(
+        made.results(summary, probes).probe("gradient_by_lag", "log_gradient_rms")
+    )
     assert len(table) == 4
     assert table["slope"].tolist() == pytest.approx([-0.25] * 4)
     for gain, rows in table.groupby("gain"):
@@ -28,7 +34,9 @@ def test_the_drive_is_the_tasks_own() -> None:
     row = made.networks("s", **COPY, input_gain=0.3).iloc[0]
     name = row["task"], row["task_args"], row["input_gain"]
     assert predictions.drive(*name).s == pytest.approx(0.09 / 6)
-    assert predictions.critical_gain(*name) == mean_field.critical_sigma_w(predictions.drive(*name).s)
+    assert predictions.critical_gain(*name) == mean_field.critical_sigma_w(
+        predictions.drive(*name).s
+    )
     assert predictions.memory(*name, 1.0) == correlation.xi_c(1.0, predictions.drive(*name).s, 1.0)
 
 

@@ -25,7 +25,10 @@ def networks(counts: dict[int, tuple[int, int]], **columns: object) -> pd.DataFr
 # Proportions -----------------------------------------------------------------------------------------------------------------
 
 
-@given(st.integers(1, 60).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), st.floats(0.5, 0.99))
+@given(
+    st.integers(1, 60).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))),
+    st.floats(0.5, 0.99),
+)
 def test_wilson_is_scipys(kn, level):
     low, high = stats.wilson(*kn, level)
     expected = binomtest(*kn).proportion_ci(level, method="wilson")
@@ -58,9 +61,14 @@ def test_newcombe_needs_both_sides():
 
 
 def test_a_diverged_network_is_a_failure_and_stays_in_the_count():
-    frame = pd.DataFrame({"gain": [1, 1, 1, 2], "status": ["solved", "diverged", "unsolved", "diverged"]})
+    frame = pd.DataFrame(
+        {"gain": [1, 1, 1, 2], "status": ["solved", "diverged", "unsolved", "diverged"]}
+    )
     table = stats.success(frame, ["gain"])
-    assert table[["n", "n_solved", "n_diverged", "rate"]].to_numpy().tolist() == [[3, 1, 1, 1 / 3], [1, 0, 1, 0]]
+    assert table[["n", "n_solved", "n_diverged", "rate"]].to_numpy().tolist() == [
+        [3, 1, 1, 1 / 3],
+        [1, 0, 1, 0],
+    ]
     assert table.loc[0, "low"] == pytest.approx(binomtest(1, 3).proportion_ci(method="wilson").low)
 
 
@@ -73,7 +81,9 @@ def test_a_level_beyond_its_range_is_refused():
 
 
 def test_separated_data_give_the_middle_of_the_gap_and_the_gap_as_interval():
-    one = stats.frontier(networks({5: (3, 3), 10: (3, 3), 20: (0, 3), 40: (0, 3)}), ["task"]).iloc[0]
+    one = stats.frontier(networks({5: (3, 3), 10: (3, 3), 20: (0, 3), 40: (0, 3)}), ["task"]).iloc[
+        0
+    ]
     assert one["frontier"] == pytest.approx(math.sqrt(200), rel=0.01)
     assert (one["low"], one["high"]) == pytest.approx((10, 20), rel=0.06)
     assert one["censored"] == ""
@@ -132,7 +142,11 @@ def test_the_interval_holds_the_truth_as_often_as_it_says():
     rng, lags, truth, slope = np.random.default_rng(5), np.array([4, 7, 12, 20, 35]), 13.0, 3.0
     p = 1 / (1 + (lags / truth) ** slope)
     frames = [
-        networks({int(lag): (int(rng.binomial(10, q)), 10) for lag, q in zip(lags, p, strict=True)}, world=i) for i in range(300)
+        networks(
+            {int(lag): (int(rng.binomial(10, q)), 10) for lag, q in zip(lags, p, strict=True)},
+            world=i,
+        )
+        for i in range(300)
     ]
     table = stats.frontier(pd.concat(frames), ["world"])
     covered = ((table["low"] <= truth) & (truth <= table["high"])).mean()
@@ -141,15 +155,23 @@ def test_the_interval_holds_the_truth_as_often_as_it_says():
 
 
 def test_rows_without_a_lag_are_left_out():
-    frame = pd.DataFrame({"task": "text", "lag_max": pd.array([pd.NA], dtype="Int64"), "status": "solved"})
+    frame = pd.DataFrame(
+        {"task": "text", "lag_max": pd.array([pd.NA], dtype="Int64"), "status": "solved"}
+    )
     assert stats.frontier(frame, ["task"]).empty
 
 
 def test_the_order_of_rows_is_no_matter():
-    frame = networks({5: (3, 4), 10: (2, 4), 20: (0, 4)}).assign(final=np.linspace(0, 1, 12), gain=1.0)
+    frame = networks({5: (3, 4), 10: (2, 4), 20: (0, 4)}).assign(
+        final=np.linspace(0, 1, 12), gain=1.0
+    )
     shuffled = frame.sample(frac=1, random_state=1)
-    pd.testing.assert_frame_equal(stats.frontier(frame, ["task"]), stats.frontier(shuffled, ["task"]))
-    pd.testing.assert_frame_equal(stats.center(frame, ["gain"]), stats.center(shuffled, ["gain"]))
+    pd.testing.assert_frame_equal(
+        stats.frontier(frame, ["task"]), stats.frontier(shuffled, ["task"])
+    )
+    pd.testing.assert_frame_equal(
+        stats.summarize(frame, ["gain"]), stats.summarize(shuffled, ["gain"])
+    )
 
 
 def bins(passed: dict[str, list[bool]], status: str = "unsolved") -> pd.DataFrame:
@@ -164,17 +186,30 @@ def bins(passed: dict[str, list[bool]], status: str = "unsolved") -> pd.DataFram
 
 def test_reached_is_what_half_the_networks_reach_without_a_hole():
     table = stats.reached(
-        bins({"a": [True, True, True, False], "b": [True, True, False, True], "c": [True, False, False, False]}), ["task"]
+        bins(
+            {
+                "a": [True, True, True, False],
+                "b": [True, True, False, True],
+                "c": [True, False, False, False],
+            }
+        ),
+        ["task"],
     )
     one = table.iloc[0]
-    assert (one["frontier"], one["censored"], one["n"]) == (2, "", 3)  # the networks reach 4, 2 and 1
+    assert (one["frontier"], one["censored"], one["n"]) == (
+        2,
+        "",
+        3,
+    )  # the networks reach 4, 2 and 1
     assert one["low"] >= 1
     assert one["high"] <= 4
 
 
 def test_reached_is_censored_at_both_ends():
     every = stats.reached(bins({"a": [True, True], "b": [True, True]}), ["task"]).iloc[0]
-    none = stats.reached(bins({"a": [False, True], "b": [False, False]}, "diverged"), ["task"]).iloc[0]
+    none = stats.reached(
+        bins({"a": [False, True], "b": [False, False]}, "diverged"), ["task"]
+    ).iloc[0]
     assert (every["frontier"], every["high"], every["censored"]) == (2, math.inf, ">=")
     assert (none["frontier"], none["low"], none["censored"], none["n_diverged"]) == (1, 0, "<", 2)
 
@@ -189,28 +224,28 @@ def finals(values: list[float], measure: str = "mse") -> pd.DataFrame:
 
 @pytest.mark.parametrize(("measure", "expected"), [("mse", 0.3), ("accuracy", 0.2)])
 def test_a_diverged_network_ranks_worst_in_a_median(measure, expected):
-    one = stats.center(finals([0.1, 0.2, 0.3, math.nan, math.nan], measure), ["gain"]).iloc[0]
+    one = stats.summarize(finals([0.1, 0.2, 0.3, math.nan, math.nan], measure), ["gain"]).iloc[0]
     best_first = [0.1, 0.2, 0.3] if measure == "mse" else [0.3, 0.2, 0.1]
     assert one["value"] == best_first[2]
     assert (one["n"], one["n_diverged"]) == (5, 2)
-    three = stats.center(finals([0.1, 0.2, 0.3, math.nan], measure), ["gain"]).iloc[0]
+    three = stats.summarize(finals([0.1, 0.2, 0.3, math.nan], measure), ["gain"]).iloc[0]
     assert three["value"] == pytest.approx((0.2 + expected) / 2 if measure == "mse" else 0.15)
 
 
 def test_a_median_is_infinite_where_half_diverged():
-    one = stats.center(finals([0.1, math.nan]), ["gain"]).iloc[0]
+    one = stats.summarize(finals([0.1, math.nan]), ["gain"]).iloc[0]
     assert one["value"] == math.inf
 
 
 def test_a_mean_leaves_diverged_networks_out_and_says_so():
-    one = stats.center(finals([1.0, 3.0, math.nan]), ["gain"], statistic="mean").iloc[0]
+    one = stats.summarize(finals([1.0, 3.0, math.nan]), ["gain"], statistic="mean").iloc[0]
     assert (one["value"], one["n"], one["n_diverged"]) == (2, 3, 1)
     assert one["low"] == 1
     assert one["high"] == 3
 
 
 def test_one_network_has_no_interval():
-    one = stats.center(finals([1.0]), ["gain"]).iloc[0]
+    one = stats.summarize(finals([1.0]), ["gain"]).iloc[0]
     assert one["value"] == 1
     assert math.isnan(one["low"])
     assert math.isnan(one["high"])
@@ -218,9 +253,11 @@ def test_one_network_has_no_interval():
 
 def test_the_bootstrap_interval_of_a_mean_is_near_the_normal_one():
     values = np.random.default_rng(0).normal(size=200)
-    one = stats.center(finals(list(values)), ["gain"], statistic="mean", draws=4000).iloc[0]
+    one = stats.summarize(finals(list(values)), ["gain"], statistic="mean", draws=4000).iloc[0]
     half = 1.96 * values.std() / math.sqrt(200)
-    assert (one["low"], one["high"]) == pytest.approx((values.mean() - half, values.mean() + half), abs=0.02)
+    assert (one["low"], one["high"]) == pytest.approx(
+        (values.mean() - half, values.mean() + half), abs=0.02
+    )
 
 
 def test_shares_sum_to_one():

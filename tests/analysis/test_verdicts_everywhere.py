@@ -10,15 +10,33 @@ from throughtime.analysis.verdicts import all_above, all_below, all_within, mean
 
 def cells(*intervals: tuple[float, float]) -> pd.DataFrame:
     low, high = np.array(intervals).T
-    return pd.DataFrame({"gain": np.arange(len(low)) / 2, "n": 4, "mean": (low + high) / 2, "low": low, "high": high})
+    return pd.DataFrame(
+        {
+            "gain": np.arange(len(low)) / 2,
+            "n": 4,
+            "mean": (low + high) / 2,
+            "low": low,
+            "high": high,
+        }
+    )
 
 
 def test_intervals_are_students_at_a_level_shared_among_the_cells() -> None:
     values = {0.5: [1.0, 2.0, 4.0], 1.0: [0.0, 1.0, 0.5]}
-    table = means(pd.DataFrame([(g, v) for g, vs in values.items() for v in vs], columns=["gain", "v"]), ["gain"], "v", level=0.9)
+    table = means(
+        pd.DataFrame([(g, v) for g, vs in values.items() for v in vs], columns=["gain", "v"]),
+        ["gain"],
+        "v",
+        level=0.9,
+    )
     for row, sample in zip(table.itertuples(), values.values(), strict=True):
-        low, high = stats.t.interval(0.95, 2, np.mean(sample), stats.sem(sample))  # two cells: 5 % each
-        assert (row.n, row.mean, row.low, row.high) == (3, *map(pytest.approx, (np.mean(sample), low, high)))
+        low, high = stats.t.interval(
+            0.95, 2, np.mean(sample), stats.sem(sample)
+        )  # two cells: 5 % each
+        assert (row.n, row.mean, row.low, row.high) == (
+            3,
+            *map(pytest.approx, (np.mean(sample), low, high)),
+        )
 
 
 def test_all_intervals_cover_at_once_as_often_as_they_say() -> None:

@@ -15,13 +15,17 @@ from throughtime.engine.truncation import strides, windows
 SMALL = Size("full", 24, 24, hidden=5, batch=3, rows=2)
 
 
-@pytest.mark.parametrize(("mode", "K"), [("full", 24), ("chunked", 8), ("sliding", 5), ("buffered", 5)])
+@pytest.mark.parametrize(
+    ("mode", "K"), [("full", 24), ("chunked", 8), ("sliding", 5), ("buffered", 5)]
+)
 def test_an_update_is_the_engines(mode, K):
     """Chunk after chunk on one chunk's memory gives the gradient of windows over all steps."""
     program, whole = Program(replace(SMALL, mode=mode, K=K)), Program(SMALL)
     plan = windows(24, *strides(mode, 24, K))
     tape = Tape(cell("tanh"), whole.sizes)
-    _, expected = gradients(tape, whole.weights, whole.x, Targets(whole.values, whole.weight), "softmax", plan)
+    _, expected = gradients(
+        tape, whole.weights, whole.x, Targets(whole.values, whole.weight), "softmax", plan
+    )
     assert_close(program.update(), expected, 1e-5)
 
 
@@ -52,12 +56,19 @@ def test_chunks_must_fill_the_sequence():
 
 
 def test_the_table():
-    sizes = [SMALL, replace(SMALL, T=48, K=48), replace(SMALL, T=96, K=96), replace(SMALL, mode="chunked", K=12)]
+    sizes = [
+        SMALL,
+        replace(SMALL, T=48, K=48),
+        replace(SMALL, T=96, K=96),
+        replace(SMALL, mode="chunked", K=12),
+    ]
     found = measure(sizes, repeats=1)
     assert found["T"].tolist() == [24, 48, 96, 24]
     assert found["backward_ms"].notna().tolist() == [True, True, True, False]
     tokens = found["rows"] * found["T"] * found["batch"]
-    assert (found["tokens_per_second"] * found["update_ms"] / 1e3).tolist() == pytest.approx(tokens.tolist())
+    assert (found["tokens_per_second"] * found["update_ms"] / 1e3).tolist() == pytest.approx(
+        tokens.tolist()
+    )
     memory = laws(found, ["kept_bytes"]).set_index("mode").loc["full"]
     assert memory["slope"] == pytest.approx(4 * 2 * 3 * (5 + 10 + 5))
     assert memory["r2"] == pytest.approx(1)

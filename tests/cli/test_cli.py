@@ -38,7 +38,12 @@ def project(tmp_path: Path) -> Path:
     folder = tmp_path / "experiments" / "tiny"
     folder.mkdir(parents=True)
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(CONFIG))
-    tiny = {"name": "tiny", "title": "A tiny one", "question": "Does it run?", "sweeps": {"main": SWEEP}}
+    tiny = {
+        "name": "tiny",
+        "title": "A tiny one",
+        "question": "Does it run?",
+        "sweeps": {"main": SWEEP},
+    }
     (folder / "experiment.yaml").write_text(yaml.safe_dump(tiny))
     return tmp_path
 
@@ -67,7 +72,9 @@ def test_list_names_everything_that_was_found(capsys: pytest.CaptureFixture[str]
 
 
 @pytest.mark.parametrize("task", sorted(tasks()))
-def test_show_prints_an_example_of_every_task_and_the_same_one_again(task: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_show_prints_an_example_of_every_task_and_the_same_one_again(
+    task: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     first = said(capsys, "show", task)
     assert len(first.splitlines()) > 1
     assert said(capsys, "show", task) == first
@@ -75,7 +82,10 @@ def test_show_prints_an_example_of_every_task_and_the_same_one_again(task: str, 
 
 
 def test_show_takes_the_fields_of_the_task(capsys: pytest.CaptureFixture[str]) -> None:
-    assert len(said(capsys, "show", "copy", "--length", "3", "--payload", "2").splitlines()[0].split()) == 1 + 3 + 2 * 2
+    assert (
+        len(said(capsys, "show", "copy", "--length", "3", "--payload", "2").splitlines()[0].split())
+        == 1 + 3 + 2 * 2
+    )
     assert said(capsys, "show", "copy", "--count", "2").count("input") == 2
 
 
@@ -91,7 +101,9 @@ def test_show_takes_the_fields_of_the_task(capsys: pytest.CaptureFixture[str]) -
         (["copy", "--length"], "show copy: argument --length: expected one argument"),
     ],
 )
-def test_show_refuses_in_one_line(arguments: list[str], expected: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_show_refuses_in_one_line(
+    arguments: list[str], expected: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert expected in refused(capsys, "show", *arguments)
 
 
@@ -110,7 +122,11 @@ def test_show_refuses_in_one_line(arguments: list[str], expected: str, capsys: p
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(
-    arguments: list[str], expected: str, project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    arguments: list[str],
+    expected: str,
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(project)
     assert expected in refused(capsys, *arguments)
@@ -123,7 +139,9 @@ def test_the_project_is_found_from_a_folder_inside_it(
     assert "A tiny one" in said(capsys, "list")
 
 
-def test_plan_says_what_runs_what_is_skipped_and_why(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_plan_says_what_runs_what_is_skipped_and_why(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     text = said(capsys, "plan", "--root", str(project))
     assert text.startswith("preset laptop: 2 networks in 1 jobs; 1 jobs left, about ")
     assert "tiny: 2 networks, 1 jobs, 1 combinations skipped" in text
@@ -143,13 +161,21 @@ def test_looking_starts_without_torch_mlflow_and_pyplot() -> None:
         "import sys; from throughtime.cli.main import main; main(['list']); main(['show', 'copy']);"
         "sys.exit(', '.join({'torch', 'mlflow', 'matplotlib', 'scipy'} & set(sys.modules)) or 0)"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_reader_that_stops_early_is_no_error() -> None:
     command = f"{sys.executable} -m throughtime plan --preset paper | head -n 1"
-    done = subprocess.run(["bash", "-o", "pipefail", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("preset paper: ")
 
@@ -157,11 +183,15 @@ def test_a_reader_that_stops_early_is_no_error() -> None:
 # Running --------------------------------------------------------------------------------------------------------------------
 
 
-def test_train_collect_references_manifest_status(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_train_collect_references_manifest_status(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     root = ["--root", str(project)]
     plan = Project.open(project).plan()
     (job,) = plan.jobs
-    assert said(capsys, "train", "tiny", job.key, *root) == ""  # what it says of its networks is for its log
+    assert (
+        said(capsys, "train", "tiny", job.key, *root) == ""
+    )  # what it says of its networks is for its log
     assert {p.name for p in paths.job_folder(project / "results", job).glob("[!.]*")} == {
         "summary.parquet",
         "curves.parquet",
@@ -177,7 +207,9 @@ def test_train_collect_references_manifest_status(project: Path, capsys: pytest.
     assert summary["run_key"].tolist() == job.run_keys
     references = tables.read("references", results / "references.parquet")
     assert references["task_args"].unique().tolist() == summary["task_args"].unique().tolist()
-    assert references.loc[references["name"] == "chance", "value"].item() == summary["chance"].iloc[0]
+    assert (
+        references.loc[references["name"] == "chance", "value"].item() == summary["chance"].iloc[0]
+    )
     manifest = json.loads((results / "manifest.json").read_text())
     assert (manifest["networks"], manifest["seeds"], len(manifest["skipped"])) == (2, [0], 1)
     assert manifest["jobs"][job.key]["seconds"] > 0
@@ -188,12 +220,16 @@ def test_train_collect_references_manifest_status(project: Path, capsys: pytest.
     assert lines[5].split()[:3] == ["all", "2", "2"]
 
 
-def test_tables_of_another_job_are_refused(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_tables_of_another_job_are_refused(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (job,) = Project.open(project).plan().jobs
     said(capsys, "train", "tiny", job.key, "--root", str(project))
     path = paths.job_folder(project / "results", job) / "summary.parquet"
     tables.write(tables.read("summary", path).assign(run_key=["a", "b"]), "summary", path)
-    assert "holds other networks than its job; delete" in refused(capsys, "collect", "--root", str(project))
+    assert "holds other networks than its job; delete" in refused(
+        capsys, "collect", "--root", str(project)
+    )
 
 
 # Schemas --------------------------------------------------------------------------------------------------------------------
@@ -213,7 +249,9 @@ def test_a_stale_schema_is_named(project: Path, capsys: pytest.CaptureFixture[st
 
 def test_every_config_and_experiment_fits_its_schema() -> None:
     made = json_schema.schemas()
-    jsonschema.validate(yaml.safe_load((ROOT / "config.yaml").read_text()), made["config.schema.json"])
+    jsonschema.validate(
+        yaml.safe_load((ROOT / "config.yaml").read_text()), made["config.schema.json"]
+    )
     for path in ROOT.glob("experiments/*/experiment.yaml"):
         jsonschema.validate(yaml.safe_load(path.read_text()), made["experiments/schema.json"])
 
@@ -233,6 +271,11 @@ def test_every_config_and_experiment_fits_its_schema() -> None:
     ],
 )
 def test_an_editor_sees_the_mistakes_that_we_refuse(axes: dict[str, Any]) -> None:
-    content = {"name": "a", "title": "A", "question": "?", "sweeps": {"main": {"task": "copy", "length": 3, **axes}}}
+    content = {
+        "name": "a",
+        "title": "A",
+        "question": "?",
+        "sweeps": {"main": {"task": "copy", "length": 3, **axes}},
+    }
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(content, json_schema.schemas()["experiments/schema.json"])

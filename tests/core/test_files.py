@@ -19,7 +19,11 @@ from throughtime.core.errors import UserError
 def test_the_sum_is_what_sha256sum_checks(tmp_path: Path) -> None:
     files.write(tmp_path / "a" / "b.txt", b"content")
     checked = subprocess.run(
-        ["sha256sum", "--check", ".b.txt.sha256"], cwd=tmp_path / "a", capture_output=True, text=True, check=False
+        ["sha256sum", "--check", ".b.txt.sha256"],
+        cwd=tmp_path / "a",
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert checked.returncode == 0
     assert checked.stdout == "b.txt: OK\n"
@@ -31,26 +35,35 @@ def test_what_was_written_is_read(content: bytes, tmp_path_factory: pytest.TempP
     files.write(path, b"before")
     files.write(path, content)
     assert files.read(path) == content
-    assert files.sound(path)
+    assert files.is_intact(path)
     assert sorted(p.name for p in path.parent.iterdir()) == [".x.sha256", "x"]
 
 
 @given(content=st.binary(min_size=1, max_size=60), place=st.integers(0), bit=st.integers(0, 7))
-def test_every_flipped_bit_is_noticed(content: bytes, place: int, bit: int, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_every_flipped_bit_is_noticed(
+    content: bytes, place: int, bit: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     path = tmp_path_factory.mktemp("files") / "x"
     files.write(path, content)
     flipped = bytearray(content)
     flipped[place % len(content)] ^= 1 << bit
     path.write_bytes(flipped)
-    assert not files.sound(path)
+    assert not files.is_intact(path)
     with pytest.raises(files.Damaged, match=r"x: damaged: its sha256 is .*delete it and run again"):
         files.read(path)
 
 
 @pytest.mark.parametrize(
-    "spoil", [lambda p: p.write_bytes(b"con"), lambda p: p.write_bytes(b""), lambda p: p.write_bytes(b"content!")]
+    "spoil",
+    [
+        lambda p: p.write_bytes(b"con"),
+        lambda p: p.write_bytes(b""),
+        lambda p: p.write_bytes(b"content!"),
+    ],
 )
-def test_a_truncated_or_longer_file_is_noticed(tmp_path: Path, spoil: Callable[[Path], object]) -> None:
+def test_a_truncated_or_longer_file_is_noticed(
+    tmp_path: Path, spoil: Callable[[Path], object]
+) -> None:
     files.write(tmp_path / "x", b"content")
     files.write(tmp_path / "y", b"content")
     spoil(tmp_path / "x")
@@ -75,7 +88,7 @@ def test_a_file_without_a_sum_is_read(tmp_path: Path) -> None:
 def test_a_damaged_file_is_moved_aside_with_its_content(tmp_path: Path) -> None:
     files.write(tmp_path / "x", b"content")
     (tmp_path / "x").write_bytes(b"edited")
-    assert files.aside(tmp_path / "x").read_bytes() == b"edited"
+    assert files.set_aside(tmp_path / "x").read_bytes() == b"edited"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["x.damaged"]
 
 
@@ -92,24 +105,34 @@ def test_a_write_that_fails_leaves_a_whole_file_and_nothing_else(
         rename(source, target)
 
     monkeypatch.setattr(os, "replace", full)
-    with pytest.raises(UserError, match=r"x: cannot be written: No space left on device; free some space and run again"):
+    with pytest.raises(
+        UserError,
+        match=r"x: cannot be written: No space left on device; free some space and run again",
+    ):
         files.write(tmp_path / "x", b"after")
     assert (tmp_path / "x").read_bytes() in (b"before", b"after")
     assert sorted(p.name for p in tmp_path.iterdir()) == [".x.sha256", "x"]
-    assert files.sound(tmp_path / "x") == (failing == "x")  # a new file with the old sum is made again
+    assert files.is_intact(tmp_path / "x") == (
+        failing == "x"
+    )  # a new file with the old sum is made again
 
 
 def test_a_real_limit_on_the_size_of_files_is_one_line(tmp_path: Path) -> None:
-    code = (
-        f"from pathlib import Path; from throughtime.core import files; files.write(Path({str(tmp_path / 'x')!r}), bytes(100_000))"
-    )
+    code = f"from pathlib import Path; from throughtime.core import files; files.write(Path({str(tmp_path / 'x')!r}), bytes(100_000))"
 
     def limited() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
 
-    done = subprocess.run([sys.executable, "-c", code], preexec_fn=limited, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        preexec_fn=limited,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert (
-        "x: cannot be written: File too large; raise the limit on the size of files and run again" in done.stderr.splitlines()[-1]
+        "x: cannot be written: File too large; raise the limit on the size of files and run again"
+        in done.stderr.splitlines()[-1]
     )
     assert list(tmp_path.iterdir()) == []
 
@@ -139,7 +162,7 @@ def test_a_writer_killed_halfway_leaves_the_old_file_and_its_scrap_is_swept(tmp_
     assert killed.returncode == -9
     assert files.read(path) == b"before"
     assert len(list(tmp_path.iterdir())) == 3  # the scrap
-    assert files.sweep(tmp_path) == 1
+    assert files.remove_leftovers(tmp_path) == 1
     assert sorted(p.name for p in tmp_path.iterdir()) == [".x.sha256", "x"]
 
 
@@ -147,7 +170,7 @@ def test_what_a_living_process_is_writing_is_not_swept(tmp_path: Path) -> None:
     scrap = tmp_path / f".x.{os.uname().nodename}-{os.getpid()}.part"
     scrap.write_bytes(b"half")
     (tmp_path / f".x.elsewhere-{2**22 + 1}.part").write_bytes(b"another machine's")
-    assert files.sweep(tmp_path) == 0
+    assert files.remove_leftovers(tmp_path) == 0
     assert len(list(tmp_path.iterdir())) == 2
 
 
@@ -165,4 +188,4 @@ for _ in range(200):
             seen.add(hashlib.sha256((tmp_path / "x").read_bytes()).hexdigest())
     assert [w.wait() for w in writers] == [0, 0]
     assert seen == {hashlib.sha256(b"content" * 1000).hexdigest()}
-    assert files.sound(tmp_path / "x")
+    assert files.is_intact(tmp_path / "x")

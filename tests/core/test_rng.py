@@ -17,7 +17,12 @@ def test_a_stream_is_fixed_by_its_seed_and_names(seed: int, names: tuple[str | i
     assert stream(seed, *names).bytes(16) == stream(seed, *names).bytes(16)
 
 
-@given(SEEDS, SEEDS, st.sampled_from(["data", "init", "eval"]), st.sampled_from(["data", "init", "eval"]))
+@given(
+    SEEDS,
+    SEEDS,
+    st.sampled_from(["data", "init", "eval"]),
+    st.sampled_from(["data", "init", "eval"]),
+)
 def test_other_seeds_or_names_give_other_streams(a: int, b: int, one: str, other: str) -> None:
     assert (stream(a, one).bytes(16) == stream(b, other).bytes(16)) == ((a, one) == (b, other))
 
@@ -29,7 +34,9 @@ def test_names_are_not_run_together() -> None:
 def test_streams_of_neighbouring_seeds_are_uncorrelated_and_uniform() -> None:
     drawn = np.stack([stream(seed, "data").random(2000) for seed in range(20)])
     off_diagonal = np.atleast_2d(np.corrcoef(drawn))[np.triu_indices(20, 1)]
-    assert np.abs(off_diagonal).max() < 4.5 / np.sqrt(2000)  # 190 correlations of standard deviation 1/sqrt(2000)
+    assert np.abs(off_diagonal).max() < 4.5 / np.sqrt(
+        2000
+    )  # 190 correlations of standard deviation 1/sqrt(2000)
     assert stats.kstest(drawn.ravel(), "uniform").pvalue > 1e-3
 
 

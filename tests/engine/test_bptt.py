@@ -29,7 +29,9 @@ def engine_gradient(p, mode="full", K=1, k1=1, resets=False):
 @pytest.mark.parametrize("name", CELLS)
 @pytest.mark.parametrize("head", HEADS)
 @pytest.mark.parametrize("tokens", [True, False])
-@pytest.mark.parametrize(("scored", "masked", "learned"), [(7, True, False), (1, False, True), (3, False, False)])
+@pytest.mark.parametrize(
+    ("scored", "masked", "learned"), [(7, True, False), (1, False, True), (3, False, False)]
+)
 def test_full_gradient_is_autograds(name, head, tokens, scored, masked, learned):
     p = program(name, head, tokens=tokens, scored=scored, masked=masked, learned=learned)
     w = {k: v.clone().requires_grad_() for k, v in p.weights.items()}
@@ -54,9 +56,15 @@ def test_a_row_is_torch_nn_rnn(name):
             rnn.bias_hh_l0.zero_()
         h, _ = rnn(p.dense[:, row])
         y = h @ w["W_hy"] + w["b_y"]
-        loss = torch.nn.functional.cross_entropy(y.flatten(0, 1), p.targets.values[:, row].flatten())
+        loss = torch.nn.functional.cross_entropy(
+            y.flatten(0, 1), p.targets.values[:, row].flatten()
+        )
         loss.backward()
-        pairs = [("W_xh", rnn.weight_ih_l0.grad.T), ("W_hh", rnn.weight_hh_l0.grad.T), ("b_h", rnn.bias_ih_l0.grad)]
+        pairs = [
+            ("W_xh", rnn.weight_ih_l0.grad.T),
+            ("W_hh", rnn.weight_hh_l0.grad.T),
+            ("b_h", rnn.bias_ih_l0.grad),
+        ]
         assert_close({k: g[k][row] for k, _ in pairs}, dict(pairs))
 
 
@@ -69,14 +77,18 @@ def test_all_rows_are_torch_func_vmap_of_grad():
             h = torch.tanh(x_t @ w["W_xh"] + h @ w["W_hh"] + w["b_h"])
         return torch.nn.functional.cross_entropy(h @ w["W_hy"] + w["b_y"], target)
 
-    expected = torch.func.vmap(torch.func.grad(loss), in_dims=(0, 1, 0))(p.weights, p.dense, p.targets.values[0])
+    expected = torch.func.vmap(torch.func.grad(loss), in_dims=(0, 1, 0))(
+        p.weights, p.dense, p.targets.values[0]
+    )
     assert_close(engine_gradient(p)[1], expected)
 
 
 # What each mode means, read off its definition; t counts from 0, windows are aligned to the end of T steps.
 DEPTH = {
     "chunked": lambda t, T, K, k1: (t + (K - T % K) % K) % K + 1,  # offset in its chunk, from 1
-    "sliding": lambda t, T, K, k1: K - k1 + 1 + (t + (k1 - T % k1) % k1) % k1,  # the pass ends at the end of the stride
+    "sliding": lambda t, T, K, k1: (
+        K - k1 + 1 + (t + (k1 - T % k1) % k1) % k1
+    ),  # the pass ends at the end of the stride
     "buffered": lambda t, T, K, k1: K + (t + (K - T % K) % K) % K,  # K to 2K - 1
 }
 
@@ -113,7 +125,10 @@ def test_resetting_at_borders_is_its_slow_reading(K):
 def test_sliding_at_any_stride_and_depth(steps, K, k1, seed):
     k1 = min(k1, K)
     p = program(steps=steps, scored=1 + seed % steps, seed=seed)
-    assert_close(engine_gradient(p, "sliding", K, k1)[1], slow_gradient(p, lambda t: DEPTH["sliding"](t, steps, K, k1)))
+    assert_close(
+        engine_gradient(p, "sliding", K, k1)[1],
+        slow_gradient(p, lambda t: DEPTH["sliding"](t, steps, K, k1)),
+    )
 
 
 def test_three_steps_by_hand():
@@ -123,7 +138,9 @@ def test_three_steps_by_hand():
     dL/dw = 192 h_2 + 384 h_1 + 768 h_0 = 768 + 384 = 1152; dL/du = 192 3 + 384 2 + 768 1 = 2112; dL/db = 1344; dL/dv = 64 11 = 704.
     Cut after two steps: dL/dw = 1152, dL/du = 1344, dL/db = 576. After one: dL/dw = 768, dL/du = 576, dL/db = 192.
     """
-    p = program("identity", "regression", rows=1, steps=3, batch=1, hidden=1, scored=1, tokens=False)
+    p = program(
+        "identity", "regression", rows=1, steps=3, batch=1, hidden=1, scored=1, tokens=False
+    )
     layout = shapes(cell("identity"), 1, 1, 1)
     p.flat = torch.tensor([[1.0, 2.0, 0.0, 3.0, 0.0]], dtype=torch.float64)
     p.weights = views(p.flat, layout)
@@ -132,7 +149,11 @@ def test_three_steps_by_hand():
     p.targets = Targets(values, weights(None, values, torch.float64))
     p.sizes = type(p.sizes)(1, 3, 1, 1, 1, 1, 1, False)
     p.tape = Tape(cell("identity"), p.sizes, torch.float64)
-    for K, (dw, du, db) in {3: (1152, 2112, 1344), 2: (1152, 1344, 576), 1: (768, 576, 192)}.items():
+    for K, (dw, du, db) in {
+        3: (1152, 2112, 1344),
+        2: (1152, 1344, 576),
+        1: (768, 576, 192),
+    }.items():
         _, g = engine_gradient(p, "sliding", K)
         found = [g[k].item() for k in ("W_hh", "W_xh", "b_h", "W_hy")]
         assert found == [dw, du, db, 704]
@@ -146,10 +167,15 @@ def test_scalar_linear_network_has_a_closed_form(w, steps, seed):
     lags = [steps - 1 - t for t in range(steps)]
     h = sum(w**k * v for k, v in zip(lags, x.tolist(), strict=True))
     slope = sum(k * w ** (k - 1) * v for k, v in zip(lags, x.tolist(), strict=True) if k > 0)
-    p = program("identity", "regression", rows=1, steps=steps, batch=1, hidden=1, scored=1, tokens=False)
+    p = program(
+        "identity", "regression", rows=1, steps=steps, batch=1, hidden=1, scored=1, tokens=False
+    )
     p.sizes = type(p.sizes)(1, steps, 1, 1, 1, 1, 1, False)
     p.tape = Tape(cell("identity"), p.sizes, torch.float64)
-    p.weights = views(torch.tensor([[1.0, w, 0.0, 1.0, 0.0]], dtype=torch.float64), shapes(cell("identity"), 1, 1, 1))
+    p.weights = views(
+        torch.tensor([[1.0, w, 0.0, 1.0, 0.0]], dtype=torch.float64),
+        shapes(cell("identity"), 1, 1, 1),
+    )
     p.x = with_ones(x.reshape(steps, 1, 1, 1))
     values = torch.zeros(1, 1, 1, 1, dtype=torch.float64)
     p.targets = Targets(values, weights(None, values, torch.float64))

@@ -38,7 +38,9 @@ def test_adjoint_is_the_derivative_of_step(name):
     dz = torch.empty_like(z)
     assert found.adjoint(covector, after(z), previous, after(z), dz) is None
     eps = 1e-6
-    numeric = ((after(z + eps * direction) - after(z - eps * direction)) / (2 * eps) * covector).sum()
+    numeric = (
+        (after(z + eps * direction) - after(z - eps * direction)) / (2 * eps) * covector
+    ).sum()
     assert (dz * direction).sum().item() == pytest.approx(numeric.item(), rel=1e-7)
 
 
@@ -66,13 +68,25 @@ class Lstm(Cell):
         c = previous.chunk(2, -1)[1] * f.sigmoid() + i.sigmoid() * g.tanh()
         state.copy_(torch.cat([o.sigmoid() * c.tanh(), c], -1))
 
-    def adjoint(self, dstate: Tensor, z: Tensor, previous: Tensor, state: Tensor, dz: Tensor) -> Tensor:
+    def adjoint(
+        self, dstate: Tensor, z: Tensor, previous: Tensor, state: Tensor, dz: Tensor
+    ) -> Tensor:
         i, f, o = (z.chunk(4, -1)[j].sigmoid() for j in (0, 1, 3))
         g, c = z.chunk(4, -1)[2].tanh(), state.chunk(2, -1)[1].tanh()
         dh, dc = dstate.chunk(2, -1)
         dc = dc + dh * o * (1 - c * c)
         before = previous.chunk(2, -1)[1]
-        dz.copy_(torch.cat([dc * g * i * (1 - i), dc * before * f * (1 - f), dc * i * (1 - g * g), dh * c * o * (1 - o)], -1))
+        dz.copy_(
+            torch.cat(
+                [
+                    dc * g * i * (1 - i),
+                    dc * before * f * (1 - f),
+                    dc * i * (1 - g * g),
+                    dh * c * o * (1 - o),
+                ],
+                -1,
+            )
+        )
         return torch.cat([torch.zeros_like(dh), dc * f], -1)
 
 
@@ -96,6 +110,8 @@ def test_a_gated_cell_is_one_class_and_equals_torchs():
         theirs.bias_hh_l0.zero_()
     h, _ = theirs(x[:, row])
     ((h @ w["W_hy"][row] + w["b_y"][row] - values[:, row]) ** 2).mean().backward()
-    assert torch.allclose(forward(tape, w, with_ones(x))[:, row], h @ w["W_hy"][row] + w["b_y"][row], rtol=1e-12)
+    assert torch.allclose(
+        forward(tape, w, with_ones(x))[:, row], h @ w["W_hy"][row] + w["b_y"][row], rtol=1e-12
+    )
     assert torch.allclose(g["W_hh"][row], theirs.weight_hh_l0.grad.T, rtol=1e-10)
     assert torch.allclose(g["W_xh"][row], theirs.weight_ih_l0.grad.T, rtol=1e-10)

@@ -22,7 +22,9 @@ def test_against_autograd(name, head, scored):
     logs = log_signal_by_lag(p.tape, p.weights, p.x, p.targets, head)
     h, states = torch.zeros(3, 4, 5, dtype=torch.float64), []
     for x_t in p.dense:
-        h = PHI[name](x_t @ p.weights["W_xh"] + h @ p.weights["W_hh"] + p.weights["b_h"][:, None]).requires_grad_()
+        h = PHI[name](
+            x_t @ p.weights["W_xh"] + h @ p.weights["W_hh"] + p.weights["b_h"][:, None]
+        ).requires_grad_()
         states.append(h)
     y = h @ p.weights["W_hy"] + p.weights["b_y"][:, None]
     target, weight = p.targets.values[-1], p.targets.weight[-1]
@@ -46,7 +48,9 @@ def test_neither_half_nor_two_to_the_power_of_a_thousand_is_lost(gain):
     tape = Tape(cell("identity"), Sizes(1, steps, 2, 1, hidden, 1, 1, False), torch.float64)
     values = torch.ones(1, 1, 2, 1, dtype=torch.float64)
     targets = Targets(values, weights(None, values, torch.float64))
-    logs = log_signal_by_lag(tape, w, with_ones(torch.zeros(steps, 1, 2, 1, dtype=torch.float64)), targets, "regression")
+    logs = log_signal_by_lag(
+        tape, w, with_ones(torch.zeros(steps, 1, 2, 1, dtype=torch.float64)), targets, "regression"
+    )
     assert (logs[0, 1200] - logs[0, 0]).item() == pytest.approx(1200 * math.log(gain), rel=1e-12)
 
 

@@ -25,15 +25,21 @@ def random(*shape, seed=0):
 
 
 @pytest.mark.parametrize(("kind", "momentum"), list(TORCH))
-@pytest.mark.parametrize(("clip_kind", "threshold"), [("norm", 1.0), ("norm", 100.0), ("value", 0.3), ("none", math.inf)])
+@pytest.mark.parametrize(
+    ("clip_kind", "threshold"), [("norm", 1.0), ("norm", 100.0), ("value", 0.3), ("none", math.inf)]
+)
 def test_a_row_steps_like_torch(kind, momentum, clip_kind, threshold):
     start = random(ROWS, SIZE)
     mine = start.clone()
     optimizer = Optimizer(kind, mine, LR, momentum)
     theirs = [torch.nn.Parameter(row.clone()) for row in start]
     reference = [TORCH[kind, momentum](p, lr.item()) for p, lr in zip(theirs, LR, strict=True)]
-    by_norm = torch.full((ROWS,), threshold if clip_kind == "norm" else math.inf, dtype=torch.float64)
-    by_value = torch.full((ROWS,), threshold if clip_kind == "value" else math.inf, dtype=torch.float64)
+    by_norm = torch.full(
+        (ROWS,), threshold if clip_kind == "norm" else math.inf, dtype=torch.float64
+    )
+    by_value = torch.full(
+        (ROWS,), threshold if clip_kind == "value" else math.inf, dtype=torch.float64
+    )
     for step in range(STEPS):
         gradient = random(ROWS, SIZE, seed=step + 1)
         for parameter, torch_optimizer, row in zip(theirs, reference, gradient, strict=True):
@@ -70,7 +76,9 @@ def test_what_is_not_finite_is_not_made_finite(bad, kind):
     gradient = torch.tensor([[bad, 1.0], [1.0, 1.0]], dtype=torch.float64)
     norm = norms(gradient)
     infinite = torch.full((2,), math.inf, dtype=torch.float64)
-    clip_(gradient, norm, torch.ones(2, dtype=torch.float64) if kind == "norm" else infinite, infinite)
+    clip_(
+        gradient, norm, torch.ones(2, dtype=torch.float64) if kind == "norm" else infinite, infinite
+    )
     assert not torch.isfinite(norm[0])
     assert not torch.isfinite(gradient[0]).all()
     assert torch.isfinite(gradient[1]).all()
@@ -87,4 +95,6 @@ def test_rows_that_are_forgotten_stand_still():
         optimizer.step_(weights, random(2, SIZE, seed=2))
         assert torch.equal(weights[0], before[0])
         assert not torch.equal(weights[1], before[1])
-        assert torch.equal(lr, torch.full((2,), 0.1, dtype=torch.float64))  # the caller's tensor is left alone
+        assert torch.equal(
+            lr, torch.full((2,), 0.1, dtype=torch.float64)
+        )  # the caller's tensor is left alone

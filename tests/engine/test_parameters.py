@@ -38,7 +38,9 @@ def test_orthogonal_is_haar():
     assert (traces**2).mean() == pytest.approx(1, abs=0.25)
 
 
-@pytest.mark.parametrize(("init", "std"), [("gaussian", 1 / math.sqrt(N)), ("pytorch", 1 / math.sqrt(3 * N))])
+@pytest.mark.parametrize(
+    ("init", "std"), [("gaussian", 1 / math.sqrt(N)), ("pytorch", 1 / math.sqrt(3 * N))]
+)
 def test_standard_deviations(init, std):
     values = np.stack([recurrent(init, seed, N) for seed in range(20)])
     assert values.std() == pytest.approx(std, rel=0.02)

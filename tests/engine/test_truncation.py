@@ -20,18 +20,24 @@ def depths(steps: int, k1: int, k2: int, offset: int) -> list[int]:
 
 
 @given(STEPS, DEPTH, DEPTH, st.data())
-def test_every_loss_is_injected_exactly_once(steps: int, k1: int, k2: int, data: st.DataObject) -> None:
+def test_every_loss_is_injected_exactly_once(
+    steps: int, k1: int, k2: int, data: st.DataObject
+) -> None:
     offset = data.draw(st.integers(0, min(k1, steps) - 1))
     scored = [t for w in windows(steps, k1, k2, offset) for t in range(w.scored, w.stop)]
     assert scored == list(range(steps))
 
 
 @given(STEPS, DEPTH, st.data())
-def test_a_window_is_as_deep_as_k2_unless_the_sequence_starts(steps: int, k1: int, data: st.DataObject) -> None:
+def test_a_window_is_as_deep_as_k2_unless_the_sequence_starts(
+    steps: int, k1: int, data: st.DataObject
+) -> None:
     k2 = data.draw(st.integers(k1, 50))
     offset = data.draw(st.integers(0, min(k1, steps) - 1))
     for window in windows(steps, k1, k2, offset):
-        whole = window.scored + k1 if window.scored else window.stop  # where its stride would end if the sequence went on
+        whole = (
+            window.scored + k1 if window.scored else window.stop
+        )  # where its stride would end if the sequence went on
         assert window.start == max(0, whole - k2)
         assert window.start <= window.scored < window.stop
 
@@ -57,7 +63,9 @@ def test_chunks_see_half_of_K_on_average(K: int, count: int) -> None:
 
 @given(st.integers(1, 8), st.integers(3, 8))
 def test_buffered_losses_see_K_to_2K_minus_1_steps(K: int, count: int) -> None:
-    seen = depths(K * count, *strides("buffered", K * count, K), 0)[2 * K :]  # away from the start of the sequence
+    seen = depths(K * count, *strides("buffered", K * count, K), 0)[
+        2 * K :
+    ]  # away from the start of the sequence
     assert (min(seen), max(seen)) == (K, 2 * K - 1)
 
 
@@ -67,13 +75,17 @@ def test_full_is_one_window_in_which_every_loss_sees_all_before_it(steps: int) -
 
 
 @given(STEPS, DEPTH, st.sampled_from(["chunked", "sliding", "buffered"]))
-def test_aligned_to_the_end_the_last_loss_sees_all_that_its_mode_allows(steps: int, K: int, mode: str) -> None:
+def test_aligned_to_the_end_the_last_loss_sees_all_that_its_mode_allows(
+    steps: int, K: int, mode: str
+) -> None:
     k1, k2 = strides(mode, steps, K)
     assert depths(steps, k1, k2, steps % k1)[-1] == min(k2, steps)
 
 
 @given(STEPS, DEPTH, DEPTH, st.data())
-def test_reach_is_the_deepest_scored_loss(steps: int, k1: int, k2: int, data: st.DataObject) -> None:
+def test_reach_is_the_deepest_scored_loss(
+    steps: int, k1: int, k2: int, data: st.DataObject
+) -> None:
     scored = data.draw(st.integers(1, steps))
     offset = data.draw(st.integers(0, min(k1, steps) - 1))
     seen = depths(steps, k1, k2, offset)

@@ -14,7 +14,9 @@ def network(loss, norm, clip=1.0, key="a", chance=0.25, diverged_at=pd.NA):
     own = {"run_key": key, "clip": clip, "gain": 1.0, "task": "copy", "status": "unsolved"}
     own |= {"measure": "accuracy", "chance": chance, "diverged_at": diverged_at}
     index = np.arange(1, len(loss) + 1)
-    frames = [pd.DataFrame({"index": index, "value": v}).assign(**own) for v in (loss, np.log(norm))]
+    frames = [
+        pd.DataFrame({"index": index, "value": v}).assign(**own) for v in (loss, np.log(norm))
+    ]
     return [f.sample(frac=1, random_state=0) for f in frames]  # order is no matter
 
 
@@ -64,9 +66,15 @@ def test_a_spike_at_the_end_has_no_after_unless_the_network_diverged():
 
 
 def test_several_networks_are_kept_apart():
-    parts = [network(*series(60 + 10 * i, up=0.2 * i), clip=float(i), key=k) for i, k in enumerate("abc")]
+    parts = [
+        network(*series(60 + 10 * i, up=0.2 * i), clip=float(i), key=k) for i, k in enumerate("abc")
+    ]
     found = spikes(*(pd.concat([p[j] for p in parts]) for j in (0, 1)))
-    assert found[["run_key", "update", "clip"]].to_numpy().tolist() == [["a", 61, 0.0], ["b", 71, 1.0], ["c", 81, 2.0]]
+    assert found[["run_key", "update", "clip"]].to_numpy().tolist() == [
+        ["a", 61, 0.0],
+        ["b", 71, 1.0],
+        ["c", 81, 2.0],
+    ]
     assert found["change"].tolist() == pytest.approx([0.0, 0.2, 0.4])
 
 
@@ -83,4 +91,6 @@ def test_without_rows_there_is_nothing():
 
 
 def test_the_loss_of_who_knows_nothing():
-    assert chance_loss(pd.Series({"measure": "accuracy", "chance": 0.25})) == pytest.approx(math.log(4))
+    assert chance_loss(pd.Series({"measure": "accuracy", "chance": 0.25})) == pytest.approx(
+        math.log(4)
+    )

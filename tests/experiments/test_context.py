@@ -15,8 +15,14 @@ def tables_of(excess, key="a", K=8, mode="chunked", shuffled=None):
     """The summary and probes of one network."""
     summary = pd.DataFrame([{"run_key": key, "seed": 0, "K": K, "steps": 64, "mode": mode}])
     found = {"loss_reset": excess, **({"loss_shuffled": shuffled} if shuffled else {})}
-    rows = [(key, 10, "context", q, n, (2 + e) * math.log(2)) for q, es in found.items() for n, e in zip(NS, es, strict=False)]
-    return summary, pd.DataFrame(rows, columns=["run_key", "step", "probe", "quantity", "index", "value"])
+    rows = [
+        (key, 10, "context", q, n, (2 + e) * math.log(2))
+        for q, es in found.items()
+        for n, e in zip(NS, es, strict=False)
+    ]
+    return summary, pd.DataFrame(
+        rows, columns=["run_key", "step", "probe", "quantity", "index", "value"]
+    )
 
 
 def of(excess, **more):
@@ -44,7 +50,10 @@ def test_only_the_last_moment_and_this_probe_count():
         ([1.0, 0.10, 0.0, 0.0, 0.0], 2 * 2**0.5),  # half way in ln n
         ([1.0, 0.0, 0.0, 0.10, 0.0], 8 * 2**0.5),  # it must stay inside
         ([0.01, 0.0, 0.0, 0.0, 0.0], 1.0),
-        ([1.0, -0.5, -0.9, -0.1, 0.0], 2 ** (0.95 / 1.5)),  # less loss than with all context is no reason against it
+        (
+            [1.0, -0.5, -0.9, -0.1, 0.0],
+            2 ** (0.95 / 1.5),
+        ),  # less loss than with all context is no reason against it
     ],
 )
 def test_effective_context_by_hand(excess, expected):
@@ -53,7 +62,9 @@ def test_effective_context_by_hand(excess, expected):
 
 def test_more_tolerance_needs_less_context():
     table = of([1.0, 0.5, 0.2, 0.1, 0.0])
-    found = [float(effective(table, tolerance=t)["effective"].iloc[0]) for t in (0.05, 0.1, 0.2, 0.5)]
+    found = [
+        float(effective(table, tolerance=t)["effective"].iloc[0]) for t in (0.05, 0.1, 0.2, 0.5)
+    ]
     assert found == sorted(found, reverse=True)
     assert found[1:] == pytest.approx([8, 4, 2])
 

@@ -47,7 +47,10 @@ def drawn(name: str, results: Results) -> str:
         fig.savefig(file, format="png", dpi=30)
     assert len(file.getvalue()) > 4000
     caption, printed = module.caption(results), fig.texts[1].get_text()
-    n = re.fullmatch(r"n = ([\d,]+) networks, of which n_diverged = ([\d,]+) \(.*\); .* seeds? a grid cell", printed)
+    n = re.fullmatch(
+        r"n = ([\d,]+) networks, of which n_diverged = ([\d,]+) \(.*\); .* seeds? a grid cell",
+        printed,
+    )
     assert n, printed
     assert printed in caption  # the same numbers in both
     assert "mode" in caption.lower()
@@ -58,14 +61,28 @@ def drawn(name: str, results: Results) -> str:
 
 
 def test_none_is_lost():
-    assert set(NAMES) >= {"atlas", "brackets", "clipping", "initialization", "language", "truncation", "cliff", "context", "cost"}
+    assert set(NAMES) >= {
+        "atlas",
+        "brackets",
+        "clipping",
+        "initialization",
+        "language",
+        "truncation",
+        "cliff",
+        "context",
+        "cost",
+    }
 
 
 @cache
 def computed(name: str) -> pd.DataFrame:
     """What the experiment's compute.py, if it has one, computes in the smoke preset."""
     path = ROOT / "experiments" / name / "compute.py"
-    return tables.conform(load_module(path, "compute").compute("smoke"), "computed") if path.exists() else tables.empty("computed")
+    return (
+        tables.conform(load_module(path, "compute").compute("smoke"), "computed")
+        if path.exists()
+        else tables.empty("computed")
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -76,10 +93,15 @@ def test_drawn_from_plausible_tables(name, plan):
         assert printed.startswith(f"n = {len(results.summary):,} networks")
     behind = draw.behind(draw.load_figure(ROOT / "experiments" / name / "figure.py"), results)
     beside = grid_points.cells(behind, "smoke")
-    assert printed.startswith(f"n = {beside['n'].sum():,} networks, of which n_diverged = {beside['diverged'].sum():,} ")
+    assert printed.startswith(
+        f"n = {beside['n'].sum():,} networks, of which n_diverged = {beside['diverged'].sum():,} "
+    )
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if SMOKE.experiments[name].sweeps or SMOKE.experiments[name].reads])
+@pytest.mark.parametrize(
+    "name",
+    [name for name in NAMES if SMOKE.experiments[name].sweeps or SMOKE.experiments[name].reads],
+)
 def test_drawn_where_everything_diverged(name, plan):
     results = plausible.results(part(plan, name), everything_diverges=True)
     n, diverged = re.findall(r"= ([\d,]+)", drawn(name, results))
@@ -94,8 +116,12 @@ def test_a_diverged_network_lowers_the_atlas_frontier_of_brackets(plan):
     half = results.summary["run_key"][results.summary["seed"] == 0]  # one of two seeds, then both
     for gone, censored in ((half, ">="), (results.summary["run_key"], "<")):
         diverged = results.summary["run_key"].isin(gone)
-        summary = results.summary.assign(status=results.summary["status"].mask(diverged, "diverged"))
-        table = atlas.frontiers(replace(results, summary=summary, breakdown=bins[~bins["run_key"].isin(gone)]), "depth")
+        summary = results.summary.assign(
+            status=results.summary["status"].mask(diverged, "diverged")
+        )
+        table = atlas.frontiers(
+            replace(results, summary=summary, breakdown=bins[~bins["run_key"].isin(gone)]), "depth"
+        )
         assert set(table["censored"]) == {censored}
         assert set(table["n_diverged"]) == {int(diverged.sum()) // 2}  # two depths
     assert set(table["frontier"]) == {1.0}
@@ -124,7 +150,9 @@ def test_readme_holds_a_caption_that_states_n(name):
 def test_drawing_imports_neither_torch_nor_mlflow(tmp_path, plan):
     results = plausible.results(part(plan, "brackets"))
     for name in load.READ:
-        tables.write(getattr(results, name), name, tmp_path / "results" / "brackets" / f"{name}.parquet")
+        tables.write(
+            getattr(results, name), name, tmp_path / "results" / "brackets" / f"{name}.parquet"
+        )
     code = (
         "import sys; from pathlib import Path; from throughtime.figures import draw; from throughtime.analysis import compare; "
         f"draw.draw(Path({str(ROOT)!r}), 'brackets', Path({str(tmp_path / 'results')!r}), Path({str(tmp_path / 'out')!r}), 'laptop'); "

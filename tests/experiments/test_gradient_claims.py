@@ -29,11 +29,17 @@ def flow(offset: float = 0.0, noise: float = 0.005, without_inputs: bool = False
 
     def found(row):
         theory = predictions.curve(row.task, row.task_args, row.input_gain, row.gain, row.steps)
-        curve = np.arange(row.steps) * math.log(row.gain) if without_inputs else theory + offset * np.arange(row.steps)
+        curve = (
+            np.arange(row.steps) * math.log(row.gain)
+            if without_inputs
+            else theory + offset * np.arange(row.steps)
+        )
         tilt = noise * rng.normal()
         return [("log_gradient_rms", k, v + tilt * k) for k, v in enumerate(curve)]
 
-    summary = pd.concat([made.networks(sweep, **FLOW) for sweep in ("initial", "trained")], ignore_index=True)
+    summary = pd.concat(
+        [made.networks(sweep, **FLOW) for sweep in ("initial", "trained")], ignore_index=True
+    )
     return made.results(summary, made.probes(summary, "gradient_by_lag", found))
 
 
@@ -60,9 +66,14 @@ def test_gradient_flow(claim, tables, verdict) -> None:
     assert made.decide("gradient_flow", claim, flow(**tables)).verdict == verdict
 
 
-@pytest.mark.parametrize(("small", "large", "verdict"), [(0, 12, "supported"), (0, 0, "undecided"), (12, 0, "not supported")])
+@pytest.mark.parametrize(
+    ("small", "large", "verdict"),
+    [(0, 12, "supported"), (0, 0, "undecided"), (12, 0, "not supported")],
+)
 def test_the_share_of_diverged_runs(small, large, verdict) -> None:
-    summary = made.networks("unclipped", task="adding", adding__length=10, K="full", gain=[0.5, 2.0], seeds=20)
+    summary = made.networks(
+        "unclipped", task="adding", adding__length=10, K="full", gain=[0.5, 2.0], seeds=20
+    )
     bad = summary["seed"] < summary["gain"].map({0.5: small, 2.0: large})
     found = made.results(summary.assign(status=np.where(bad, "diverged", "unsolved")))
     evidence = made.decide("gradient_flow", "diverged_share_grows", found)
@@ -79,7 +90,11 @@ def phase(m: float, b: float, weaker: float = 1.0, seeds: int = 6) -> Results:
     reach = m * rows["xi"] ** b * np.where(rows["input_gain"] < 1, weaker, 1.0)
     luck = np.random.default_rng(0).logistic(0, 1 / 6, len(rows))
     solved = np.log(rows["lag_max"].astype(float) / reach) < luck
-    return made.results(rows.drop(columns=["xi", "ratio", "critical"]).assign(status=np.where(solved, "solved", "unsolved")))
+    return made.results(
+        rows.drop(columns=["xi", "ratio", "critical"]).assign(
+            status=np.where(solved, "solved", "unsolved")
+        )
+    )
 
 
 @pytest.mark.parametrize(
@@ -107,8 +122,16 @@ def test_phase(claim, law, verdict) -> None:
         ("decay_is_lyapunov_rate", {"noise": 0.01}, "supported"),
         ("decay_is_lyapunov_rate", {"factor": 1.5, "noise": 0.01}, "not supported"),
         ("decay_is_lyapunov_rate", {"noise": 1.0}, "undecided"),
-        ("decay_is_lyapunov_rate", {"factor": 0.05}, "undecided"),  # nothing decays far enough to have a rate
-        ("decay_is_lyapunov_rate_after_training", {"noise": 0.01}, "not supported"),  # twice the exponent
+        (
+            "decay_is_lyapunov_rate",
+            {"factor": 0.05},
+            "undecided",
+        ),  # nothing decays far enough to have a rate
+        (
+            "decay_is_lyapunov_rate_after_training",
+            {"noise": 0.01},
+            "not supported",
+        ),  # twice the exponent
         ("decay_is_lyapunov_rate_after_training", {"factor": 0.5, "noise": 0.01}, "supported"),
     ],
 )
@@ -123,37 +146,66 @@ def test_what_runs_with_little_bias_learn(share, verdict) -> None:
     best = np.where(summary["task"] == "adding", 0.0, 1.0)
     way = np.where(summary["sweep"] == "full", 0.8, 0.8 * share + 0.01 * np.sin(summary.index))
     final = summary["chance"] + way * (best - summary["chance"])
-    evidence = made.decide("truncation_bias", "small_bias_learns", replace(found, summary=summary.assign(final=final)))
+    evidence = made.decide(
+        "truncation_bias", "small_bias_learns", replace(found, summary=summary.assign(final=final))
+    )
     assert evidence.verdict == verdict
     assert evidence.statistic == pytest.approx(share, abs=0.01)
-    assert evidence.n == 2 * 5  # sliding, K = 8, gain 0.5 alone has a bias below a tenth, in both tasks
+    assert (
+        evidence.n == 2 * 5
+    )  # sliding, K = 8, gain 0.5 alone has a bias below a tenth, in both tasks
 
 
 def test_a_diverged_run_has_learned_nothing() -> None:
     found = bias_tables(seeds=5)
     final = np.where(found.summary["sweep"] == "full", 0.5, math.nan)
-    evidence = made.decide("truncation_bias", "small_bias_learns", replace(found, summary=found.summary.assign(final=final)))
+    evidence = made.decide(
+        "truncation_bias",
+        "small_bias_learns",
+        replace(found, summary=found.summary.assign(final=final)),
+    )
     assert (evidence.verdict, evidence.statistic) == ("not supported", 0.0)
 
 
 @pytest.mark.parametrize(("off", "verdict"), [(0, "supported"), (1, "not supported")])
 def test_influence_balancing(off, verdict) -> None:
     exact = {mode: Balancing().smallest_K(mode) for mode in ("chunked", "sliding", "buffered")}
-    rows = [(mode, q, 0, 0, K + off * (q == "smallest K")) for mode, K in exact.items() for q in ("smallest K", "smallest K exact")]
+    rows = [
+        (mode, q, 0, 0, K + off * (q == "smallest K"))
+        for mode, K in exact.items()
+        for q in ("smallest K", "smallest K exact")
+    ]
     computed = pd.DataFrame(rows, columns=["series", "quantity", "x", "y", "value"])
-    assert made.decide("truncation_bias", "influence_balancing_exact", made.results(computed=computed)).verdict == verdict
+    assert (
+        made.decide(
+            "truncation_bias", "influence_balancing_exact", made.results(computed=computed)
+        ).verdict
+        == verdict
+    )
     few = computed[computed["series"] != "chunked"]
-    assert made.decide("truncation_bias", "influence_balancing_exact", made.results(computed=few)).verdict == "undecided"
+    assert (
+        made.decide(
+            "truncation_bias", "influence_balancing_exact", made.results(computed=few)
+        ).verdict
+        == "undecided"
+    )
 
 
 def test_the_engine_computes_what_theory_says() -> None:
     table = COMPUTE.compute("smoke")
     for quantity in ("theta", "derivative"):
-        both = [table[table["quantity"] == q].set_index(["series", "x", "y"])["value"] for q in (quantity, f"{quantity} exact")]
+        both = [
+            table[table["quantity"] == q].set_index(["series", "x", "y"])["value"]
+            for q in (quantity, f"{quantity} exact")
+        ]
         assert len(both[0]) > 30
-        assert both[0].to_numpy() == pytest.approx(both[1].reindex(both[0].index).to_numpy(), rel=1e-9)
+        assert both[0].to_numpy() == pytest.approx(
+            both[1].reindex(both[0].index).to_numpy(), rel=1e-9
+        )
 
 
-@pytest.mark.parametrize(("values", "smallest"), [([1, -1, 1, -1, -1], 4), ([-1, -2], 1), ([-1, 1], 0), ([0, -1], 2)])
+@pytest.mark.parametrize(
+    ("values", "smallest"), [([1, -1, 1, -1, -1], 4), ([-1, -2], 1), ([-1, 1], 0), ([0, -1], 2)]
+)
 def test_the_smallest_K_is_that_from_which_on_the_sign_stays_right(values, smallest) -> None:
     assert COMPUTE.smallest(np.array(values, float)) == smallest

@@ -20,15 +20,28 @@ YES, NO, OPEN = "supported", "not supported", "undecided"
 def costs(memory=1.0, time=1.0, sliding=1.0, batch=0.5):
     """A computed table whose quantities are a constant and a power of x; times differ from it by up to a percent."""
     rows = []
-    sizes = {"full": (25, 50, 100, 200, 400, 800), "chunked": (5, 10, 25, 50, 100, 200), "sliding": (2, 4, 6, 8, 12, 16, 20)}
+    sizes = {
+        "full": (25, 50, 100, 200, 400, 800),
+        "chunked": (5, 10, 25, 50, 100, 200),
+        "sliding": (2, 4, 6, 8, 12, 16, 20),
+    }
     for series, xs in {**sizes, "batch": (1, 2, 5, 10, 20, 40)}.items():
         power = {"full": time, "sliding": sliding, "batch": batch, "chunked": 0.0}[series]
         for i, x in enumerate(xs):
             shaken = 1 + 0.01 * (-1) ** (i // 2)
-            values = {"kept_bytes": 4096 + 1000 * x**memory, "update_ms": (10 * (series == "sliding") + 5 * x**power) * shaken}
-            rows += [(series, quantity, x, 200.0, value) for quantity, value in {**values, "depth": x}.items()]
+            values = {
+                "kept_bytes": 4096 + 1000 * x**memory,
+                "update_ms": (10 * (series == "sliding") + 5 * x**power) * shaken,
+            }
+            rows += [
+                (series, quantity, x, 200.0, value)
+                for quantity, value in {**values, "depth": x}.items()
+            ]
     computed = pd.DataFrame(rows, columns=["series", "quantity", "x", "y", "value"])
-    return verdicts("cost", Results(**{**vars(Results.empty()), "computed": tables.conform(computed, "computed")}))
+    return verdicts(
+        "cost",
+        Results(**{**vars(Results.empty()), "computed": tables.conform(computed, "computed")}),
+    )
 
 
 @pytest.mark.parametrize(
@@ -43,17 +56,26 @@ def costs(memory=1.0, time=1.0, sliding=1.0, batch=0.5):
     ],
 )
 def test_cost(powers, changed):
-    claimed = dict.fromkeys(("memory_linear", "time_linear", "steps_serial", "sequences_parallel"), YES)
+    claimed = dict.fromkeys(
+        ("memory_linear", "time_linear", "steps_serial", "sequences_parallel"), YES
+    )
     assert costs(**powers) == claimed | changed
 
 
-@pytest.mark.parametrize(("y", "expected"), [(lambda x: 3 + 2 * x, 0.0), (lambda x: (x - 1) ** 2 + 1e-9, 2.0), (np.sqrt, None)])
+@pytest.mark.parametrize(
+    ("y", "expected"),
+    [(lambda x: 3 + 2 * x, 0.0), (lambda x: (x - 1) ** 2 + 1e-9, 2.0), (np.sqrt, None)],
+)
 def test_bend_is_the_change_of_slope_over_the_mean_slope(y, expected):
     x = np.linspace(1, 9, 9)
-    value, low, high, n = load_module(ROOT / "experiments" / "cost" / "claims.py", "bend").bend(x, y(x))
+    value, low, high, n = load_module(ROOT / "experiments" / "cost" / "claims.py", "bend").bend(
+        x, y(x)
+    )
     assert (n, low <= value <= high) == (9, True)
     if expected is None:
-        assert -1.5 < value < -0.5  # the slope falls from 1/2 to 1/6, the mean is 1/4: -4/3 for the function itself
+        assert (
+            -1.5 < value < -0.5
+        )  # the slope falls from 1/2 to 1/6, the mean is 1/4: -4/3 for the function itself
     else:
         assert value == pytest.approx(expected, abs=1e-6)
 
@@ -110,10 +132,14 @@ def training(throws_free, throws_clipped):
             loss[at + 1 : at + 21] += 0.5 * (i < throws + (row["seed"] == 0))
         for quantity, values in {"loss": loss, "log_grad_norm": np.log(norm)}.items():
             rows.append(
-                pd.DataFrame({"index": np.arange(1, 301), "value": values}).assign(run_key=row["run_key"], quantity=quantity)
+                pd.DataFrame({"index": np.arange(1, 301), "value": values}).assign(
+                    run_key=row["run_key"], quantity=quantity
+                )
             )
     frame = pd.concat(rows).assign(step=1000, probe="updates")
-    return world("cliff", lambda row: {"status": "unsolved"}, probes=tables.conform(frame, "probes"))
+    return world(
+        "cliff", lambda row: {"status": "unsolved"}, probes=tables.conform(frame, "probes")
+    )
 
 
 @pytest.mark.parametrize(("free", "clipped", "verdict"), [(3, 0, YES), (1, 1, OPEN), (0, 3, NO)])
@@ -125,13 +151,25 @@ def test_spikes_that_throw_networks_back(free, clipped, verdict):
 
 
 def test_the_wall_of_the_one_unit_network():
-    computed = tables.conform(load_module(ROOT / "experiments" / "cliff" / "compute.py", "compute").compute("smoke"), "computed")
+    computed = tables.conform(
+        load_module(ROOT / "experiments" / "cliff" / "compute.py", "compute").compute("smoke"),
+        "computed",
+    )
     empty = vars(Results.empty())
     found = judged("cliff", Results(**{**empty, "computed": computed}))
     assert found["thrown_back"].verdict == OPEN
     assert (found["wall"].verdict, found["wall"].n) == (YES, 121)
-    swapped = computed.assign(series=computed["series"].replace({"start 0.1": "start inf", "start inf": "start 0.1"}))
+    swapped = computed.assign(
+        series=computed["series"].replace({"start 0.1": "start inf", "start inf": "start 0.1"})
+    )
     assert verdicts("cliff", Results(**{**empty, "computed": swapped}))["wall"] == NO
-    same = computed.assign(series=computed["series"].replace({"start 1": "start inf", "start inf": "none"}))
-    alike = pd.concat([same[same["series"] != "start 0.1"], same[same["series"] == "start inf"].assign(series="start 0.1")])
+    same = computed.assign(
+        series=computed["series"].replace({"start 1": "start inf", "start inf": "none"})
+    )
+    alike = pd.concat(
+        [
+            same[same["series"] != "start 0.1"],
+            same[same["series"] == "start inf"].assign(series="start 0.1"),
+        ]
+    )
     assert verdicts("cliff", Results(**{**empty, "computed": alike}))["wall"] == OPEN

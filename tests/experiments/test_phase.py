@@ -13,11 +13,19 @@ LENGTHS = [1, 2, 4, 6, 10, 14, 22, 30, 46]
 
 
 def obeying(
-    m: float, b: float, s: float = 6.0, seeds: int = 12, gains: tuple[float, ...] = (0.25, 0.5, 0.8, 1.0, 1.25)
+    m: float,
+    b: float,
+    s: float = 6.0,
+    seeds: int = 12,
+    gains: tuple[float, ...] = (0.25, 0.5, 0.8, 1.0, 1.25),
 ) -> pd.DataFrame:
     """Copy's networks, solved with probability 1 / (1 + (lag / (m xi^b))^s)."""
     copy = {"copy__length": LENGTHS, "copy__payload": 2, "copy__alphabet": 4}
-    rows = phase.with_ratio(made.networks("map", task="copy", **copy, K="full", init="gaussian", gain=list(gains), seeds=seeds))
+    rows = phase.with_ratio(
+        made.networks(
+            "map", task="copy", **copy, K="full", init="gaussian", gain=list(gains), seeds=seeds
+        )
+    )
     chance = 1 / (1 + (rows["lag_max"].astype(float) / (m * rows["xi"] ** b)) ** s)
     solved = np.random.default_rng(0).random(len(rows)) < chance
     return rows.assign(status=np.where(solved, "solved", "unsolved"))
@@ -53,8 +61,13 @@ def test_where_nothing_varies_nothing_is_fitted() -> None:
 def test_an_unbounded_exponent_says_so() -> None:
     """Two gains, each with one lag: whatever b is, m can follow."""
     rows = obeying(6.0, 1.0, seeds=3)
-    rows = rows[((rows["gain"] == 0.5) & (rows["lag_max"] == 3)) | ((rows["gain"] == 1) & (rows["lag_max"] == 8))]
-    _, low, high = phase.exponent(rows.assign(status=np.where(rows["seed"] == 0, "solved", "unsolved")))
+    rows = rows[
+        ((rows["gain"] == 0.5) & (rows["lag_max"] == 3))
+        | ((rows["gain"] == 1) & (rows["lag_max"] == 8))
+    ]
+    _, low, high = phase.exponent(
+        rows.assign(status=np.where(rows["seed"] == 0, "solved", "unsolved"))
+    )
     assert (low, high) == (-math.inf, math.inf)
 
 

@@ -25,7 +25,11 @@ def test_nothing_is_learned_out_of_reach():
 
 def test_everything_is_learned_out_of_reach_with_a_carried_state_and_training_alone():
     found = judged(
-        "truncation", world("truncation", lambda r: solved_if(in_reach(r) or not (r["frozen"] or r["border"] == "reset")))
+        "truncation",
+        world(
+            "truncation",
+            lambda r: solved_if(in_reach(r) or not (r["frozen"] or r["border"] == "reset")),
+        ),
     )
     assert {name: e.verdict for name, e in found.items()} == {"below_lag_fails": NO, "rescued": YES}
     assert "by a trained carried state: adding lag" in found["rescued"].detail
@@ -33,7 +37,10 @@ def test_everything_is_learned_out_of_reach_with_a_carried_state_and_training_al
 
 
 def test_where_the_reservoir_solves_it_training_is_not_blamed():
-    found = judged("truncation", world("truncation", lambda r: solved_if(in_reach(r) or r["border"] == "carry")))
+    found = judged(
+        "truncation",
+        world("truncation", lambda r: solved_if(in_reach(r) or r["border"] == "carry")),
+    )
     assert found["below_lag_fails"].verdict == OPEN
     assert "no cell" in found["below_lag_fails"].detail
     assert found["rescued"].verdict == YES
@@ -43,8 +50,16 @@ def test_where_the_reservoir_solves_it_training_is_not_blamed():
 @pytest.mark.parametrize(("seeds", "verdict"), [([0], OPEN), ([0, 1], YES)])
 def test_one_seed_of_one_cell_is_no_rescue(seeds, verdict):
     def rule(row):
-        cell = (row["task"], row["lag_max"], row["K"], row["frozen"], row["border"]) == ("copy", 10, 5, False, "carry")
-        return solved_if(in_reach(row) or (cell and row["mode"] == "chunked" and row["seed"] in seeds))
+        cell = (row["task"], row["lag_max"], row["K"], row["frozen"], row["border"]) == (
+            "copy",
+            10,
+            5,
+            False,
+            "carry",
+        )
+        return solved_if(
+            in_reach(row) or (cell and row["mode"] == "chunked" and row["seed"] in seeds)
+        )
 
     found = judged("truncation", world("truncation", rule))
     assert found["rescued"].verdict == verdict
@@ -57,7 +72,11 @@ def test_one_seed_of_one_cell_is_no_rescue(seeds, verdict):
 
 def clipped(row, small=1.0, at_small=400, at_large=False, unclipped=False):
     """A network at gain 0.8 to 1 learns; others as told; a threshold of 0.1 takes ``at_small`` updates and others 100."""
-    can = {-1: row["clip"] < math.inf and small > 1, 0: True, 1: at_large if row["clip"] < math.inf else unclipped}
+    can = {
+        -1: row["clip"] < math.inf and small > 1,
+        0: True,
+        1: at_large if row["clip"] < math.inf else unclipped,
+    }
     side = -1 if row["gain"] < 0.8 else 1 if row["gain"] > 1 else 0
     return solved_if(can[side], at_small if row["clip"] < 1 else 100)
 
@@ -79,14 +98,20 @@ def test_clipping(rule, upward, downward, slows):
 
 
 def test_a_network_that_never_learns_with_a_small_threshold_counts_as_slow():
-    found = judged("clipping", world("clipping", lambda r: solved_if(r["clip"] >= 1, 500)))["small_slows"]
+    found = judged("clipping", world("clipping", lambda r: solved_if(r["clip"] >= 1, 500)))[
+        "small_slows"
+    ]
     assert found.verdict == YES
     assert 1 < math.exp(found.statistic) <= 4  # of 2,000 updates; text has 500 in all
 
 
 def test_truncated_networks_and_those_with_adam_do_not_count():
     found = verdicts(
-        "clipping", world("clipping", lambda r: clipped(r, at_large=True) if r["sweep"] == "full" else solved_if(False))
+        "clipping",
+        world(
+            "clipping",
+            lambda r: clipped(r, at_large=True) if r["sweep"] == "full" else solved_if(False),
+        ),
     )
     assert set(found.values()) == {YES}
 
@@ -96,10 +121,18 @@ def test_truncated_networks_and_those_with_adam_do_not_count():
 
 @pytest.mark.parametrize(
     ("low", "high", "vanishes", "peak"),
-    [(0.7, 1.3, YES, YES), (0.2, 1.3, OPEN, OPEN), (0.2, 0.7, NO, NO), (0.7, 9, YES, OPEN), (1.1, 9, OPEN, NO)],
+    [
+        (0.7, 1.3, YES, YES),
+        (0.2, 1.3, OPEN, OPEN),
+        (0.2, 0.7, NO, NO),
+        (0.7, 9, YES, OPEN),
+        (1.1, 9, OPEN, NO),
+    ],
 )
 def test_initialization(low, high, vanishes, peak):
-    found = verdicts("initialization", world("initialization", lambda r: solved_if(low < r["gain"] < high)))
+    found = verdicts(
+        "initialization", world("initialization", lambda r: solved_if(low < r["gain"] < high))
+    )
     assert found == {"default_vanishes": vanishes, "peak_at_1": peak}
 
 
@@ -131,14 +164,22 @@ def test_language(gain, verdict):
 
 def test_a_diverged_language_model_counts_with_chance():
     rule = bits(lambda K: 0.8 * (1 - math.exp(-K / 4)))
-    found = judged("language", world("language", lambda r: rule(r) if r["K"] != 20 else {"final": math.nan, "status": "diverged"}))
-    assert found["gains_saturate"].verdict == NO  # whoever goes from K = 20 to full gains everything
+    found = judged(
+        "language",
+        world(
+            "language",
+            lambda r: rule(r) if r["K"] != 20 else {"final": math.nan, "status": "diverged"},
+        ),
+    )
+    assert (
+        found["gains_saturate"].verdict == NO
+    )  # whoever goes from K = 20 to full gains everything
 
 
 @pytest.mark.parametrize("name", ["truncation", "clipping", "initialization", "language"])
 def test_a_sweep_of_which_little_has_run_leaves_claims_undecided(name):
     whole = world(name, lambda r: solved_if(True))
-    few = whole.of(run_key=[whole.summary["run_key"].iloc[0]])
+    few = whole.select(run_key=[whole.summary["run_key"].iloc[0]])
     assert len(few.summary) == 1
     assert set(verdicts(name, few).values()) == {OPEN}
     assert all(e.detail for e in judged(name, few).values())

@@ -25,19 +25,29 @@ def measured(summary: pd.DataFrame, factor: float = 1.0, noise: float = 0.0) -> 
     def delta(row):
         for K in LADDER:
             some = math.log1p(-K / row.steps) if row.task == "brackets" else 0.0
-            yield "log_delta_hh_sliding", K, factor * RATE[row.gain] * K + some + noise * rng.normal()
+            yield (
+                "log_delta_hh_sliding",
+                K,
+                factor * RATE[row.gain] * K + some + noise * rng.normal(),
+            )
             yield "log_delta_hh_chunked", K, -math.log(K)
 
-    exponents = made.probes(summary, "jacobian", lambda r: [("lyapunov", 0, RATE[r.gain]), ("lyapunov", 1, -9.0)])
+    exponents = made.probes(
+        summary, "jacobian", lambda r: [("lyapunov", 0, RATE[r.gain]), ("lyapunov", 1, -9.0)]
+    )
     return [made.probes(summary, "truncation_bias", delta), exponents]
 
 
 def tables(factor: float = 1.0, noise: float = 0.0, seeds: int = 3) -> Results:
     initial = made.networks("initial", **TASKS, K="full", updates=0, seeds=seeds)
     full = made.networks("full", **TASKS, K="full", seeds=seeds)
-    truncated = made.networks("truncated", **TASKS, mode=["chunked", "sliding"], K=[2, 8], seeds=seeds)
+    truncated = made.networks(
+        "truncated", **TASKS, mode=["chunked", "sliding"], K=[2, 8], seeds=seeds
+    )
     summary = pd.concat([initial, full, truncated], ignore_index=True)
-    return made.results(summary, *measured(initial, factor, noise), *measured(full, 2 * factor, noise))
+    return made.results(
+        summary, *measured(initial, factor, noise), *measured(full, 2 * factor, noise)
+    )
 
 
 def test_rates_beside_the_largest_exponent() -> None:
@@ -60,7 +70,12 @@ def test_runs_have_the_bias_of_the_untrained_network() -> None:
     assert (runs.loc[runs["mode"] == "full", "delta"] == 0).all()
     short = runs[(runs["mode"] == "chunked") & (runs["K"] == 8)]
     assert short["delta"].tolist() == pytest.approx([1 / 8] * len(short))
-    sliding = runs[(runs["mode"] == "sliding") & (runs["K"] == 8) & (runs["task"] == "adding") & (runs["gain"] == 0.5)]
+    sliding = runs[
+        (runs["mode"] == "sliding")
+        & (runs["K"] == 8)
+        & (runs["task"] == "adding")
+        & (runs["gain"] == 0.5)
+    ]
     assert sliding["delta"].tolist() == pytest.approx([math.exp(-4.8)] * 3)
 
 

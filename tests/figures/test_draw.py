@@ -20,7 +20,7 @@ from throughtime.results.load import Results
 
 FIGURE = """
 from matplotlib.figure import Figure
-from throughtime.figures.draw import finish
+from throughtime.figures.draw import add_header
 from throughtime.figures.captions import counts
 from throughtime.results.load import Results
 
@@ -29,7 +29,7 @@ def figure(results: Results) -> Figure:
     fig = Figure(layout="constrained")
     ax = fig.subplots()
     ax.hist(results.summary["grad_norm"], hatch="//")
-    return finish(fig, results)
+    return add_header(fig, results)
 
 
 def caption(results: Results) -> str:
@@ -46,12 +46,16 @@ def project(tmp_path):
     (folder / "figure.py").write_text(FIGURE)
     made = synthetic.summary(synthetic.toy_plan())
     for name in ("summary", "curves", "breakdown"):
-        tables.write(getattr(made, name), name, tmp_path / "results" / "clipping" / f"{name}.parquet")
+        tables.write(
+            getattr(made, name), name, tmp_path / "results" / "clipping" / f"{name}.parquet"
+        )
     return tmp_path
 
 
 def networks(n: int, diverged: int, **columns: object) -> pd.DataFrame:
-    return pd.DataFrame({"status": ["diverged"] * diverged + ["solved"] * (n - diverged)}).assign(**columns)
+    return pd.DataFrame({"status": ["diverged"] * diverged + ["solved"] * (n - diverged)}).assign(
+        **columns
+    )
 
 
 def texts(ax) -> list[str]:
@@ -62,8 +66,17 @@ def texts(ax) -> list[str]:
 
 
 def test_equal_tables_give_equal_bytes(project):
-    first, second = (draw.draw(project, "clipping", project / "results", project / out, "laptop") for out in ("one", "two"))
-    assert [p.name for p in first] == ["clipping.png", "clipping.pdf", "clipping.svg", "clipping.md", "clipping.csv"]
+    first, second = (
+        draw.draw(project, "clipping", project / "results", project / out, "laptop")
+        for out in ("one", "two")
+    )
+    assert [p.name for p in first] == [
+        "clipping.png",
+        "clipping.pdf",
+        "clipping.svg",
+        "clipping.md",
+        "clipping.csv",
+    ]
     for a, b in zip(first, second, strict=True):
         assert a.read_bytes() == b.read_bytes()
     assert first[0].read_bytes()[:4] == b"\x89PNG"
@@ -74,7 +87,9 @@ def test_equal_tables_give_equal_bytes(project):
 def test_a_users_own_style_changes_nothing(project):
     (before,) = draw.draw(project, "clipping", project / "results", project / "one", "laptop")[:1]
     with mpl.rc_context({"font.size": 30, "axes.facecolor": "red", "savefig.dpi": 30}):
-        (after,) = draw.draw(project, "clipping", project / "results", project / "two", "laptop")[:1]
+        (after,) = draw.draw(project, "clipping", project / "results", project / "two", "laptop")[
+            :1
+        ]
     assert before.read_bytes() == after.read_bytes()
     assert mpl.rcParams["font.size"] == mpl.rcParamsDefault["font.size"]
 
@@ -90,7 +105,9 @@ def test_figure_and_caption_state_n_and_n_diverged(project):
     assert (project / "out" / "clipping.md").read_text() == f"A title: {said}\n"
 
 
-@pytest.mark.parametrize(("old", "new"), [("def caption", "def other"), ("def figure", "def other")])
+@pytest.mark.parametrize(
+    ("old", "new"), [("def caption", "def other"), ("def figure", "def other")]
+)
 def test_a_figure_without_its_two_functions_is_refused(project, old, new):
     path = project / "experiments" / "clipping" / "figure.py"
     path.write_text(FIGURE.replace(old, new))
@@ -121,14 +138,23 @@ def probed(results: Results, steps: dict[str, list[int]]) -> Results:
         for key in keys
         for step in steps.get(key, [])
     ]
-    other = {"run_key": keys[0], "step": 1000, "probe": "updates", "quantity": "loss", "index": 3, "value": 1.0}
+    other = {
+        "run_key": keys[0],
+        "step": 1000,
+        "probe": "updates",
+        "quantity": "loss",
+        "index": 3,
+        "value": 1.0,
+    }
     return replace(results, probes=tables.conform(pd.DataFrame([*rows, other]), "probes"))
 
 
 def test_a_probe_is_read_beside_the_summary_at_the_moment_asked_for(project):
     results = Results.load(project / "results", "clipping")
     keys = results.summary["run_key"].tolist()
-    results = probed(results, {keys[0]: [0, 500, 1000], keys[1]: [0], keys[2]: [0, 500, 1000]})  # the second has diverged
+    results = probed(
+        results, {keys[0]: [0, 500, 1000], keys[1]: [0], keys[2]: [0, 500, 1000]}
+    )  # the second has diverged
     every = results.probe("spectrum", "spectral_radius")
     assert list(zip(every["run_key"], every["step"], strict=True)) == [
         (keys[0], 0), (keys[0], 500), (keys[0], 1000), (keys[1], 0), (keys[2], 0), (keys[2], 500), (keys[2], 1000)
@@ -137,13 +163,17 @@ def test_a_probe_is_read_beside_the_summary_at_the_moment_asked_for(project):
     assert results.probe("spectrum", "spectral_radius", "first")["value"].tolist() == [0, 1, 2]
     assert results.probe("spectrum", "spectral_radius", "last")["value"].tolist() == [1000, 1002]
     assert results.probe("spectrum", "singular_value").empty
-    assert results.of(run_key=keys[2]).probe("spectrum", "spectral_radius", "last")["value"].tolist() == [1002]
+    assert results.select(run_key=keys[2]).probe("spectrum", "spectral_radius", "last")[
+        "value"
+    ].tolist() == [1002]
 
 
 def test_the_last_moment_is_a_sweep_s_own(project):
     results = Results.load(project / "results", "clipping")
     keys = results.summary["run_key"].tolist()
-    summary = results.summary.assign(updates=results.summary["updates"].where(results.summary["run_key"] != keys[1], 500))
+    summary = results.summary.assign(
+        updates=results.summary["updates"].where(results.summary["run_key"] != keys[1], 500)
+    )
     results = probed(replace(results, summary=summary), {keys[0]: [0, 1000], keys[1]: [0, 500]})
     assert results.probe("spectrum", "spectral_radius", "last")["value"].tolist() == [1000, 501]
 
@@ -153,7 +183,9 @@ def test_results_load_without_probes_and_with_nothing_but_what_was_computed(proj
     assert results.probes.equals(tables.empty("probes"))
     assert results.computed.equals(tables.empty("computed"))
     row = {"series": "clipped", "quantity": "loss", "x": 0.5, "y": 0.0, "value": math.inf}
-    tables.write(pd.DataFrame([row]), "computed", project / "results" / "cliff" / "computed.parquet")
+    tables.write(
+        pd.DataFrame([row]), "computed", project / "results" / "cliff" / "computed.parquet"
+    )
     alone = Results.load(project / "results", "cliff")
     assert alone.computed.to_dict("records") == [row]
     assert alone.summary.empty
@@ -179,15 +211,19 @@ def test_results_of_what_they_read_lie_one_below_the_other(project):
     tables.write(made.summary, "summary", project / "results" / "other" / "summary.parquet")
     both = Results.load(project / "results", "atlas", ["clipping", "other", "not run yet"])
     assert both.summary["experiment"].value_counts().to_dict() == {"clipping": 48, "other": 24}
-    assert both.curves["run_key"].isin(both.of(experiment="clipping").summary["run_key"]).all()  # other's are not there yet
+    assert (
+        both.curves["run_key"].isin(both.select(experiment="clipping").summary["run_key"]).all()
+    )  # other's are not there yet
 
 
 def test_a_part_of_the_results_keeps_its_own_curves(project):
-    part = Results.load(project / "results", "clipping").of(gain=1.0, seed=[0, 2])
+    part = Results.load(project / "results", "clipping").select(gain=1.0, seed=[0, 2])
     assert set(part.summary["gain"]) == {1.0}
     assert set(part.summary["seed"]) == {0, 2}
     assert set(part.curves["run_key"]) == set(part.summary["run_key"])
-    assert set(part.bins["run_key"]) == set(part.summary.loc[part.summary["status"] != "diverged", "run_key"])
+    assert set(part.bins["run_key"]) == set(
+        part.summary.loc[part.summary["status"] != "diverged", "run_key"]
+    )
 
 
 def test_protocol_is_read_from_the_tables(project):
@@ -200,7 +236,13 @@ def test_protocol_is_read_from_the_tables(project):
 
 
 def test_a_heat_map_says_solved_n_and_diverged():
-    frame = pd.concat([networks(3, 0, x=1.0, y=1.0), networks(3, 2, x=math.inf, y=1.0), networks(2, 0, x=1.0, y=2.0)])
+    frame = pd.concat(
+        [
+            networks(3, 0, x=1.0, y=1.0),
+            networks(3, 2, x=math.inf, y=1.0),
+            networks(2, 0, x=1.0, y=2.0),
+        ]
+    )
     ax = Figure().subplots()
     panels.heatmap(ax, stats.success(frame, ["x", "y"]), "x", "y")
     assert sorted(texts(ax)) == ["1/3\n2×", "2/2", "3/3"]
@@ -212,10 +254,13 @@ def test_a_heat_map_says_solved_n_and_diverged():
 
 def test_a_graded_heat_map_says_values_and_marks_what_has_none():
     frame = pd.concat(
-        [networks(2, 0, x=1.0, y=1.0, final=2.345, measure="bpc"), networks(2, 2, x=2.0, y=1.0, final=math.nan, measure="bpc")]
+        [
+            networks(2, 0, x=1.0, y=1.0, final=2.345, measure="bpc"),
+            networks(2, 2, x=2.0, y=1.0, final=math.nan, measure="bpc"),
+        ]
     )
     ax = Figure().subplots()
-    panels.graded(ax, stats.center(frame, ["x", "y"]), "x", "y")
+    panels.heatmap_lower_is_better(ax, stats.summarize(frame, ["x", "y"]), "x", "y")
     assert sorted(texts(ax)) == ["2.35" if round(2.345, 2) == 2.35 else "2.34", "–\n2×"]
 
 
@@ -253,7 +298,12 @@ def test_a_censored_frontier_carries_its_sign_and_stays_on_the_axes():
 
 def test_infinite_values_and_bounds_leave_the_axes_finite():
     table = pd.DataFrame(
-        {"x": [1.0, 2.0, 3.0], "value": [1.0, 2.0, math.inf], "low": [0.5, 1, 1], "high": [2.0, math.inf, math.inf]}
+        {
+            "x": [1.0, 2.0, 3.0],
+            "value": [1.0, 2.0, math.inf],
+            "low": [0.5, 1, 1],
+            "high": [2.0, math.inf, math.inf],
+        }
     )
     ax = Figure().subplots()
     panels.points(ax, table, "x", "value", 0, "a")
@@ -282,7 +332,14 @@ def test_failure_bars_are_the_shares_and_say_n():
             }
         )
     )
-    assert frame["kind"].tolist() == ["solved", "exploding (diverged)", "exploding (clipped)", "truncated", "vanishing", "other"]
+    assert frame["kind"].tolist() == [
+        "solved",
+        "exploding (diverged)",
+        "exploding (clipped)",
+        "truncated",
+        "vanishing",
+        "other",
+    ]
     ax = Figure().subplots()
     panels.failure_bars(ax, stats.shares(frame, ["task"], "kind"), str, "task")
     assert [p.get_width() for p in ax.patches] == pytest.approx([1 / 6] * 6)
@@ -290,16 +347,31 @@ def test_failure_bars_are_the_shares_and_say_n():
 
 
 def test_full_depth_is_one_category_whatever_the_length():
-    frame = columns.with_depth(pd.DataFrame({"K": [5, 12, 22], "mode": ["chunked", "full", "full"]}))
+    frame = columns.with_depth(
+        pd.DataFrame({"K": [5, 12, 22], "mode": ["chunked", "full", "full"]})
+    )
     assert frame["depth"].tolist() == [5, math.inf, math.inf]
 
 
 def test_a_depth_beyond_the_sequence_repeats_full():
     frame = columns.with_depth(
-        pd.DataFrame({"K": [8, 20, 6, 30], "mode": ["chunked", "chunked", "full", "full"], "steps": [30, 30, 6, 30]})
+        pd.DataFrame(
+            {
+                "K": [8, 20, 6, 30],
+                "mode": ["chunked", "chunked", "full", "full"],
+                "steps": [30, 30, 6, 30],
+            }
+        )
     )
     filled = columns.with_full(frame)
-    assert filled[["depth", "steps"]].to_numpy().tolist() == [[8, 30], [20, 30], [math.inf, 6], [math.inf, 30], [8, 6], [20, 6]]
+    assert filled[["depth", "steps"]].to_numpy().tolist() == [
+        [8, 30],
+        [20, 30],
+        [math.inf, 6],
+        [math.inf, 30],
+        [8, 6],
+        [20, 6],
+    ]
 
 
 # Without colour --------------------------------------------------------------------------------------------------------------
@@ -311,7 +383,9 @@ def grey(color: str) -> float:
 
 def test_series_differ_without_colour():
     looks = [(str(s["linestyle"]), s["marker"]) for s in panels.SERIES]
-    assert len({line for line, _ in looks}) == len({marker for _, marker in looks}) == len(looks) == 7
+    assert (
+        len({line for line, _ in looks}) == len({marker for _, marker in looks}) == len(looks) == 7
+    )
 
 
 def test_neighbouring_kinds_of_failure_differ_without_colour():

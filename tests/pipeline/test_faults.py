@@ -9,8 +9,12 @@ from tests.system.faults.harness import Site
 SMALL = ("preset=smoke", "experiments=[brackets]", "checkpoint_every=0.01")
 
 
-def test_kills_and_damage_in_a_row_leave_what_an_undisturbed_pipeline_leaves(tmp_path: Path) -> None:
-    undisturbed, site = (Site(harness.copy_project(tmp_path / name), SMALL) for name in ("undisturbed", "disturbed"))
+def test_kills_and_damage_in_a_row_leave_what_an_undisturbed_pipeline_leaves(
+    tmp_path: Path,
+) -> None:
+    undisturbed, site = (
+        Site(harness.copy_project(tmp_path / name), SMALL) for name in ("undisturbed", "disturbed")
+    )
     undisturbed.run()
     contents, runs = undisturbed.contents(), undisturbed.runs()
     rng = random.Random(0)

@@ -52,14 +52,18 @@ def plan(monkeypatch: pytest.MonkeyPatch) -> Plan:
     monkeypatch.setattr(progress, "training_modules", lambda planned: ("throughtime.core.rng",))
     monkeypatch.setattr(live_line, "LIVE", 0.01)
     monkeypatch.setattr(live_line, "PLAIN", 0.01)
-    monkeypatch.setenv(watchdog.PIPELINE, f"{os.getpid()} {watchdog._born(os.getpid())}")
+    monkeypatch.setenv(watchdog.PIPELINE, f"{os.getpid()} {watchdog.start_time(os.getpid())}")
     return synthetic.toy_plan()
 
 
 def asked(planned: PlannedJob, results: Any) -> Any:
     """A job as Snakemake hands it over."""
     path = results / "logs" / planned.experiment / f"{planned.key}.log"
-    return SimpleNamespace(rule=SimpleNamespace(name="train"), wildcards=SimpleNamespace(experiment="clipping"), log=[str(path)])
+    return SimpleNamespace(
+        rule=SimpleNamespace(name="train"),
+        wildcards=SimpleNamespace(experiment="clipping"),
+        log=[str(path)],
+    )
 
 
 def started(plan: Plan, results: Any, stream: Stream, logger: logging.Logger) -> Monitor:
@@ -75,7 +79,9 @@ def logger() -> logging.Logger:
     return logging.Logger("snakemake")
 
 
-def test_elsewhere_it_is_a_plain_line_where_something_has_changed_and_one_at_the_end(plan, tmp_path, logger, monkeypatch):
+def test_elsewhere_it_is_a_plain_line_where_something_has_changed_and_one_at_the_end(
+    plan, tmp_path, logger, monkeypatch
+):
     monkeypatch.setattr(progress, "duration", lambda seconds: "a while")
     monkeypatch.setattr(live_line.time, "monotonic", lambda: 1000.0)
     finish(plan.jobs[0], tmp_path)
@@ -88,12 +94,18 @@ def test_elsewhere_it_is_a_plain_line_where_something_has_changed_and_one_at_the
     counts = "{} solved {} unsolved {} diverged · 0 jobs failed"
     one, two = counts.format(5, 6, 1), counts.format(10, 12, 2)
     said = stream.getvalue().splitlines()
-    assert said[:3] == [f"12/48 networks · a while left · {one}", f"24/48 networks · a while left · {two}", said[1]]
+    assert said[:3] == [
+        f"12/48 networks · a while left · {one}",
+        f"24/48 networks · a while left · {two}",
+        said[1],
+    ]
     assert len(said) == 3
     assert not list((tmp_path / "logs").iterdir())  # the note of the run is tidied away
 
 
-def test_on_a_terminal_it_is_rewritten_in_place_fits_and_makes_way(plan, tmp_path, logger, monkeypatch):
+def test_on_a_terminal_it_is_rewritten_in_place_fits_and_makes_way(
+    plan, tmp_path, logger, monkeypatch
+):
     monkeypatch.setattr(live_line.shutil, "get_terminal_size", lambda: os.terminal_size((30, 20)))
     stream = Stream(live=True)
     handler = logging.StreamHandler(stream)
@@ -120,10 +132,10 @@ def test_another_terminal_says_the_same(plan, tmp_path, logger, monkeypatch):
     finish(plan.jobs[1], tmp_path)
     monkeypatch.setattr(live_line.time, "monotonic", lambda: 1060.0)
     log(plan.jobs[2], tmp_path, "3 of 12 networks\n")
-    assert live_line.told(plan, tmp_path, 8) == made._line()
+    assert live_line.status_line(plan, tmp_path, 8) == made._line()
     assert made._line().startswith("27/48 networks · 15 a minute · ")
     made.stop()
-    assert live_line.told(plan, tmp_path, 2).startswith("24/48 networks · not running, ")
+    assert live_line.status_line(plan, tmp_path, 2).startswith("24/48 networks · not running, ")
 
 
 @pytest.mark.parametrize(
@@ -134,16 +146,18 @@ def test_another_terminal_says_the_same(plan, tmp_path, logger, monkeypatch):
 def test_the_note_of_a_dead_pipeline_is_none(process, plan, tmp_path):
     run = live_line.Run(process, platform.node(), 0.0, 0, ("clipping",), 2)
     files.write(live_line.note(tmp_path), json.dumps(vars(run)).encode())
-    assert live_line.told(plan, tmp_path, 2).startswith("0/48 networks · not running, ")
+    assert live_line.status_line(plan, tmp_path, 2).startswith("0/48 networks · not running, ")
 
 
 def test_a_pipeline_of_another_machine_is_named(plan, tmp_path):
     run = live_line.Run("1 1", "a-far-node", 0.0, 0, ("clipping",), 2)
     files.write(live_line.note(tmp_path), json.dumps(vars(run)).encode())
-    assert "was begun on a-far-node" in live_line.told(plan, tmp_path, 2)
+    assert "was begun on a-far-node" in live_line.status_line(plan, tmp_path, 2)
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b'{"experiments": 3}', b'{"experiments": [], "other": 1}', b"\xff"])
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b'{"experiments": 3}', b'{"experiments": [], "other": 1}', b"\xff"]
+)
 def test_a_damaged_note_is_none(content, tmp_path):
     files.write(live_line.note(tmp_path), content)
     assert live_line.read(tmp_path) is None

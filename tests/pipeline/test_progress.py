@@ -9,7 +9,7 @@ import pytest
 from tests.support import synthetic
 from throughtime.core import files
 from throughtime.pipeline import failures, progress
-from throughtime.pipeline.progress import Watch
+from throughtime.pipeline.progress import ProgressReader
 from throughtime.planning import resources
 from throughtime.planning.plan import Plan, PlannedJob
 from throughtime.results import paths
@@ -20,7 +20,9 @@ RATE = 1e9
 @pytest.fixture
 def plan(monkeypatch: pytest.MonkeyPatch) -> Plan:
     """Four jobs of 12 networks."""
-    monkeypatch.setattr(progress, "training_modules", lambda planned: ("throughtime.core.rng",))  # the toy task is no module's
+    monkeypatch.setattr(
+        progress, "training_modules", lambda planned: ("throughtime.core.rng",)
+    )  # the toy task is no module's
     return synthetic.toy_plan()
 
 
@@ -33,7 +35,9 @@ def finish(planned: PlannedJob, results: Path, **changes: object) -> None:
         "code": progress.job_digest(planned),
     }
     outcomes = {"solved": 5, "unsolved": 6, "diverged": 1}
-    paths.write_json({**record, **outcomes, **changes}, paths.job_folder(results, planned) / "timing.json")
+    paths.write_json(
+        {**record, **outcomes, **changes}, paths.job_folder(results, planned) / "timing.json"
+    )
 
 
 def log(planned: PlannedJob, results: Path, text: str) -> Path:
@@ -52,31 +56,37 @@ def test_nothing_is_done_before_anything_ran(plan, tmp_path):
 
 
 def test_finished_jobs_are_counted_as_they_come_and_read_once(plan, tmp_path, monkeypatch):
-    watch, first, second = Watch(plan, tmp_path), plan.jobs[0], plan.jobs[1]
+    watch, first, second = ProgressReader(plan, tmp_path), plan.jobs[0], plan.jobs[1]
     finish(first, tmp_path)
-    state = watch.look()
+    state = watch.read()
     assert (state.done, state.solved, state.unsolved, state.diverged) == (12, 5, 6, 1)
     assert state.left == plan.jobs[1:]
     assert state.speed == pytest.approx(RATE)
     read = []
-    monkeypatch.setattr(progress, "timing", lambda results, planned: (read.append(planned), paths.timing(results, planned))[1])
+    monkeypatch.setattr(
+        progress,
+        "timing",
+        lambda results, planned: (read.append(planned), paths.timing(results, planned))[1],
+    )
     finish(second, tmp_path)
-    assert watch.look().done == watch.look().done == 24
+    assert watch.read().done == watch.read().done == 24
     assert read == [second]
 
 
 @pytest.mark.parametrize("changes", [{"code": "of another day"}, {"cost": None}])
-def test_a_job_whose_code_was_edited_since_is_not_done_until_it_is_trained_again(changes, plan, tmp_path):
-    watch, (job, *_) = Watch(plan, tmp_path), plan.jobs
+def test_a_job_whose_code_was_edited_since_is_not_done_until_it_is_trained_again(
+    changes, plan, tmp_path
+):
+    watch, (job, *_) = ProgressReader(plan, tmp_path), plan.jobs
     path = paths.job_folder(tmp_path, job) / "timing.json"
     if "code" in changes:
         finish(job, tmp_path, **changes)
     else:
         paths.write_json({"networks": 12}, path)  # nor is one whose record is of another kind
-    assert watch.look().done == 0
+    assert watch.read().done == 0
     finish(job, tmp_path)
     os.utime(path, ns=(1, 1))  # whatever the clock said then
-    assert watch.look().done == 12
+    assert watch.read().done == 12
 
 
 def test_a_job_in_training_is_counted_by_what_its_log_says_since_the_run_began(plan, tmp_path):
@@ -84,23 +94,29 @@ def test_a_job_in_training_is_counted_by_what_its_log_says_since_the_run_began(p
     path = log(job, tmp_path, "a warning\n0 of 12 networks\n4 of 12 networks\n8 of 1")
     log(other, tmp_path, "nothing yet\n")
     since = path.stat().st_mtime_ns
-    state = Watch(plan, tmp_path, since).look()
+    state = ProgressReader(plan, tmp_path, since).read()
     assert state.done == 4
     assert state.cost[0] == pytest.approx(job.cost * 8 / 12)
-    assert Watch(plan, tmp_path, since + 1).look().done == 0  # of an earlier run
-    assert Watch(plan, tmp_path).look().done == 0  # nothing is at work
+    assert ProgressReader(plan, tmp_path, since + 1).read().done == 0  # of an earlier run
+    assert ProgressReader(plan, tmp_path).read().done == 0  # nothing is at work
     finish(job, tmp_path)
-    assert Watch(plan, tmp_path, since).look().done == 12  # not 16
+    assert ProgressReader(plan, tmp_path, since).read().done == 12  # not 16
 
 
 def test_a_failed_job_has_a_record_until_it_is_trained(plan, tmp_path):
     job = plan.jobs[0]
-    path = log(job, tmp_path, "4 of 12 networks\nTraceback\nthroughtime: the disk is full\n8 of 12 networks\n")
+    path = log(
+        job,
+        tmp_path,
+        "4 of 12 networks\nTraceback\nthroughtime: the disk is full\n8 of 12 networks\n",
+    )
     failures.record_failure(path)
-    state = Watch(plan, tmp_path, 0).look()
+    state = ProgressReader(plan, tmp_path, 0).read()
     assert (state.failed, state.done, len(state.cost), len(state.left)) == ((job,), 0, 3, 4)
     assert len(progress.progress(plan, tmp_path).cost) == 4  # the next run tries again
-    assert failures.failures(plan, tmp_path, state.failed) == [f"clipping {job.key}: the disk is full"]
+    assert failures.failures(plan, tmp_path, state.failed) == [
+        f"clipping {job.key}: the disk is full"
+    ]
     assert files.damaged(tmp_path) == []
     finish(job, tmp_path)
     state = progress.progress(plan, tmp_path)
@@ -113,7 +129,10 @@ def test_a_failed_job_has_a_record_until_it_is_trained(plan, tmp_path):
 def test_failures_name_other_commands_too_but_no_job_of_another_plan(plan, tmp_path):
     folder = tmp_path / "logs" / "clipping"
     folder.mkdir(parents=True)
-    for name, text in (("figure", "KeyError: 'gain'\n"), ("main-copy-T6-tanh-full6-0123456789", "gone\n")):
+    for name, text in (
+        ("figure", "KeyError: 'gain'\n"),
+        ("main-copy-T6-tanh-full6-0123456789", "gone\n"),
+    ):
         (folder / f"{name}.log").write_text(text)
         failures.record_failure(folder / f"{name}.log")
     failures.record_failure(tmp_path / "logs" / "claims.log")
@@ -135,18 +154,28 @@ def test_the_expected_time_is_shared_among_workers_but_not_below_the_longest_job
 def test_the_line_says_done_rate_time_left_outcomes_and_failures(plan, tmp_path):
     finish(plan.jobs[0], tmp_path)
     failures.record_failure(log(plan.jobs[1], tmp_path, "gone\n"))
-    state = Watch(plan, tmp_path, 0).look()
+    state = ProgressReader(plan, tmp_path, 0).read()
     left = progress.duration(progress.expected_seconds(state.cost, 2, RATE))
     counts = "5 solved 6 unsolved 1 diverged"
-    assert progress.line(state, 2, before=2, seconds=30) == f"12/48 networks · 20 a minute · {left} left · {counts} · 1 job failed"
+    assert (
+        progress.line(state, 2, before=2, seconds=30)
+        == f"12/48 networks · 20 a minute · {left} left · {counts} · 1 job failed"
+    )
     for seconds in (0.1, -5.0):  # at once, or by a clock that is none
-        assert progress.line(state, 2, before=2, seconds=seconds) == f"12/48 networks · {left} left · {counts} · 1 job failed"
-    assert progress.line(state, 2, before=24, seconds=30).startswith("12/48 networks · 0 a minute")  # tables were deleted
+        assert (
+            progress.line(state, 2, before=2, seconds=seconds)
+            == f"12/48 networks · {left} left · {counts} · 1 job failed"
+        )
+    assert progress.line(state, 2, before=24, seconds=30).startswith(
+        "12/48 networks · 0 a minute"
+    )  # tables were deleted
     assert progress.line(state, 2).startswith("12/48 networks · not running, ")
     for job in plan.jobs:
         finish(job, tmp_path)
-    whole = progress.line(Watch(plan, tmp_path, 0).look(), 2, before=0, seconds=30)
-    assert whole == "48/48 networks · all trained · 20 solved 24 unsolved 4 diverged · 0 jobs failed"
+    whole = progress.line(ProgressReader(plan, tmp_path, 0).read(), 2, before=0, seconds=30)
+    assert (
+        whole == "48/48 networks · all trained · 20 solved 24 unsolved 4 diverged · 0 jobs failed"
+    )
 
 
 def test_speed_is_that_of_the_jobs_that_were_timed(plan, tmp_path):

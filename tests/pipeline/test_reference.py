@@ -30,7 +30,9 @@ def test_figures_tables_and_captions_are_kept(tmp_path: Path) -> None:
         "a/summary.parquet",
     }
     assert (out / "a/summary.parquet").read_bytes() == b"table"
-    assert (tmp_path / "experiments/a/README.md").read_text() == f"# A\n{MARKS[0]}\nn = 3 networks\n{MARKS[1]}\nafter\n"
+    assert (
+        tmp_path / "experiments/a/README.md"
+    ).read_text() == f"# A\n{MARKS[0]}\nn = 3 networks\n{MARKS[1]}\nafter\n"
 
 
 def test_what_an_experiment_has_no_more_is_not_kept(tmp_path: Path) -> None:

@@ -22,7 +22,10 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     programs.mkdir()
     (root / slurm.LOGS).mkdir(parents=True)
     (tmp_path / "queue").write_text(QUEUE.format(root=root))
-    for name, does in (("squeue", f"cat {tmp_path}/queue"), ("scancel", f"echo $@ > {tmp_path}/cancelled")):
+    for name, does in (
+        ("squeue", f"cat {tmp_path}/queue"),
+        ("scancel", f"echo $@ > {tmp_path}/cancelled"),
+    ):
         (programs / name).write_text(f"#!/bin/sh\n{does}\n")
         (programs / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
@@ -47,23 +50,29 @@ def test_a_project_that_was_never_on_a_cluster_asks_nobody(cluster: Path):
     assert not (cluster.parent / "cancelled").exists()
 
 
-def test_a_queue_that_does_not_answer_is_no_reason_to_stop(cluster: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_queue_that_does_not_answer_is_no_reason_to_stop(
+    cluster: Path, monkeypatch: pytest.MonkeyPatch
+):
     (cluster.parent / "bin" / "squeue").write_text("#!/bin/sh\nexec sleep 60\n")
     monkeypatch.setattr(slurm, "PATIENCE", 0.2)
     assert slurm.cancel(cluster) == []
 
 
-def test_a_pipeline_begins_with_it_unless_another_one_of_the_project_is_at_work(cluster: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_pipeline_begins_with_it_unless_another_one_of_the_project_is_at_work(
+    cluster: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr(startup, "_held", [])
     monkeypatch.setenv(watchdog.PIPELINE, "")
-    monkeypatch.setattr(startup, "_free", lambda _: False)  # whatever other lock there is, a process holds it
+    monkeypatch.setattr(
+        startup, "_free", lambda _: False
+    )  # whatever other lock there is, a process holds it
     (cluster / ".snakemake" / "throughtime").mkdir(parents=True)
     (cluster / ".snakemake" / "throughtime" / "elsewhere.lock").touch()
-    assert startup.begin(cluster, cluster / "results") == []
+    assert startup.start_pipeline(cluster, cluster / "results") == []
     assert not (cluster.parent / "cancelled").exists()
     (cluster / ".snakemake" / "throughtime" / "elsewhere.lock").unlink()
     startup._held.clear()
     (cluster / ".snakemake" / "throughtime" / "results.lock").unlink()
-    assert len(startup.begin(cluster, cluster / "results")) == 1
+    assert len(startup.start_pipeline(cluster, cluster / "results")) == 1
     for lock in startup._held:
         lock.release()

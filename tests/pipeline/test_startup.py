@@ -18,7 +18,7 @@ HOLDER = """
 import sys
 from pathlib import Path
 from throughtime.pipeline import startup, watchdog
-startup.begin(Path(sys.argv[1]), Path(sys.argv[2]))
+startup.start_pipeline(Path(sys.argv[1]), Path(sys.argv[2]))
 print("held", flush=True)
 sys.stdin.read()
 """
@@ -32,7 +32,7 @@ threading.Event().wait()
 PIPELINE = f"""
 import os, subprocess, sys, threading
 from throughtime.pipeline import startup, watchdog
-os.environ[watchdog.PIPELINE] = f"{{os.getpid()}} {{watchdog._born(os.getpid())}}"
+os.environ[watchdog.PIPELINE] = f"{{os.getpid()}} {{watchdog.start_time(os.getpid())}}"
 subprocess.Popen([sys.executable, "-c", {JOB!r}], start_new_session=True)
 threading.Event().wait()
 """
@@ -42,7 +42,10 @@ threading.Event().wait()
 def holding(root: Path, results: Path) -> Iterator["subprocess.Popen[str]"]:
     """Another process that has taken ``results``."""
     process = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(root), str(results)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", HOLDER, str(root), str(results)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert process.stdout
     assert process.stdout.readline() == "held\n"
@@ -75,9 +78,12 @@ def test_a_second_pipeline_is_turned_away_and_told_which_is_at_work(tmp_path: Pa
     lock = stale(tmp_path)
     with (
         holding(tmp_path, tmp_path / "results") as process,
-        pytest.raises(UserError, match=rf"results: a pipeline is at work in this folder \(process {process.pid}\)"),
+        pytest.raises(
+            UserError,
+            match=rf"results: a pipeline is at work in this folder \(process {process.pid}\)",
+        ),
     ):
-        startup.begin(tmp_path, tmp_path / "results")
+        startup.start_pipeline(tmp_path, tmp_path / "results")
     assert not lock.exists()  # the first one had tidied
 
 
@@ -86,14 +92,14 @@ def test_a_killed_pipeline_leaves_no_lock(tmp_path: Path) -> None:
         lock = stale(tmp_path)
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
-        assert startup.begin(tmp_path, tmp_path / "results") == []
+        assert startup.start_pipeline(tmp_path, tmp_path / "results") == []
     assert not lock.exists()
 
 
 def test_snakemakes_locks_stay_while_any_pipeline_of_the_project_is_alive(tmp_path: Path) -> None:
     with holding(tmp_path, tmp_path / "results" / "smoke"):
         lock = stale(tmp_path)
-        startup.begin(tmp_path, tmp_path / "results")
+        startup.start_pipeline(tmp_path, tmp_path / "results")
         assert lock.exists()
 
 
@@ -102,30 +108,45 @@ def test_what_is_damaged_is_moved_aside_and_named(tmp_path: Path) -> None:
     for name in ("good", "bad"):
         files.write(results / "figures" / name, b"content")
     (results / "figures" / "bad").write_bytes(b"conten")
-    assert startup.begin(tmp_path, results) == [
+    assert startup.start_pipeline(tmp_path, results) == [
         f"{results / 'figures' / 'bad'}: damaged; it lies in bad.damaged now, and is made again"
     ]
-    assert sorted(p.name for p in (results / "figures").iterdir()) == [".good.sha256", "bad.damaged", "good"]
+    assert sorted(p.name for p in (results / "figures").iterdir()) == [
+        ".good.sha256",
+        "bad.damaged",
+        "good",
+    ]
 
 
 def test_a_folder_that_cannot_be_written_is_said_before_anything_runs(tmp_path: Path) -> None:
     (tmp_path / "results").write_text("a file, no folder")
     with pytest.raises(UserError, match=r"results/.writable: cannot be written: .*run again"):
-        startup.begin(tmp_path, tmp_path / "results")
+        startup.start_pipeline(tmp_path, tmp_path / "results")
 
 
 def test_a_job_ends_with_its_killed_pipeline() -> None:
-    pipeline = subprocess.Popen([sys.executable, "-c", PIPELINE], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipeline = subprocess.Popen(
+        [sys.executable, "-c", PIPELINE], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     assert pipeline.stdout
     assert pipeline.stdout.readline() == "at work\n"  # of the job, which has the same output
     pipeline.kill()
-    _, said = pipeline.communicate(timeout=60)  # ends when the last process that could write has ended
+    _, said = pipeline.communicate(
+        timeout=60
+    )  # ends when the last process that could write has ended
     assert said == "throughtime: the pipeline that started this job has ended; so does the job\n"
 
 
 def test_a_process_that_took_the_number_of_an_ended_pipeline_is_not_mistaken_for_it() -> None:
     environment = {**os.environ, watchdog.PIPELINE: f"{os.getpid()} another time"}
-    done = subprocess.run([sys.executable, "-c", JOB], env=environment, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", JOB],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert done.returncode == 3
 
 

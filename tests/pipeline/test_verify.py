@@ -48,10 +48,14 @@ def test_a_sound_folder(results: Path) -> None:
         ("mlflow/mlflow.db", "throughtime track"),
     ],
 )
-def test_each_damaged_file_is_named_with_its_mend(results: Path, name: str, mend: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_damaged_file_is_named_with_its_mend(
+    results: Path, name: str, mend: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = results / name
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    assert [(w.path, w.what, w.mend) for w in inspect(results).wrong] == [(path, "damaged", mend.format(path=path))]
+    assert [(w.path, w.what, w.mend) for w in inspect(results).wrong] == [
+        (path, "damaged", mend.format(path=path))
+    ]
     assert main.main(["verify", str(results)]) == 2
     said = capsys.readouterr()
     assert said.out.splitlines() == [

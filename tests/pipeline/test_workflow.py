@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from throughtime.pipeline import failures, live_line
-from throughtime.pipeline.workflow import FIGURES, FIRST, Pipeline
+from throughtime.pipeline.workflow import FIGURES, HIGHEST_PRIORITY, Pipeline
 from throughtime.planning.project import Project
 from throughtime.results import tables
 from throughtime.results.provenance import closure
@@ -40,10 +40,16 @@ class Copy:
 
     root: Path
 
-    def run(self, *command: str, first_on_path: Path | None = None) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *command: str, first_on_path: Path | None = None
+    ) -> subprocess.CompletedProcess[str]:
         """Run a Python module in the copy, with the copy's package."""
         path = os.pathsep.join(str(p) for p in (first_on_path, self.root / "src") if p)
-        environment = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW", "SNAKEMAKE", "THROUGHTIME"))}
+        environment = {
+            k: v
+            for k, v in os.environ.items()
+            if not k.startswith(("MLFLOW", "SNAKEMAKE", "THROUGHTIME"))
+        }
         return subprocess.run(
             [sys.executable, "-m", *command],
             cwd=self.root,
@@ -67,7 +73,9 @@ class Copy:
         for block in re.split(r"^(?=(?:local)?rule )", said, flags=re.MULTILINE)[1:]:
             rule = re.match(r"(?:local)?rule (\w+)", block)
             assert rule
-            found[rule[1]] |= set(re.findall(r"^ +wildcards: experiment=(\w+)", block, flags=re.MULTILINE))
+            found[rule[1]] |= set(
+                re.findall(r"^ +wildcards: experiment=(\w+)", block, flags=re.MULTILINE)
+            )
         return dict(found)
 
     @contextmanager
@@ -87,7 +95,9 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Copy:
     """The project, without its results."""
     root = tmp_path_factory.mktemp("project")
     for name in ("src", "experiments", "profiles"):
-        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+        shutil.copytree(
+            ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
+        )
     for name in ("Snakefile", "config.yaml"):
         shutil.copy(ROOT / name, root)
     return Copy(root)
@@ -111,10 +121,14 @@ def poison(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 EXPERIMENTS = set(Project.open(ROOT, "smoke").experiments)
 TRAINED = {j.experiment for j in Project.open(ROOT, "smoke").plan().jobs}
-WITH_COPY = {j.experiment for j in Project.open(ROOT, "smoke").plan().jobs if j.job.task.name == "copy"}
+WITH_COPY = {
+    j.experiment for j in Project.open(ROOT, "smoke").plan().jobs if j.job.task.name == "copy"
+}
 
 COMPUTING = {name for name in EXPERIMENTS if (ROOT / "experiments" / name / "compute.py").exists()}
-TIMED = {name for name in EXPERIMENTS if Project.open(ROOT, "smoke").experiments[name].alone}  # their tables hold wall times
+TIMED = {
+    name for name in EXPERIMENTS if Project.open(ROOT, "smoke").experiments[name].alone
+}  # their tables hold wall times
 
 
 def using(module: str, file: str) -> set[str]:
@@ -137,7 +151,10 @@ def test_a_mistake_is_one_line_before_any_job_starts(copy: Copy) -> None:
         done = copy.run("snakemake", *SMOKE)
     assert done.returncode != 0
     assert done.stderr.splitlines()[-1].startswith("throughtime: ")
-    assert "experiments/brackets/experiment.yaml: questoin: unknown key; did you mean 'question'?" in done.stderr
+    assert (
+        "experiments/brackets/experiment.yaml: questoin: unknown key; did you mean 'question'?"
+        in done.stderr
+    )
     assert "Traceback" not in done.stdout + done.stderr
     assert not (copy.root / "results").exists()
 
@@ -162,25 +179,43 @@ def test_nine_tenths_of_the_networks_are_trained_first_at_little_cost(preset: st
     assert 0.9 <= share < 1
     assert sum(j.cost for j in jobs if j.experiment in early) < share * sum(j.cost for j in jobs)
     order = {j: pipeline.order(j.experiment, j.key) for j in jobs}
-    assert min(o for j, o in order.items() if j.experiment in early) > max(o for j, o in order.items() if j.experiment not in early)
-    assert max(order.values()) < FIRST  # nothing is trained before what others wait for
-    assert Pipeline.open(ROOT, {"preset": preset, "experiments": ["brackets"]}).recorded_early() == []  # there are no others
+    assert min(o for j, o in order.items() if j.experiment in early) > max(
+        o for j, o in order.items() if j.experiment not in early
+    )
+    assert max(order.values()) < HIGHEST_PRIORITY  # nothing is trained before what others wait for
+    assert (
+        Pipeline.open(ROOT, {"preset": preset, "experiments": ["brackets"]}).recorded_early() == []
+    )  # there are no others
     assert Pipeline.open(ROOT, {"preset": "smoke"}).recorded_early() == []  # there are few
 
 
-def in_shell(copy: Copy, command: str, python: str = sys.executable) -> "subprocess.CompletedProcess[str]":
+def in_shell(
+    copy: Copy, command: str, python: str = sys.executable
+) -> "subprocess.CompletedProcess[str]":
     """Run a rule's command as Snakemake does; the braces are doubled for it."""
-    prefix = Pipeline.open(copy.root, {"preset": "smoke"}).shell(python).replace("{{", "{").replace("}}", "}")
+    prefix = (
+        Pipeline.open(copy.root, {"preset": "smoke"})
+        .shell(python)
+        .replace("{{", "{")
+        .replace("}}", "}")
+    )
     environment = {**os.environ, "PYTHONPATH": str(copy.root / "src")}
     return subprocess.run(
-        ["bash", "-c", prefix + command], cwd=copy.root, env=environment, capture_output=True, text=True, check=False
+        ["bash", "-c", prefix + command],
+        cwd=copy.root,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
 def test_what_went_wrong_is_said_though_the_log_cannot_be_written(copy: Copy) -> None:
     done = in_shell(copy, "throughtime /dev/full train brackets nonsense")
     assert done.returncode != 0
-    assert done.stderr.splitlines()[-1].startswith("throughtime: ")  # to /dev/full nothing can be written: No space left on device
+    assert done.stderr.splitlines()[-1].startswith(
+        "throughtime: "
+    )  # to /dev/full nothing can be written: No space left on device
 
 
 def test_a_command_that_succeeds_says_what_it_says_and_keeps_a_log(copy: Copy) -> None:
@@ -209,7 +244,11 @@ def stand_in(folder: Path, text: str) -> str:
 def test_a_command_that_is_killed_is_told_apart(copy: Copy, tmp_path: Path) -> None:
     log = tmp_path / "logs" / "x.log"
     log.parent.mkdir()
-    done = in_shell(copy, f"throughtime {log} train", stand_in(tmp_path, "echo 4 of 12 networks >&2; kill -9 $$"))
+    done = in_shell(
+        copy,
+        f"throughtime {log} train",
+        stand_in(tmp_path, "echo 4 of 12 networks >&2; kill -9 $$"),
+    )
     killed = "throughtime: ended by signal 9 (9: killed, by hand or for want of memory)"
     assert (done.returncode, done.stdout) == (1, "")
     assert log.read_text() == f"4 of 12 networks\n{killed}\n"
@@ -219,8 +258,12 @@ def test_a_command_that_is_killed_is_told_apart(copy: Copy, tmp_path: Path) -> N
 
 def test_on_a_terminal_what_is_said_takes_the_live_lines_place(copy: Copy, tmp_path: Path) -> None:
     (tmp_path / "logs").mkdir()
-    prefix = Pipeline.open(copy.root, {"preset": "smoke"}).shell(stand_in(tmp_path, "echo one; echo two; echo bad >&2; exit 3"))
-    command = prefix.replace("{{", "{").replace("}}", "}") + f"throughtime {tmp_path}/logs/x.log figure"
+    prefix = Pipeline.open(copy.root, {"preset": "smoke"}).shell(
+        stand_in(tmp_path, "echo one; echo two; echo bad >&2; exit 3")
+    )
+    command = (
+        prefix.replace("{{", "{").replace("}}", "}") + f"throughtime {tmp_path}/logs/x.log figure"
+    )
     terminal, there = os.openpty()
     process = subprocess.Popen(["bash", "-c", command], cwd=copy.root, stdout=there, stderr=there)
     os.close(there)
@@ -230,7 +273,10 @@ def test_on_a_terminal_what_is_said_takes_the_live_lines_place(copy: Copy, tmp_p
             said += part
     os.close(terminal)
     assert process.wait() == 1
-    assert sorted(said.decode().split("\r\n")) == ["", *sorted(f"{live_line.CLEAR}{word}" for word in ("one", "two", "bad"))]
+    assert sorted(said.decode().split("\r\n")) == [
+        "",
+        *sorted(f"{live_line.CLEAR}{word}" for word in ("one", "two", "bad")),
+    ]
 
 
 # The whole of it --------------------------------------------------------------------------------------------------------------
@@ -240,25 +286,33 @@ def test_every_stage_leaves_its_files(finished: Copy) -> None:
     results = finished.root / "results"
     plan = Project.open(finished.root, "smoke").plan()
     for name in EXPERIMENTS:
-        assert all((results / "figures" / f"{name}.{kind}").stat().st_size > 100 for kind in FIGURES)
+        assert all(
+            (results / "figures" / f"{name}.{kind}").stat().st_size > 100 for kind in FIGURES
+        )
     for name in COMPUTING:
         assert len(tables.read("computed", results / name / "computed.parquet")) > 0
     claims = tables.read("claims", results / "claims.parquet")
-    assert set(claims["experiment"]) == {n for n in EXPERIMENTS if (ROOT / "experiments" / n / "claims.py").exists()}
+    assert set(claims["experiment"]) == {
+        n for n in EXPERIMENTS if (ROOT / "experiments" / n / "claims.py").exists()
+    }
     assert "No claim has been decided yet" not in (results / "report.html").read_text()
     for name in TRAINED:
         summary = tables.read("summary", results / name / "summary.parquet")
-        assert set(summary["run_key"]) == {k for j in plan.of(name).jobs for k in j.run_keys}
-        probed = {k for j in plan.of(name).jobs for k in j.run_keys if j.job.probes}
+        assert set(summary["run_key"]) == {k for j in plan.select(name).jobs for k in j.run_keys}
+        probed = {k for j in plan.select(name).jobs for k in j.run_keys if j.job.probes}
         assert set(tables.read("probes", results / name / "probes.parquet")["run_key"]) == probed
-        assert set(tables.read("curves", results / name / "curves.parquet")["run_key"]) <= set(summary["run_key"])
+        assert set(tables.read("curves", results / name / "curves.parquet")["run_key"]) <= set(
+            summary["run_key"]
+        )
         assert len(tables.read("references", results / name / "references.parquet")) > 0
         manifest = json.loads((results / name / "manifest.json").read_text())
-        assert set(manifest["jobs"]) == {j.key for j in plan.of(name).jobs}
+        assert set(manifest["jobs"]) == {j.key for j in plan.select(name).jobs}
         assert manifest["packages"]["torch"].startswith("2.13.0")
     assert f"{plan.networks} networks" in (results / "mlflow" / "ingested.txt").read_text()
     ends = [path.stat().st_mtime for path in results.glob("*/jobs/*/timing.json")]
-    assert (results / "cost" / "computed.parquet").stat().st_mtime < min(ends)  # it measures time, alone
+    assert (results / "cost" / "computed.parquet").stat().st_mtime < min(
+        ends
+    )  # it measures time, alone
     assert (results / "report.html").stat().st_size > 1000
     assert not list(results.rglob("*.part"))
 
@@ -275,8 +329,13 @@ def test_the_command_line_says_what_was_trained(finished: Copy) -> None:
     assert "make ui" in said
 
 
-def test_figures_and_claims_come_back_byte_for_byte_without_torch(finished: Copy, poison: Path) -> None:
-    folder, claims = finished.root / "results" / "figures", finished.root / "results" / "claims.parquet"
+def test_figures_and_claims_come_back_byte_for_byte_without_torch(
+    finished: Copy, poison: Path
+) -> None:
+    folder, claims = (
+        finished.root / "results" / "figures",
+        finished.root / "results" / "claims.parquet",
+    )
     before, judged = {p.name: p.read_bytes() for p in folder.iterdir()}, claims.read_bytes()
     shutil.rmtree(folder)
     claims.unlink()
@@ -294,7 +353,10 @@ def test_figures_and_claims_come_back_byte_for_byte_without_torch(finished: Copy
         ("experiments/brackets/figure.py", {"figure": {"brackets"}}),
         ("src/throughtime/figures/draw.py", {"figure": EXPERIMENTS, "claims": set()}),
         ("src/throughtime/tracking/ingest.py", {}),
-        ("experiments/cliff/compute.py", {"compute": {"cliff"}, "figure": {"cliff"}, "claims": set()}),
+        (
+            "experiments/cliff/compute.py",
+            {"compute": {"cliff"}, "figure": {"cliff"}, "claims": set()},
+        ),
         ("experiments/cliff/claims.py", {"claims": set()}),
         (
             "src/throughtime/engine/bptt.py",
@@ -309,11 +371,15 @@ def test_figures_and_claims_come_back_byte_for_byte_without_torch(finished: Copy
         ),
     ],
 )
-def test_an_edit_reruns_what_it_concerns(finished: Copy, file: str, expected: dict[str, set[str]]) -> None:
+def test_an_edit_reruns_what_it_concerns(
+    finished: Copy, file: str, expected: dict[str, set[str]]
+) -> None:
     with finished.edited(file, "\nEDITED = True\n"):
         scheduled = finished.scheduled()
     assert {rule: names for rule, names in scheduled.items() if rule not in LAST} == expected
-    assert ("track" in scheduled) == (expected != {"claims": set()})  # verdicts are for the report alone
+    assert ("track" in scheduled) == (
+        expected != {"claims": set()}
+    )  # verdicts are for the report alone
 
 
 def test_an_edit_of_the_statistics_trains_nothing(finished: Copy) -> None:
@@ -344,7 +410,12 @@ def test_an_edit_of_a_task_trains_what_uses_it(finished: Copy) -> None:
 
 
 @pytest.mark.parametrize(
-    "file", ["src/throughtime/engine/bptt.py", "src/throughtime/figures/draw.py", "experiments/atlas/figure.py"]
+    "file",
+    [
+        "src/throughtime/engine/bptt.py",
+        "src/throughtime/figures/draw.py",
+        "experiments/atlas/figure.py",
+    ],
 )
 def test_a_comment_reruns_nothing(finished: Copy, file: str) -> None:
     with finished.edited(file, "\n# a remark\n"):
@@ -363,10 +434,17 @@ def test_one_experiment_or_one_figure_can_be_asked_for(finished: Copy) -> None:
 
 
 def test_the_numbers_are_the_same_again_and_on_one_core(finished: Copy) -> None:
-    names = [f"{n}/{table}.parquet" for n in ("brackets", "initialization", "cliff") for table in (*JOB_TABLES, "references")]
+    names = [
+        f"{n}/{table}.parquet"
+        for n in ("brackets", "initialization", "cliff")
+        for table in (*JOB_TABLES, "references")
+    ]
     names += [f"{n}/computed.parquet" for n in sorted(COMPUTING - TIMED)]
     finished.snakemake(*(f"again/{n}" for n in names), "--cores", "1", *SMOKE, "results=again")
-    first, second = ({n: (finished.root / folder / n).read_bytes() for n in names} for folder in ("results", "again"))
+    first, second = (
+        {n: (finished.root / folder / n).read_bytes() for n in names}
+        for folder in ("results", "again")
+    )
     assert [n for n in names if first[n] != second[n]] == []
 
 
@@ -379,10 +457,18 @@ def test_what_a_failed_job_leaves_can_be_collected(finished: Copy) -> None:
     done = finished.run("snakemake", "broken", "--cores", "2", *only)
     assert done.returncode != 0
     assert "throughtime: one network " in done.stdout + done.stderr  # the failed job's own words
-    assert re.search(r"^1/2 networks · 0 solved 1 unsolved 0 diverged · 1 job failed$", done.stderr, flags=re.MULTILINE)
+    assert re.search(
+        r"^1/2 networks · 0 solved 1 unsolved 0 diverged · 1 job failed$",
+        done.stderr,
+        flags=re.MULTILINE,
+    )
     status = finished.run("throughtime", "status", *only).stdout
     assert status.startswith("1/2 networks · not running, ")
-    assert re.search(r"^failed: broken main-copy\S+: one network on copy with 6 steps", status, flags=re.MULTILINE)
+    assert re.search(
+        r"^failed: broken main-copy\S+: one network on copy with 6 steps",
+        status,
+        flags=re.MULTILINE,
+    )
     assert not (finished.root / "broken" / "logs" / "run.json").exists()
     collected = finished.run("throughtime", "collect", *only)
     shutil.rmtree(folder)

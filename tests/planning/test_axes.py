@@ -13,7 +13,9 @@ VALUES = st.lists(st.floats(0.01, 10), min_size=1, max_size=4, unique=True)
 
 
 @given(VALUES, VALUES, st.integers(1, 5))
-def test_a_grid_is_the_product_of_its_axes_in_order(gains: list[float], rates: list[float], seeds: int) -> None:
+def test_a_grid_is_the_product_of_its_axes_in_order(
+    gains: list[float], rates: list[float], seeds: int
+) -> None:
     rows = grid({"seed": list(range(seeds)), "gain": gains, "lr": rates})
     expected = [(s, g, r) for s in range(seeds) for g in gains for r in rates]
     assert list(rows[["seed", "gain", "lr"]].itertuples(index=False, name=None)) == expected
@@ -27,7 +29,11 @@ def test_axes_that_are_not_named_take_their_default() -> None:
 
 def test_columns_keep_their_dtype() -> None:
     rows = grid({"seed": [0, 1], "gain": [1, 2], "frozen": [True, False]})
-    assert {c: str(rows[c].dtype) for c in ("seed", "gain", "frozen")} == {"seed": "int64", "gain": "float64", "frozen": "bool"}
+    assert {c: str(rows[c].dtype) for c in ("seed", "gain", "frozen")} == {
+        "seed": "int64",
+        "gain": "float64",
+        "frozen": "bool",
+    }
 
 
 def test_none_is_one_row_whatever_kind_is_written_beside_it() -> None:

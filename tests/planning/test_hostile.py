@@ -24,7 +24,10 @@ CONTENT: dict[str, dict[str, Any]] = {
         "max_job_cost": 1e11,
         "mlflow": {"uri": "http://x"},
     },
-    "experiments/reach/experiment.yaml": {**EXPERIMENT, "presets": {"smoke": {"main": {"seeds": 1}}}},
+    "experiments/reach/experiment.yaml": {
+        **EXPERIMENT,
+        "presets": {"smoke": {"main": {"seeds": 1}}},
+    },
 }
 Place = tuple[str, tuple[Any, ...]]
 
@@ -32,20 +35,63 @@ Place = tuple[str, tuple[Any, ...]]
 def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     """The paths to all values of a nested mapping."""
     yield path
-    for key, inside in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+    for key, inside in (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else ()
+    ):
         yield from places(inside, (*path, key))
 
 
-PLACES: list[Place] = [(name, path) for name, content in CONTENT.items() for path in places(content) if path]
+PLACES: list[Place] = [
+    (name, path) for name, content in CONTENT.items() for path in places(content) if path
+]
 NUMBERS = st.sampled_from(
-    [float("nan"), float("inf"), -float("inf"), -1, 0, 1e-300, 1e300, 10**7, 10**9, 10**18, -(2**63), 2**64, 10**400]
+    [
+        float("nan"),
+        float("inf"),
+        -float("inf"),
+        -1,
+        0,
+        1e-300,
+        1e300,
+        10**7,
+        10**9,
+        10**18,
+        -(2**63),
+        2**64,
+        10**400,
+    ]
 )
 WORDS = st.sampled_from(
-    ["", "full", "none", "../..", "/etc/passwd", "~/x", "a\0b", "\x1b[2J", "é" * 3000, "$(reboot)", "{x}", "nan", "1e9", "copy"]
+    [
+        "",
+        "full",
+        "none",
+        "../..",
+        "/etc/passwd",
+        "~/x",
+        "a\0b",
+        "\x1b[2J",
+        "é" * 3000,
+        "$(reboot)",
+        "{x}",
+        "nan",
+        "1e9",
+        "copy",
+    ]
 )
-PLAIN = NUMBERS | WORDS | st.booleans() | st.none() | st.text(max_size=20) | st.integers() | st.floats()
+PLAIN = (
+    NUMBERS | WORDS | st.booleans() | st.none() | st.text(max_size=20) | st.integers() | st.floats()
+)
 HOSTILE = st.recursive(
-    PLAIN, lambda inside: st.lists(inside, max_size=4) | st.dictionaries(st.text(max_size=8), inside, max_size=3), max_leaves=6
+    PLAIN,
+    lambda inside: (
+        st.lists(inside, max_size=4) | st.dictionaries(st.text(max_size=8), inside, max_size=3)
+    ),
+    max_leaves=6,
 )
 
 
@@ -67,10 +113,18 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @settings(max_examples=200, deadline=None)
 @given(
-    place=st.sampled_from(PLACES), value=HOSTILE, key=st.none() | st.text(max_size=12), preset=st.sampled_from(["laptop", "smoke"])
+    place=st.sampled_from(PLACES),
+    value=HOSTILE,
+    key=st.none() | st.text(max_size=12),
+    preset=st.sampled_from(["laptop", "smoke"]),
 )
 @example(place=(PLACES[-1][0], ("sweeps", "main", "seeds")), value=10**9, key=None, preset="laptop")
-@example(place=(PLACES[-1][0], ("sweeps", "main", "length")), value=list(range(1, 9000)), key=None, preset="laptop")
+@example(
+    place=(PLACES[-1][0], ("sweeps", "main", "length")),
+    value=list(range(1, 9000)),
+    key=None,
+    preset="laptop",
+)
 @example(place=(PLACES[-1][0], ("sweeps", "main")), value=[], key=None, preset="laptop")
 @example(place=("config.yaml", ("preset",)), value={"a": 1}, key=None, preset="laptop")
 def test_one_hostile_value_is_planned_or_refused_in_one_line(

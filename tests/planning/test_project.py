@@ -29,7 +29,12 @@ SWEEP: dict[str, Any] = {
     "seeds": 2,
     "updates": 2,
 }
-EXPERIMENT: dict[str, Any] = {"name": "reach", "title": "Reach", "question": "How far?", "sweeps": {"main": SWEEP}}
+EXPERIMENT: dict[str, Any] = {
+    "name": "reach",
+    "title": "Reach",
+    "question": "How far?",
+    "sweeps": {"main": SWEEP},
+}
 
 
 def project(root: Path, config: object = None, **experiments: object) -> Path:
@@ -38,7 +43,9 @@ def project(root: Path, config: object = None, **experiments: object) -> Path:
     for folder, content in (experiments or {"reach": EXPERIMENT}).items():
         path = root / "experiments" / folder
         path.mkdir(parents=True)
-        (path / "experiment.yaml").write_text(content if isinstance(content, str) else yaml.safe_dump(content))
+        (path / "experiment.yaml").write_text(
+            content if isinstance(content, str) else yaml.safe_dump(content)
+        )
     return root
 
 
@@ -54,12 +61,30 @@ def plan(**axes: object) -> Plan:
 
 REACH = "experiments/reach/experiment.yaml: "
 MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
-    "unknown axis": ({"reach": sweep(gian=1)}, REACH + "sweeps.main.gian: unknown axis for task 'copy'; did you mean 'gain'?"),
-    "unknown key": ({"reach": {**EXPERIMENT, "tittle": "x"}}, REACH + "tittle: unknown key; did you mean 'title'?"),
-    "missing key": ({"reach": {k: v for k, v in EXPERIMENT.items() if k != "question"}}, REACH + "question: field required"),
-    "wrong type of an axis": ({"reach": sweep(hidden="many")}, REACH + "sweeps.main.hidden: input should be a valid integer"),
-    "wrong type of a grid axis": ({"reach": sweep(gain="big")}, REACH + "sweeps.main.gain: input should be a valid number"),
-    "wrong type of a task's field": ({"reach": sweep(length=2.5)}, REACH + "sweeps.main.length: input should be a valid integer"),
+    "unknown axis": (
+        {"reach": sweep(gian=1)},
+        REACH + "sweeps.main.gian: unknown axis for task 'copy'; did you mean 'gain'?",
+    ),
+    "unknown key": (
+        {"reach": {**EXPERIMENT, "tittle": "x"}},
+        REACH + "tittle: unknown key; did you mean 'title'?",
+    ),
+    "missing key": (
+        {"reach": {k: v for k, v in EXPERIMENT.items() if k != "question"}},
+        REACH + "question: field required",
+    ),
+    "wrong type of an axis": (
+        {"reach": sweep(hidden="many")},
+        REACH + "sweeps.main.hidden: input should be a valid integer",
+    ),
+    "wrong type of a grid axis": (
+        {"reach": sweep(gain="big")},
+        REACH + "sweeps.main.gain: input should be a valid number",
+    ),
+    "wrong type of a task's field": (
+        {"reach": sweep(length=2.5)},
+        REACH + "sweeps.main.length: input should be a valid integer",
+    ),
     "unknown probe": (
         {"reach": sweep(probes=["spectrum", "jacobean"])},
         REACH + "sweeps.main.probes: unknown name 'jacobean'; did you mean 'jacobian'?",
@@ -68,27 +93,59 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
         {"reach": sweep(moments=[0, 2])},
         REACH + "sweeps.main.moments.1: input should be less than or equal to 1",
     ),
-    "moment that is no number": ({"reach": sweep(moments="end")}, REACH + "sweeps.main.moments.0: input should be a valid number"),
-    "no moment": ({"reach": sweep(moments=[])}, REACH + "sweeps.main.moments: tuple should have at least 1 item"),
+    "moment that is no number": (
+        {"reach": sweep(moments="end")},
+        REACH + "sweeps.main.moments.0: input should be a valid number",
+    ),
+    "no moment": (
+        {"reach": sweep(moments=[])},
+        REACH + "sweeps.main.moments: tuple should have at least 1 item",
+    ),
     "a misspelt key beside the axes": (
         {"reach": sweep(prob="updates")},
         REACH + "sweeps.main.prob: unknown axis for task 'copy'; did you mean 'probes'?",
     ),
-    "empty axis": ({"reach": sweep(gain=[])}, REACH + "sweeps.main.gain: the axis is empty; give it a value or remove it"),
-    "K below 1": ({"reach": sweep(K=[0, 2])}, REACH + "sweeps.main.K: input should be greater than or equal to 1, got 0"),
+    "empty axis": (
+        {"reach": sweep(gain=[])},
+        REACH + "sweeps.main.gain: the axis is empty; give it a value or remove it",
+    ),
+    "K below 1": (
+        {"reach": sweep(K=[0, 2])},
+        REACH + "sweeps.main.K: input should be greater than or equal to 1, got 0",
+    ),
     "a task without a length": (
         {"reach": sweep(task=["copy", "text"])},
         REACH + "sweeps.main.length: task 'text' has no length axis",
     ),
-    "unknown task": ({"reach": sweep(task="copi")}, REACH + "sweeps.main.task: unknown name 'copi'; did you mean 'copy'?"),
-    "no task": ({"reach": {**EXPERIMENT, "sweeps": {"main": {"gain": 1}}}}, REACH + "sweeps.main: no task; add `task:`"),
-    "unknown cell": ({"reach": sweep(cell="tahn")}, REACH + "sweeps.main.cell: unknown name 'tahn'; did you mean 'tanh'?"),
-    "unknown mode": ({"reach": sweep(mode="chuncked")}, REACH + "sweeps.main.mode: input should be"),
+    "unknown task": (
+        {"reach": sweep(task="copi")},
+        REACH + "sweeps.main.task: unknown name 'copi'; did you mean 'copy'?",
+    ),
+    "no task": (
+        {"reach": {**EXPERIMENT, "sweeps": {"main": {"gain": 1}}}},
+        REACH + "sweeps.main: no task; add `task:`",
+    ),
+    "unknown cell": (
+        {"reach": sweep(cell="tahn")},
+        REACH + "sweeps.main.cell: unknown name 'tahn'; did you mean 'tanh'?",
+    ),
+    "unknown mode": (
+        {"reach": sweep(mode="chuncked")},
+        REACH + "sweeps.main.mode: input should be",
+    ),
     "mode without K": (
-        {"reach": {**EXPERIMENT, "sweeps": {"main": {"task": "copy", "length": 3, "mode": "chunked"}}}},
+        {
+            "reach": {
+                **EXPERIMENT,
+                "sweeps": {"main": {"task": "copy", "length": 3, "mode": "chunked"}},
+            }
+        },
         REACH + "sweeps.main: K needs a mode and a mode needs K",
     ),
-    "no seeds": ({"reach": sweep(seeds=0)}, REACH + "sweeps.main.seeds: 0 is not a number of seeds"),
+    "no seeds": (
+        {"reach": sweep(seeds=0)},
+        REACH + "sweeps.main.seeds: 0 is not a number of seeds",
+    ),
     "unknown preset": (
         {"reach": {**EXPERIMENT, "presets": {"labtop": {}}}},
         REACH + "presets: unknown name 'labtop'; did you mean 'laptop'?",
@@ -115,7 +172,9 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_a_mistake_is_one_line_with_file_key_and_mend(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_mistake_is_one_line_with_file_key_and_mend(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     experiments, expected = MISTAKES[name]
     assert main.main(["plan", "--root", str(project(tmp_path, **experiments))]) == 2
     said = capsys.readouterr().err
@@ -127,11 +186,23 @@ def test_a_mistake_is_one_line_with_file_key_and_mend(name: str, tmp_path: Path,
 @pytest.mark.parametrize(
     ("config", "expected"),
     [
-        ({**CONFIG, "pre-set": "smoke"}, "config.yaml: pre-set: unknown key; did you mean 'preset'?"),
-        ({**CONFIG, "preset": "smok"}, "config.yaml: preset: unknown name 'smok'; did you mean 'smoke'?"),
+        (
+            {**CONFIG, "pre-set": "smoke"},
+            "config.yaml: pre-set: unknown key; did you mean 'preset'?",
+        ),
+        (
+            {**CONFIG, "preset": "smok"},
+            "config.yaml: preset: unknown name 'smok'; did you mean 'smoke'?",
+        ),
         ({"preset": "smoke"}, "config.yaml: presets: field required"),
-        ({**CONFIG, "max_job_cost": "much"}, "config.yaml: max_job_cost: input should be a valid number"),
-        ({**CONFIG, "experiments": ["raech"]}, "config.yaml: experiments: unknown name 'raech'; did you mean 'reach'?"),
+        (
+            {**CONFIG, "max_job_cost": "much"},
+            "config.yaml: max_job_cost: input should be a valid number",
+        ),
+        (
+            {**CONFIG, "experiments": ["raech"]},
+            "config.yaml: experiments: unknown name 'raech'; did you mean 'reach'?",
+        ),
     ],
 )
 def test_a_mistake_in_the_config_is_one_line(
@@ -165,7 +236,11 @@ def test_a_sweep_is_jobs_times_grid() -> None:
 
 def test_full_is_one_job_whatever_stands_beside_it() -> None:
     jobs = plan(mode=["full", "chunked", "sliding"], K=["full", 5], length=3).jobs
-    assert [(j.job.mode, j.job.K, j.job.k1) for j in jobs] == [("full", 23, 1), ("chunked", 5, 1), ("sliding", 5, 1)]
+    assert [(j.job.mode, j.job.K, j.job.k1) for j in jobs] == [
+        ("full", 23, 1),
+        ("chunked", 5, 1),
+        ("sliding", 5, 1),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -173,11 +248,19 @@ def test_full_is_one_job_whatever_stands_beside_it() -> None:
     [
         ({"K": 99}, "K=99 is longer than the 23 steps of a sequence: the same as full"),
         ({"mode": "sliding", "K": 2, "k1": 3}, "k1=3 > K=2 leaves losses without gradient"),
-        ({"mode": "sliding", "K": 2, "border": "reset"}, "border=reset needs disjoint windows; in mode sliding they overlap"),
-        ({"mode": "chunked", "K": 2, "align": "start"}, "align=start needs a stride that divides the sequence: 23 % 2 = 1"),
+        (
+            {"mode": "sliding", "K": 2, "border": "reset"},
+            "border=reset needs disjoint windows; in mode sliding they overlap",
+        ),
+        (
+            {"mode": "chunked", "K": 2, "align": "start"},
+            "align=start needs a stride that divides the sequence: 23 % 2 = 1",
+        ),
     ],
 )
-def test_an_impossible_combination_is_skipped_with_its_reason(axes: dict[str, Any], reason: str) -> None:
+def test_an_impossible_combination_is_skipped_with_its_reason(
+    axes: dict[str, Any], reason: str
+) -> None:
     made = plan(length=3, **axes)
     assert made.jobs == ()
     assert [s.reason for s in made.skipped] == [reason]
@@ -191,7 +274,11 @@ def test_what_is_possible_is_kept_beside_what_is_skipped() -> None:
 
 
 def test_presets_change_some_axes_and_drop_whole_sweeps(tmp_path: Path) -> None:
-    changed = {**EXPERIMENT, "sweeps": {"main": SWEEP, "side": SWEEP}, "presets": {"smoke": {"*": {"seeds": 1}, "side": None}}}
+    changed = {
+        **EXPERIMENT,
+        "sweeps": {"main": SWEEP, "side": SWEEP},
+        "presets": {"smoke": {"*": {"seeds": 1}, "side": None}},
+    }
     root = project(tmp_path, reach=changed)
     assert Project.open(root).plan().networks == 32
     smoke = Project.open(root, "smoke").plan()
@@ -202,7 +289,11 @@ def test_presets_change_some_axes_and_drop_whole_sweeps(tmp_path: Path) -> None:
 def test_what_an_experiment_reads_is_planned_with_it(tmp_path: Path) -> None:
     atlas = {"name": "atlas", "title": "Atlas", "question": "Where?", "reads": ["reach"]}
     root = project(
-        tmp_path, {**CONFIG, "experiments": ["atlas"]}, atlas=atlas, reach=EXPERIMENT, other={**EXPERIMENT, "name": "other"}
+        tmp_path,
+        {**CONFIG, "experiments": ["atlas"]},
+        atlas=atlas,
+        reach=EXPERIMENT,
+        other={**EXPERIMENT, "name": "other"},
     )
     opened = Project.open(root)
     assert list(opened.experiments) == ["atlas", "reach"]
@@ -231,37 +322,57 @@ def test_keys_are_pinned() -> None:
 
 
 def test_probes_rename_files_and_no_network() -> None:
-    plain, probed, later = plan(), plan(probes=["spectrum"]), plan(probes=["spectrum"], moments=[0, 0.5, 1])
+    plain, probed, later = (
+        plan(),
+        plan(probes=["spectrum"]),
+        plan(probes=["spectrum"], moments=[0, 0.5, 1]),
+    )
     assert keys(plain) == keys(probed) == keys(later)
     names = [{j.key for j in made.jobs} for made in (plain, probed, later)]
     assert len(set.union(*names)) == 3 * len(plain.jobs)
-    assert {j.key for j in plan(moments=[0.5]).jobs} == names[0]  # without probes there are no moments
+    assert {j.key for j in plan(moments=[0.5]).jobs} == names[
+        0
+    ]  # without probes there are no moments
 
 
 def test_probes_and_moments_are_of_every_job_and_multiply_none() -> None:
     made = plan(probes=["updates", "spectrum", "updates"], moments=[1, 0, 0.5, 0.6])
     assert len(made.jobs) == len(plan().jobs)
     assert {j.job.probes for j in made.jobs} == {("updates", "spectrum")}
-    assert [j.job.probed for j in made.jobs] == [[0, 1, 2]] * 4  # of two updates, whole ones, each once
+    assert [j.job.probed for j in made.jobs] == [
+        [0, 1, 2]
+    ] * 4  # of two updates, whole ones, each once
     assert {j.job.probes for j in plan(probes="updates").jobs} == {("updates",)}
 
 
 @given(st.floats(1, 1e12))
 def test_splitting_a_job_changes_no_run(cost: float) -> None:
     split = expand("reach", "main", SWEEP, "somewhere", max_cost=cost)
-    assert [k for j in split.jobs for k in j.run_keys] == [k for j in plan().jobs for k in j.run_keys]
+    assert [k for j in split.jobs for k in j.run_keys] == [
+        k for j in plan().jobs for k in j.run_keys
+    ]
     assert all(j.cost <= max(cost, j.job.cost) for j in split.jobs)
     assert len({j.key for j in split.jobs}) == len(split.jobs)
 
 
 @given(st.permutations([0.25, 0.5, 1.0, 2.0]), st.integers(1, 3))
 def test_a_run_keeps_its_key_in_every_grid(gains: list[float], seeds: int) -> None:
-    assert keys(plan(gain=gains[:2], seeds=seeds)) <= keys(plan(gain=[0.25, 0.5, 1.0, 2.0, 4.0], seeds=3))
+    assert keys(plan(gain=gains[:2], seeds=seeds)) <= keys(
+        plan(gain=[0.25, 0.5, 1.0, 2.0, 4.0], seeds=3)
+    )
 
 
 @pytest.mark.parametrize(
     "change",
-    [{"hidden": 16}, {"updates": 3}, {"payload": 3}, {"lr": 0.5}, {"clip": "none"}, {"border": "reset"}, {"optimizer": "adam"}],
+    [
+        {"hidden": 16},
+        {"updates": 3},
+        {"payload": 3},
+        {"lr": 0.5},
+        {"clip": "none"},
+        {"border": "reset"},
+        {"optimizer": "adam"},
+    ],
 )
 def test_whatever_changes_a_number_changes_the_key(change: dict[str, Any]) -> None:
     assert not keys(plan(**change)) & keys(plan())
@@ -297,7 +408,11 @@ def test_the_cost_grows_with_size_depth_and_budget() -> None:
 
 
 def test_task_arguments_are_canonical() -> None:
-    assert task_args(Copy(length=3)) == task_args(Copy(payload=10, length=3)) == '{"alphabet":8,"length":3,"payload":10}'
+    assert (
+        task_args(Copy(length=3))
+        == task_args(Copy(payload=10, length=3))
+        == '{"alphabet":8,"length":3,"payload":10}'
+    )
 
 
 def test_a_plan_without_that_job_says_so() -> None:
@@ -314,8 +429,16 @@ def test_the_seeds_come_first_so_that_a_block_shares_its_data() -> None:
 
 
 def test_a_grid_of_a_billion_is_refused_before_it_is_made() -> None:
-    axes = {"task": "copy", "gain": [i / 1000 for i in range(1, 1001)], "lr": [i / 1e6 for i in range(1, 1001)], "seeds": 1000}
-    with pytest.raises(UserError, match=r"1e\+09 networks; a sweep has at most 1,000,000: shorten an axis, such as gain"):
+    axes = {
+        "task": "copy",
+        "gain": [i / 1000 for i in range(1, 1001)],
+        "lr": [i / 1e6 for i in range(1, 1001)],
+        "seeds": 1000,
+    }
+    with pytest.raises(
+        UserError,
+        match=r"1e\+09 networks; a sweep has at most 1,000,000: shorten an axis, such as gain",
+    ):
         expand("x", "s", axes, "here")
 
 
@@ -328,21 +451,36 @@ def test_axes_of_different_tasks_do_not_multiply() -> None:
 
 
 @pytest.mark.parametrize(
-    "folder", ["/etc", "../up", "results/../..", ".", "", "src/x", ".git", "results/reference", "results/reference/x"]
+    "folder",
+    [
+        "/etc",
+        "../up",
+        "results/../..",
+        ".",
+        "",
+        "src/x",
+        ".git",
+        "results/reference",
+        "results/reference/x",
+    ],
 )
 def test_results_lie_below_the_project_and_beside_its_code(folder: str) -> None:
     with pytest.raises(UserError, match="must be a folder of its own below the project"):
         Project.open(Path(__file__).parents[2], overrides={"results": folder})
 
 
-@pytest.mark.parametrize("name", ["../x", "a b", "", "x" * 42, "$(ls)", "{wildcards}", "-x"], ids=repr)
+@pytest.mark.parametrize(
+    "name", ["../x", "a b", "", "x" * 42, "$(ls)", "{wildcards}", "-x"], ids=repr
+)
 def test_a_sweeps_name_is_part_of_file_names_and_must_be_plain(name: str) -> None:
     with pytest.raises(ValidationError, match="is no name: letters, digits"):
         Experiment(name="x", title="t", question="q", sweeps={name: {}})
 
 
 @pytest.mark.parametrize(
-    "value", [float("nan"), float("inf"), -1, 10**400, "x" * 10**5, [[1]], None, {"a": 1}], ids=lambda v: str(v)[:9]
+    "value",
+    [float("nan"), float("inf"), -1, 10**400, "x" * 10**5, [[1]], None, {"a": 1}],
+    ids=lambda v: str(v)[:9],
 )
 @pytest.mark.parametrize("axis", ["gain", "lr", "hidden", "K", "length"])
 def test_a_hostile_value_is_one_short_line_with_its_key(axis: str, value: object) -> None:
@@ -353,16 +491,35 @@ def test_a_hostile_value_is_one_short_line_with_its_key(axis: str, value: object
 
 
 @pytest.mark.parametrize(
-    "uri", ["sqlite:////etc/x.db", "sqlite:///../x.db", "sqlite+pysqlite:////x.db", "file:///etc", "mlruns", "/etc"]
+    "uri",
+    [
+        "sqlite:////etc/x.db",
+        "sqlite:///../x.db",
+        "sqlite+pysqlite:////x.db",
+        "file:///etc",
+        "mlruns",
+        "/etc",
+    ],
 )
 def test_a_configured_store_outside_of_the_project_is_refused(uri: str) -> None:
-    with pytest.raises(UserError, match=r"mlflow\.uri: .*must be a server, or sqlite:/// and a path below the project"):
+    with pytest.raises(
+        UserError,
+        match=r"mlflow\.uri: .*must be a server, or sqlite:/// and a path below the project",
+    ):
         Project.open(Path(__file__).parents[2], overrides={"mlflow": {"uri": uri}})
 
 
-@pytest.mark.parametrize("uri", ["sqlite:///data/x.db", "http://127.0.0.1:5000", "postgresql+psycopg2://me@127.0.0.1/mlflow"])
+@pytest.mark.parametrize(
+    "uri",
+    ["sqlite:///data/x.db", "http://127.0.0.1:5000", "postgresql+psycopg2://me@127.0.0.1/mlflow"],
+)
 def test_a_server_or_a_file_below_the_project_is_a_store(uri: str) -> None:
-    assert Project.open(Path(__file__).parents[2], overrides={"mlflow": {"uri": uri}}).config.mlflow.uri == uri
+    assert (
+        Project.open(
+            Path(__file__).parents[2], overrides={"mlflow": {"uri": uri}}
+        ).config.mlflow.uri
+        == uri
+    )
 
 
 def test_an_unknown_key_of_mlflow_is_refused() -> None:

@@ -44,31 +44,48 @@ def test_memory_is_what_the_engine_allocates(axes: dict[str, object]):
         cell(job.cell), resources.sizes(job, job.task, 1), getattr(torch, job.dtype),
         overlap=overlapping(windows(job.steps, *job.strides, job.offset())),
     )  # fmt: skip
-    kept = [made.states[1:], *([] if cell(job.cell).in_place else [made.zs]), *([] if made.dzs is None else [made.dzs]), made.dhs]
+    kept = [
+        made.states[1:],
+        *([] if cell(job.cell).in_place else [made.zs]),
+        *([] if made.dzs is None else [made.dzs]),
+        made.dhs,
+    ]
     bytes_kept = sum(t.numel() * t.element_size() for t in kept)
     itemsize = made.zero.element_size()
     task = job.task
-    around = itemsize * job.batch * (2 * job.steps * (2 if task.tokens else task.inputs + 1) + 4 * task.scored * task.outputs)
+    around = (
+        itemsize
+        * job.batch
+        * (2 * job.steps * (2 if task.tokens else task.inputs + 1) + 4 * task.scored * task.outputs)
+    )
     weights = 8 * itemsize * size(resources.weight_shapes(job))
     assert resources.bytes_per_row(job) == bytes_kept + around + weights
 
 
 def test_memory_grows_with_the_rows_of_a_block_and_doubles_with_every_attempt():
-    wide = expand("x", "s", {"task": "copy", "length": 400, "batch": 100, "seeds": 200}, "here").jobs[0]
+    wide = expand(
+        "x", "s", {"task": "copy", "length": 400, "batch": 100, "seeds": 200}, "here"
+    ).jobs[0]
     one = PlannedJob(wide.experiment, wide.sweep, wide.job, wide.grid.head(1))
     per_row = resources.bytes_per_row(wide.job) / 2**20
     rows = resources.rows_at_once(wide.job)
     assert 1 < rows < len(wide.grid)
-    assert resources.megabytes(wide) - resources.megabytes(one) == pytest.approx(resources.MARGIN * (rows - 1) * per_row, abs=1)
+    assert resources.megabytes(wide) - resources.megabytes(one) == pytest.approx(
+        resources.MARGIN * (rows - 1) * per_row, abs=1
+    )
     assert resources.megabytes(one) > (resources.LIBRARIES + resources.SNAKEMAKE) / 2**20
-    assert [resources.megabytes(wide, attempt) // resources.megabytes(wide) for attempt in (1, 2, 3)] == [1, 2, 4]
+    assert [
+        resources.megabytes(wide, attempt) // resources.megabytes(wide) for attempt in (1, 2, 3)
+    ] == [1, 2, 4]
 
 
 def test_time_is_the_expected_one_with_a_margin_and_grows_with_every_attempt():
     longest = max(jobs("paper"), key=lambda j: j.cost)
     expected = (START + longest.cost / SPEED) / 60
     assert resources.minutes(longest) == math.ceil(resources.ARRIVAL + resources.SAFETY * expected)
-    assert [resources.minutes(longest, attempt) // resources.minutes(longest) for attempt in (1, 2, 3)] == [1, 2, 3]
+    assert [
+        resources.minutes(longest, attempt) // resources.minutes(longest) for attempt in (1, 2, 3)
+    ] == [1, 2, 3]
 
 
 def test_a_job_that_training_refuses_is_asked_for_all_the_same():
@@ -76,4 +93,7 @@ def test_a_job_that_training_refuses_is_asked_for_all_the_same():
     huge = job.job.model_copy(update={"batch": 10**7})
     with pytest.raises(UserError, match="needs"):
         resources.rows_at_once(huge)
-    assert resources.megabytes(PlannedJob("x", "s", huge, pd.concat([job.grid]))) > resources.MEMORY / 2**20
+    assert (
+        resources.megabytes(PlannedJob("x", "s", huge, pd.concat([job.grid])))
+        > resources.MEMORY / 2**20
+    )

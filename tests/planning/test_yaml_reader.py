@@ -10,10 +10,15 @@ from hypothesis import strategies as st
 from throughtime.core.errors import UserError
 from throughtime.planning import yaml_reader
 
-BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 10))
+BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 10)
+)
 plain = st.recursive(
     st.none() | st.booleans() | st.integers(-(10**6), 10**6) | st.text("abc xyz", max_size=5),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text("abcdef", min_size=1, max_size=4), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text("abcdef", min_size=1, max_size=4), inner, max_size=4)
+    ),
     max_leaves=12,
 )
 
@@ -48,7 +53,9 @@ def test_what_is_plain_is_read_as_the_safe_loader_reads_it(value: object) -> Non
 
 @settings(max_examples=200)
 @given(content=st.binary(max_size=300) | st.text(max_size=100).map(str.encode))
-def test_any_bytes_are_read_or_refused_in_one_line(content: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_any_bytes_are_read_or_refused_in_one_line(
+    content: bytes, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     path = tmp_path_factory.mktemp("yaml") / "x.yaml"
     path.write_bytes(content)
     said = ""

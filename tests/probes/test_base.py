@@ -36,7 +36,9 @@ def test_a_probe_yields_the_long_table_and_disturbs_nothing(trained, name):
     assert not found.duplicated(["row", "quantity", "index"]).any()
     assert (len(found) > 0) == (name != "context" or trained.job.task.name == "text")
     assert set(found["row"]) <= ({0, 1, 2, 3} if name == "updates" else {0, 2, 3})
-    assert all(torch.equal(a, b) for a, b in zip(before, (trained.flat, trained.tape.states), strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(before, (trained.flat, trained.tape.states), strict=True)
+    )
 
 
 @pytest.mark.parametrize("name", probe_names())
@@ -62,7 +64,13 @@ def test_names_do_not_import_torch():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-@given(arrays(float, array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=30), elements=st.floats(-9, 9) | st.just(-np.inf)))
+@given(
+    arrays(
+        float,
+        array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=30),
+        elements=st.floats(-9, 9) | st.just(-np.inf),
+    )
+)
 def test_quantiles_are_order_statistics(values):
     found = quantiles(values)
     for name, share in QUANTILES.items():
@@ -83,7 +91,10 @@ def test_a_ladder_ends_at_the_largest_that_fits(largest):
 
 
 def test_frame_keeps_chosen_rows_and_what_is_known():
-    values = {"a": np.array([1.0, 2.0, -np.inf]), "b": torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, np.nan]])}
+    values = {
+        "a": np.array([1.0, 2.0, -np.inf]),
+        "b": torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, np.nan]]),
+    }
     found = frame({"b": values["b"]}, np.array([0, 2]), [7, 9])
     assert found.to_numpy().tolist() == [[0, "b", 7, 1.0], [0, "b", 9, 2.0], [2, "b", 7, 5.0]]
     assert frame({"a": values["a"]}, np.array([2])).to_numpy().tolist() == [[2, "a", 0, -np.inf]]

@@ -75,8 +75,15 @@ def test_a_learned_start_is_where_a_reader_starts():
     reader = Reader(subject.cell, subject.weights)
     (_,) = subject.runs(1)
     assert torch.equal(reader.start(4), subject.tape.states[0])
-    forward(subject.tape, subject.weights, made.judges.check.inputs(made.judges.check.batches[0], subject.tape)[0], reader.start(4))
-    assert torch.allclose(reader.read(reader.start(4), made.judges.check.batches[0].inputs), subject.tape.states[-1])
+    forward(
+        subject.tape,
+        subject.weights,
+        made.judges.check.inputs(made.judges.check.batches[0], subject.tape)[0],
+        reader.start(4),
+    )
+    assert torch.allclose(
+        reader.read(reader.start(4), made.judges.check.batches[0].inputs), subject.tape.states[-1]
+    )
 
 
 def test_positions_and_what_follows_them():
@@ -96,7 +103,9 @@ def test_the_table_against_a_loop(made):
     places = np.linspace(100, len(text) - 1, context.POSITIONS).astype(int)
     h = torch.zeros(len(target), 5, dtype=torch.float64)
     for back in (3, 2, 1):
-        h = torch.tanh(w["W_xh"][torch.from_numpy(text[places - back].astype(int))] + h @ w["W_hh"] + w["b_h"])
+        h = torch.tanh(
+            w["W_xh"][torch.from_numpy(text[places - back].astype(int))] + h @ w["W_hh"] + w["b_h"]
+        )
     nats = torch.nn.functional.cross_entropy(h @ w["W_hy"] + w["b_y"], torch.from_numpy(target))
     assert found["loss_reset", 3] == pytest.approx(nats.item(), rel=1e-12)
 

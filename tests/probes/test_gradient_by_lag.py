@@ -20,7 +20,9 @@ def slow(p):
     """(T, G, B) norms by lag from autograd: each sequence's loss at its own last scored step; NaN where there is none."""
     h, states = torch.zeros(p.sizes.rows, p.sizes.batch, p.sizes.hidden, dtype=torch.float64), []
     for x_t in p.dense:
-        h = PHI[p.cell](x_t @ p.weights["W_xh"] + h @ p.weights["W_hh"] + p.weights["b_h"][:, None]).requires_grad_()
+        h = PHI[p.cell](
+            x_t @ p.weights["W_xh"] + h @ p.weights["W_hh"] + p.weights["b_h"][:, None]
+        ).requires_grad_()
         states.append(h)
     first = p.sizes.steps - p.sizes.scored
     result = torch.full((p.sizes.steps, p.sizes.rows, p.sizes.batch), math.nan, dtype=torch.float64)
@@ -32,9 +34,15 @@ def slow(p):
             i = int(scored[-1])
             y = states[first + i][g, b] @ p.weights["W_hy"][g] + p.weights["b_y"][g]
             target = p.targets.values[i, g, b]
-            loss = -torch.log_softmax(y, -1)[target] if p.head == "softmax" else (y - target).square().mean()
+            loss = (
+                -torch.log_softmax(y, -1)[target]
+                if p.head == "softmax"
+                else (y - target).square().mean()
+            )
             known = states[: first + i + 1]
-            for lag, gradient in enumerate(reversed(torch.autograd.grad(loss, known, retain_graph=True))):
+            for lag, gradient in enumerate(
+                reversed(torch.autograd.grad(loss, known, retain_graph=True))
+            ):
                 result[lag, g, b] = gradient[g, b].norm()
     return result
 
@@ -57,30 +65,44 @@ def test_neither_half_nor_two_to_the_power_of_a_thousand_is_lost(gain):
     subject = linear(gain * torch.eye(3).flip(0), steps=1201)
     (run,) = subject.runs(1)
     logs = by_example(subject.tape, subject.weights, run.y, run.targets, "softmax")
-    assert torch.allclose(logs[1200] - logs[0], torch.tensor(1200 * math.log(gain), dtype=torch.float64), rtol=1e-12)
+    assert torch.allclose(
+        logs[1200] - logs[0], torch.tensor(1200 * math.log(gain), dtype=torch.float64), rtol=1e-12
+    )
 
 
 def test_the_table_sums_up_the_sequences():
     made = block("brackets", batch=7)
     found = measure(made)
-    rms = found[(found["quantity"] == "log_gradient_rms") & (found["row"] == 2)].set_index("index")["value"]
-    middle = found[(found["quantity"] == "log_gradient_q50") & (found["row"] == 2)].set_index("index")["value"]
+    rms = found[(found["quantity"] == "log_gradient_rms") & (found["row"] == 2)].set_index("index")[
+        "value"
+    ]
+    middle = found[(found["quantity"] == "log_gradient_q50") & (found["row"] == 2)].set_index(
+        "index"
+    )["value"]
     subject = gradient_by_lag.Subject(made)
     runs = subject.runs(gradient_by_lag.BATCHES)
-    logs = [by_example(subject.tape, subject.weights, r.y, r.targets, "softmax")[:, 2] for r in runs]
+    logs = [
+        by_example(subject.tape, subject.weights, r.y, r.targets, "softmax")[:, 2] for r in runs
+    ]
     norms = torch.cat(logs, 1).exp()
     assert norms.shape[1] == 7 * gradient_by_lag.BATCHES
     assert norms.isnan().any()
     for lag, row in enumerate(norms):
         known = np.sort(row[~row.isnan()].numpy())
         assert rms[lag] == pytest.approx(math.log(math.sqrt((known**2).mean())), rel=1e-9)
-        assert middle[lag] == pytest.approx(math.log(known[math.ceil(len(known) / 2) - 1]), rel=1e-9)
+        assert middle[lag] == pytest.approx(
+            math.log(known[math.ceil(len(known) / 2) - 1]), rel=1e-9
+        )
 
 
 def test_the_ratio_is_the_summary_tables_signal(monkeypatch):
     monkeypatch.setattr(gradient_by_lag, "BATCHES", 1)
     made = block("copy")
-    found = measure(made).query("quantity == 'log_gradient_rms'").pivot(index="row", columns="index", values="value")
+    found = (
+        measure(made)
+        .query("quantity == 'log_gradient_rms'")
+        .pivot(index="row", columns="index", values="value")
+    )
     lag = made.job.task.lags[1]
     assert np.exp(found[lag] - found[1]).to_numpy() == pytest.approx(made.signal(), rel=1e-9)
 
@@ -94,10 +116,14 @@ def test_a_dead_network_has_no_signal():
 
 @given(arrays(float, (2, 5), elements=st.floats(-300, 300)))
 def test_log_rms_is_the_definition_where_that_can_be_computed(logs):
-    assert log_rms(logs) == pytest.approx(np.log(np.sqrt(np.exp(2 * logs).mean(-1))), rel=1e-9, abs=1e-9)
+    assert log_rms(logs) == pytest.approx(
+        np.log(np.sqrt(np.exp(2 * logs).mean(-1))), rel=1e-9, abs=1e-9
+    )
     assert log_rms(logs - 5000) == pytest.approx(log_rms(logs) - 5000, rel=1e-9)
 
 
 def test_log_rms_of_nothing_and_of_zeros():
     with_gap = np.array([[-np.inf, -np.inf], [np.nan, np.nan], [0.0, np.nan], [-np.inf, 0.0]])
-    assert np.array_equal(log_rms(with_gap), [-np.inf, np.nan, 0.0, -math.log(2) / 2], equal_nan=True)
+    assert np.array_equal(
+        log_rms(with_gap), [-np.inf, np.nan, 0.0, -math.log(2) / 2], equal_nan=True
+    )

@@ -15,7 +15,9 @@ from throughtime.probes.jacobian import Product, jacobians, log_singular_values,
 
 
 def orthogonal(n: int, seed: int = 0) -> torch.Tensor:
-    return torch.linalg.qr(torch.randn(n, n, generator=torch.Generator().manual_seed(seed), dtype=torch.float64))[0]
+    return torch.linalg.qr(
+        torch.randn(n, n, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    )[0]
 
 
 def product_values(subject: Subject, lags: list[int], examples: int = 1) -> np.ndarray:
@@ -34,7 +36,11 @@ def test_jacobians_are_autograds(name):
             for b in range(2):
 
                 def step(h, g=g, b=b, t=t):
-                    z = p.dense[t, g, b] @ p.weights["W_xh"][g] + h @ p.weights["W_hh"][g] + p.weights["b_h"][g]
+                    z = (
+                        p.dense[t, g, b] @ p.weights["W_xh"][g]
+                        + h @ p.weights["W_hh"][g]
+                        + p.weights["b_h"][g]
+                    )
                     return PHI[name](z)
 
                 expected = torch.autograd.functional.jacobian(step, p.tape.state[t][g, b])
@@ -55,8 +61,13 @@ def test_products_of_a_tanh_network_are_those_of_exact_arithmetic():
                 j = jacobians(p.tape, p.weights, steps - k, 2)[g, b].numpy()
                 total, plain = total * mpmath.matrix(j.tolist()), plain @ j
                 if k in (1, 10, steps):
-                    exact = sorted((float(mpmath.log(s)) for s in mpmath.svd_r(total, compute_uv=False)), reverse=True)
-                    assert found[g, (1, 10, steps).index(k), b] == pytest.approx(exact, rel=1e-9, abs=1e-9)
+                    exact = sorted(
+                        (float(mpmath.log(s)) for s in mpmath.svd_r(total, compute_uv=False)),
+                        reverse=True,
+                    )
+                    assert found[g, (1, 10, steps).index(k), b] == pytest.approx(
+                        exact, rel=1e-9, abs=1e-9
+                    )
             assert abs(np.log(np.linalg.svd(plain, compute_uv=False)) - exact).max() > 1
 
 
@@ -64,7 +75,9 @@ def test_products_of_a_tanh_network_are_those_of_exact_arithmetic():
 def test_the_powers_of_a_symmetric_matrix(eigenvalues):
     """Their singular values are the eigenvalues' powers: at lag 300, up to 2^300 and .001^300 side by side, which no float64 can hold."""
     q = orthogonal(3)
-    subject = linear(q @ torch.diag(torch.tensor(eigenvalues, dtype=torch.float64)) @ q.T, steps=300)
+    subject = linear(
+        q @ torch.diag(torch.tensor(eigenvalues, dtype=torch.float64)) @ q.T, steps=300
+    )
     lags = [1, 2, 55, 300]
     expected = np.outer(lags, np.log(eigenvalues))
     assert product_values(subject, lags)[0, :, 0] == pytest.approx(expected, rel=1e-9, abs=1e-9)
@@ -79,7 +92,9 @@ def test_an_orthogonal_map_stretches_all_directions_alike(gain):
 
 
 def test_a_lost_direction_is_lost_and_the_others_are_kept():
-    subject = linear(torch.tensor([[3.0, 0, 0], [0, 0, 1.0], [0, 0, 0]], dtype=torch.float64), steps=12)
+    subject = linear(
+        torch.tensor([[3.0, 0, 0], [0, 0, 1.0], [0, 0, 0]], dtype=torch.float64), steps=12
+    )
     found = product_values(subject, [1, 2, 12])[0, :, 0]
     zero = -math.inf
     assert found.tolist() == [
@@ -104,17 +119,26 @@ def test_exponents_of_a_diagonal_map(values):
 
 
 def test_exponents_of_an_orthogonal_map_and_of_a_triangular_one():
-    both = torch.stack([1.1 * orthogonal(3), torch.tensor([[1.5, 4, -7], [0, 0.8, 5], [0, 0, 0.2]], dtype=torch.float64)])
+    both = torch.stack(
+        [
+            1.1 * orthogonal(3),
+            torch.tensor([[1.5, 4, -7], [0, 0.8, 5], [0, 0, 0.2]], dtype=torch.float64),
+        ]
+    )
     found = lyapunov(linear(both, rows=2), 1, q_burn=400)[:, 0]
     assert found[0].tolist() == pytest.approx([math.log(1.1)] * 3, abs=1e-12)
-    assert found[1].tolist() == pytest.approx(np.log([1.5, 0.8, 0.2]), abs=1e-12)  # eigenvalues, not singular values
+    assert found[1].tolist() == pytest.approx(
+        np.log([1.5, 0.8, 0.2]), abs=1e-12
+    )  # eigenvalues, not singular values
 
 
 def test_exponents_add_up_to_the_mean_log_determinant():
     """An identity for any network: |det J| is the product of R's diagonal."""
     subject = Subject(block("text", gain=[0.9, 1.5], seeds=1))
     found = lyapunov(subject, 2, state_burn=7, q_burn=4, measured=19)
-    dets = [jacobians(subject.tape, subject.weights, t, 2).det().abs().log() for t in subject.steps(30)]
+    dets = [
+        jacobians(subject.tape, subject.weights, t, 2).det().abs().log() for t in subject.steps(30)
+    ]
     assert torch.allclose(found.sum(-1), torch.stack(dets[11:]).mean(0), rtol=1e-10)
     assert (found.diff(dim=-1) <= 0).all()
 

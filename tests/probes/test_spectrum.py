@@ -10,7 +10,11 @@ from throughtime.probes.spectrum import measure
 
 
 def values(found, quantity, row):
-    return found[(found["quantity"] == quantity) & (found["row"] == row)].sort_values("index")["value"].to_numpy()
+    return (
+        found[(found["quantity"] == quantity) & (found["row"] == row)]
+        .sort_values("index")["value"]
+        .to_numpy()
+    )
 
 
 def test_an_orthogonal_matrix_times_its_gain():

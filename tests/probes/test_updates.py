@@ -16,11 +16,15 @@ def test_all_updates_up_to_divergence():
         made.update(number)
     found = measure(made)
     for quantity, history in (("loss", made.history.loss), ("log_grad_norm", made.history.norm)):
-        wide = found[found["quantity"] == quantity].pivot(index="index", columns="row", values="value")
+        wide = found[found["quantity"] == quantity].pivot(
+            index="index", columns="row", values="value"
+        )
         assert list(wide.index) == [1, 2, 3, 4, 5]
         expected = np.stack(history)
         assert np.isnan(expected[2:, 1]).all()
-        assert np.array_equal(wide.to_numpy(), np.log(expected) if "log" in quantity else expected, equal_nan=True)
+        assert np.array_equal(
+            wide.to_numpy(), np.log(expected) if "log" in quantity else expected, equal_nan=True
+        )
     assert made.diverged_at.tolist() == [0, 3, 0, 0]
 
 

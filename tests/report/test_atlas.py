@@ -22,16 +22,22 @@ PANELS = [panel for sweep in ATLAS["sweeps"] for panel in sweep["panels"]]
 
 def same(values: "pd.Series[float]") -> Any:
     """To 4 digits; what is not finite is missing."""
-    return pytest.approx([v if math.isfinite(v) else math.nan for v in values], rel=1e-3, nan_ok=True)
+    return pytest.approx(
+        [v if math.isfinite(v) else math.nan for v in values], rel=1e-3, nan_ok=True
+    )
 
 
 def test_every_cell_is_in_one_panel_at_its_place_with_its_networks() -> None:
     assert [(s["name"], s["experiment"]) for s in ATLAS["sweeps"]] == [("main: toy", "clipping")]
     shown = [cell for panel in PANELS for cell in panel["cells"]]
-    wanted = FRAMES.summary.assign(cell=[grid_points.cell_key(row, "smoke") for row in FRAMES.summary.to_dict("records")])
+    wanted = FRAMES.summary.assign(
+        cell=[grid_points.cell_key(row, "smoke") for row in FRAMES.summary.to_dict("records")]
+    )
     assert sorted(key for _, _, key, _ in shown) == sorted(wanted["cell"].unique())
     for panel in PANELS:
-        assert len({(x, y) for x, y, _, _ in panel["cells"]}) == len(panel["cells"])  # none covers another
+        assert len({(x, y) for x, y, _, _ in panel["cells"]}) == len(
+            panel["cells"]
+        )  # none covers another
     for _, _, key, networks in shown:
         own = wanted[wanted["cell"] == key].sort_values("seed")
         assert [n[:3] for n in networks] == own[["seed", "status", "failure"]].to_numpy().tolist()
@@ -39,27 +45,53 @@ def test_every_cell_is_in_one_panel_at_its_place_with_its_networks() -> None:
 
 
 def test_places_and_titles_are_the_axes_of_the_grid() -> None:
-    axes = {panel["x"]: panel["xs"] for panel in PANELS} | {panel["y"]: panel["ys"] for panel in PANELS}
+    axes = {panel["x"]: panel["xs"] for panel in PANELS} | {
+        panel["y"]: panel["ys"] for panel in PANELS
+    }
     by_title = {atlas.title(name): name for name in ("length", "K", "gain", "clip", "mode")}
     assert set(axes) <= set(by_title)
-    columns = {"clip": ["1", "none"], "length": ["10", "30"], "K": ["5", "full"], "gain": ["0.5", "1"]}
+    columns = {
+        "clip": ["1", "none"],
+        "length": ["10", "30"],
+        "K": ["5", "full"],
+        "gain": ["0.5", "1"],
+    }
     for title, values in axes.items():
-        assert [math.nan if v is None else v for v in values] == [v for v in columns[by_title[title]] if v in values]
+        assert [math.nan if v is None else v for v in values] == [
+            v for v in columns[by_title[title]] if v in values
+        ]
     for panel in PANELS:
         for x, y, key, _ in panel["cells"]:
-            (row,) = (r for r in FRAMES.summary.to_dict("records")[::3] if grid_points.cell_key(r, "smoke") == key)
-            words = {name: grid_points.text(row[name]) for name in columns} | ({"K": "full"} if row["mode"] == "full" else {})
-            assert (panel["xs"][x], panel["ys"][y]) == (words[by_title[panel["x"]]], words[by_title[panel["y"]]])
+            (row,) = (
+                r
+                for r in FRAMES.summary.to_dict("records")[::3]
+                if grid_points.cell_key(r, "smoke") == key
+            )
+            words = {name: grid_points.text(row[name]) for name in columns} | (
+                {"K": "full"} if row["mode"] == "full" else {}
+            )
+            assert (panel["xs"][x], panel["ys"][y]) == (
+                words[by_title[panel["x"]]],
+                words[by_title[panel["y"]]],
+            )
             assert all(
-                f"{name} {words[name]}" in panel["fixed"] for name in words if atlas.title(name) not in (panel["x"], panel["y"])
+                f"{name} {words[name]}" in panel["fixed"]
+                for name in words
+                if atlas.title(name) not in (panel["x"], panel["y"])
             )
 
 
 def test_curves_are_those_of_the_network() -> None:
     lines = {
-        (run, metric): line for (run, metric), line in FRAMES.curves.sort_values("step").groupby(["run_key", "metric"], sort=False)
+        (run, metric): line
+        for (run, metric), line in FRAMES.curves.sort_values("step").groupby(
+            ["run_key", "metric"], sort=False
+        )
     }
-    keys = {(grid_points.cell_key(row, "smoke"), row["seed"]): row["run_key"] for row in FRAMES.summary.to_dict("records")}
+    keys = {
+        (grid_points.cell_key(row, "smoke"), row["seed"]): row["run_key"]
+        for row in FRAMES.summary.to_dict("records")
+    }
     compared = 0
     for panel in PANELS:
         for _, _, cell, networks in panel["cells"]:
@@ -75,8 +107,13 @@ def test_curves_are_those_of_the_network() -> None:
 def test_too_many_curves_leave_the_lowest_seeds_of_all_cells() -> None:
     few = atlas.explore(FOUND, "smoke", most=20)
     assert (few["networks"], few["curves"]) == (48, 20)
-    cells = [cell for sweep in few["sweeps"] for panel in sweep["panels"] for cell in panel["cells"]]
-    assert sorted(network[0] for _, _, _, networks in cells for network in networks if network[5]) == [0] * 16 + [1] * 4
+    cells = [
+        cell for sweep in few["sweeps"] for panel in sweep["panels"] for cell in panel["cells"]
+    ]
+    assert (
+        sorted(network[0] for _, _, _, networks in cells for network in networks if network[5])
+        == [0] * 16 + [1] * 4
+    )
     assert atlas.explore(FOUND, "smoke", most=0)["curves"] == 0
 
 
@@ -94,7 +131,11 @@ def test_nothing_trained_is_nothing_to_show() -> None:
 def test_the_columns_kept_tell_rows_apart_as_well_as_all(rows: list[list[str]]) -> None:
     labels = pd.DataFrame(rows, columns=list("wxyz"), dtype=object)
     kept = atlas.distinguishing(labels)
-    assert len(labels[kept].drop_duplicates()) == len(labels.drop_duplicates()) if kept else labels.drop_duplicates().shape[0] == 1
+    assert (
+        len(labels[kept].drop_duplicates()) == len(labels.drop_duplicates())
+        if kept
+        else labels.drop_duplicates().shape[0] == 1
+    )
     assert kept == [name for name in labels if name in kept]  # first ones first
 
 
@@ -106,13 +147,32 @@ def test_a_chart_draws_what_it_is_given(name: str) -> None:
     import vl_convert
 
     spec = vega_charts.specs()[name]
-    cells = [{"x": "1", "y": "2", "key": "k", "rate": 0.5, "text": "1/2", "label": "a label", "cell": "c", "n": 2}]
+    cells = [
+        {
+            "x": "1",
+            "y": "2",
+            "key": "k",
+            "rate": 0.5,
+            "text": "1/2",
+            "label": "a label",
+            "cell": "c",
+            "n": 2,
+        }
+    ]
     points = [
-        {"seed": 0, "status": "solved", "step": step, "value": value, "last": step == 3, "name": "seed-0"}
+        {
+            "seed": 0,
+            "status": "solved",
+            "step": step,
+            "value": value,
+            "last": step == 3,
+            "name": "seed-0",
+        }
         for step, value in ((1, 0.5), (3, 0.1))
     ]
     drawn = vl_convert.vegalite_to_svg(
-        {**spec, "datasets": {"cells": cells, "points": points}, "width": 300}, vl_version=vega_charts._version()
+        {**spec, "datasets": {"cells": cells, "points": points}, "width": 300},
+        vl_version=vega_charts._version(),
     )
     assert ("1/2" if name == "heat" else "seed-0") in drawn
     if name != "heat":

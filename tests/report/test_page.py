@@ -19,7 +19,9 @@ from throughtime.report import atlas
 from throughtime.report import page as report_page
 from throughtime.results import tables
 
-PLAN = synthetic.toy_plan(lengths=(10,), depths=(None, 5), seeds=2)  # 16 networks, one combination skipped
+PLAN = synthetic.toy_plan(
+    lengths=(10,), depths=(None, 5), seeds=2
+)  # 16 networks, one combination skipped
 MACHINE = {"processor": "Abacus 9", "cores": 2}
 
 
@@ -33,8 +35,15 @@ class Told(Project):
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     experiments = {
-        "clipping": Experiment(name="clipping", title="What clipping <rescues>", question="Where does it help?"),
-        "atlas": Experiment(name="atlas", title="Where networks fail", question="How far do they reach?", reads=["clipping"]),
+        "clipping": Experiment(
+            name="clipping", title="What clipping <rescues>", question="Where does it help?"
+        ),
+        "atlas": Experiment(
+            name="atlas",
+            title="Where networks fail",
+            question="How far do they reach?",
+            reads=["clipping"],
+        ),
     }
     return Told(tmp_path, Config(preset="smoke", presets={"smoke": "tiny & quick"}), experiments)
 
@@ -45,7 +54,9 @@ def results(tmp_path: Path) -> Path:
     synthetic.collect(tmp_path, "clipping")
     for name in ("clipping", "atlas"):
         (tmp_path / "figures").mkdir(exist_ok=True)
-        Figure(figsize=(2, 1)).savefig(tmp_path / "figures" / f"{name}.png", metadata={"Software": None})
+        Figure(figsize=(2, 1)).savefig(
+            tmp_path / "figures" / f"{name}.png", metadata={"Software": None}
+        )
         (tmp_path / "figures" / f"{name}.md").write_text(
             f"**{name}** in mode `chunked`, n < 9. More *words*.\n\nA second paragraph.\n"
         )
@@ -81,7 +92,9 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.elements if name == tag]
 
 
-def test_the_page_holds_figures_captions_counts_and_what_made_them(results: Path, project: Project) -> None:
+def test_the_page_holds_figures_captions_counts_and_what_made_them(
+    results: Path, project: Project
+) -> None:
     path = report_page.write(results, results, project)
     assert path == results / "report.html"
     page = Page(path.read_text())
@@ -111,7 +124,9 @@ def test_the_page_holds_figures_captions_counts_and_what_made_them(results: Path
     assert "1 min 0 s" in page.text  # the longest job
 
 
-def test_every_picture_is_inside_and_in_words_and_nothing_is_fetched(results: Path, project: Project) -> None:
+def test_every_picture_is_inside_and_in_words_and_nothing_is_fetched(
+    results: Path, project: Project
+) -> None:
     text = report_page.render(results, project)
     page = Page(text)
     pictures = page.all("img")
@@ -135,7 +150,9 @@ def test_every_picture_is_inside_and_in_words_and_nothing_is_fetched(results: Pa
 
 def test_the_table_counts_the_networks(results: Path, project: Project) -> None:
     summary = tables.read("summary", results / "clipping" / "summary.parquet")
-    rows = re.findall(r'<th scope="row">(\w+)</th>(.*?)</tr>', report_page.render(results, project), re.DOTALL)
+    rows = re.findall(
+        r'<th scope="row">(\w+)</th>(.*?)</tr>', report_page.render(results, project), re.DOTALL
+    )
     counts = {name: re.findall(r'class="number">([\d,]+)<', cells) for name, cells in rows}
     status, failure = summary["status"], summary.loc[summary["status"] != "solved", "failure"]
     wanted = [
@@ -150,7 +167,9 @@ def test_the_table_counts_the_networks(results: Path, project: Project) -> None:
 
 def embedded(page: str) -> dict[str, Any]:
     """What the page's script is given."""
-    (text,) = re.findall(r'<script type="application/json" id="atlas-data">(.*?)</script>', page, re.DOTALL)
+    (text,) = re.findall(
+        r'<script type="application/json" id="atlas-data">(.*?)</script>', page, re.DOTALL
+    )
     assert "<" not in text
     return dict(json.loads(text))
 
@@ -161,7 +180,9 @@ def test_every_cell_and_its_charts_are_in_the_page(results: Path, project: Proje
         tables.read("curves", results / "clipping" / "curves.parquet"),
     )
     data = embedded(report_page.render(results, project))
-    assert data["sweeps"] == json.loads(json.dumps(atlas.explore({"clipping": found}, "smoke")["sweeps"]))
+    assert data["sweeps"] == json.loads(
+        json.dumps(atlas.explore({"clipping": found}, "smoke")["sweeps"])
+    )
     assert set(data["specs"]) == {"heat", "loss", "measure", "gradient"}
     assert (data["server"], data["experiments"]) == (report_page.SERVER, {})
 
@@ -178,9 +199,16 @@ def test_methods_and_budget_are_told(results: Path, project: Project) -> None:
     page = report_page.render(results, project)
     summary = tables.read("summary", results / "clipping" / "summary.parquet")
     budget = page.split('<section id="budget"')[1].split("</section>")[0]
-    sizes = [f"{v:,}" for v in (16, *summary.iloc[0][["hidden", "batch", "updates"]], summary["tokens"].sum())]
+    sizes = [
+        f"{v:,}"
+        for v in (16, *summary.iloc[0][["hidden", "batch", "updates"]], summary["tokens"].sum())
+    ]
     assert re.findall(r'<td class="number">([\d,]+)</td>', budget) == sizes
-    for words in ("every loss sees exactly K steps back", "Wilson's interval", "Diverged networks stay in every table"):
+    for words in (
+        "every loss sees exactly K steps back",
+        "Wilson's interval",
+        "Diverged networks stay in every table",
+    ):
         assert words in Page(page).text
 
 
@@ -205,7 +233,9 @@ def test_each_claim_is_shown_with_its_verdict_and_numbers(results: Path, project
             "n": 0,
         },
     ]
-    frame = pd.DataFrame(rows).assign(experiment="clipping", test="A slope.", threshold=[0.0, math.nan], detail=["why & how", ""])
+    frame = pd.DataFrame(rows).assign(
+        experiment="clipping", test="A slope.", threshold=[0.0, math.nan], detail=["why & how", ""]
+    )
     tables.write(frame, "claims", results / "claims.parquet")
     page = report_page.render(results, project)
     cells = [
@@ -218,7 +248,9 @@ def test_each_claim_is_shown_with_its_verdict_and_numbers(results: Path, project
     assert "why &amp; how" in first[0]
     assert first[1:] == ["not supported", "−0.512", "−1 to 0.25", "0", "1,200"]
     assert second[1:] == ["undecided", "–", "– to –", "–", "0"]
-    assert "2 claims: 0 supported, 1 not supported, 1 undecided." in " ".join(Page(page).text.split())
+    assert "2 claims: 0 supported, 1 not supported, 1 undecided." in " ".join(
+        Page(page).text.split()
+    )
 
 
 def test_the_same_results_give_the_same_bytes(results: Path, project: Project) -> None:
@@ -235,7 +267,9 @@ def test_what_is_missing_is_said(tmp_path: Path, project: Project) -> None:
 
 
 def test_a_caption_cannot_break_the_page(results: Path, project: Project) -> None:
-    (results / "figures" / "atlas.md").write_text('<script>alert(1)</script> & "quotes" [link](https://elsewhere)')
+    (results / "figures" / "atlas.md").write_text(
+        '<script>alert(1)</script> & "quotes" [link](https://elsewhere)'
+    )
     text = report_page.render(results, project)
     assert "alert(1)</script>" not in text
     assert "elsewhere" not in text

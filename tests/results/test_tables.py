@@ -13,18 +13,23 @@ from throughtime.results import tables
 
 
 def curves(values: list[float]) -> pd.DataFrame:
-    return pd.DataFrame({"run_key": "a", "step": range(len(values)), "metric": "loss", "value": values})
+    return pd.DataFrame(
+        {"run_key": "a", "step": range(len(values)), "metric": "loss", "value": values}
+    )
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
     tables.write(curves([1.0, 0.5]), "curves", tmp_path / "new" / "c.parquet")
     pd.testing.assert_frame_equal(
-        tables.read("curves", tmp_path / "new" / "c.parquet"), tables.conform(curves([1.0, 0.5]), "curves")
+        tables.read("curves", tmp_path / "new" / "c.parquet"),
+        tables.conform(curves([1.0, 0.5]), "curves"),
     )
 
 
 def test_missing_values_survive(tmp_path: Path) -> None:
-    frame = pd.DataFrame([{c.name: None if c.dtype == "Int64" else _any(c.dtype) for c in tables.SUMMARY}])
+    frame = pd.DataFrame(
+        [{c.name: None if c.dtype == "Int64" else _any(c.dtype) for c in tables.SUMMARY}]
+    )
     tables.write(frame, "summary", tmp_path / "s.parquet")
     read = tables.read("summary", tmp_path / "s.parquet")
     assert read["diverged_at"].isna().all()
@@ -43,7 +48,7 @@ def test_equal_frames_give_equal_bytes(tmp_path: Path) -> None:
 
 def test_a_table_is_written_with_its_sum(tmp_path: Path) -> None:
     tables.write(curves([1.0]), "curves", tmp_path / "c.parquet")
-    assert files.sound(tmp_path / "c.parquet")
+    assert files.is_intact(tmp_path / "c.parquet")
 
 
 def test_a_missing_table_is_said_in_one_line(tmp_path: Path) -> None:
@@ -52,7 +57,13 @@ def test_a_missing_table_is_said_in_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "damage", [lambda b: b[: len(b) // 2], lambda b: b"", lambda b: b"PAR1 but no more", lambda b: b[:40] + b"\0" * 80 + b[120:]]
+    "damage",
+    [
+        lambda b: b[: len(b) // 2],
+        lambda b: b"",
+        lambda b: b"PAR1 but no more",
+        lambda b: b[:40] + b"\0" * 80 + b[120:],
+    ],
 )
 def test_a_damaged_table_is_said_in_one_line(tmp_path: Path, damage) -> None:
     path = tmp_path / "c.parquet"
@@ -109,4 +120,8 @@ def test_every_axis_of_job_and_grid_is_a_column_under_the_same_name() -> None:
 
 
 def test_a_cell_of_the_grid_is_everything_but_its_seed() -> None:
-    assert {c.name for c in tables.IDENTITY} - set(tables.CELL) == {"run_key", "job_key", "seed"}
+    assert {c.name for c in tables.IDENTITY} - set(tables.GRID_POINT) == {
+        "run_key",
+        "job_key",
+        "seed",
+    }

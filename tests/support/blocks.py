@@ -4,16 +4,30 @@ from typing import Any
 
 from throughtime.planning.sweep import expand
 from throughtime.probes._base import Subject
-from throughtime.training.evaluation import Judges
-from throughtime.training.trainer import Block
+from throughtime.training.evaluation import Evaluators
+from throughtime.training.trainer import Trainer
 
 
-def block(task: str = "copy", **axes: Any) -> Block:
+def block(task: str = "copy", **axes: Any) -> Trainer:
     """An untrained block; small and float64 unless ``axes`` say otherwise."""
-    own = {"copy": {"length": 4, "payload": 3, "alphabet": 2}, "brackets": {"length": 12}, "text": {"window": 6}}
-    small = {"task": task, **own.get(task, {}), "hidden": 5, "batch": 4, "updates": 3, "points": 1, "dtype": "float64"}
-    (planned,) = expand("tests", "tests", {**small, "gain": [0.7, 1.3], "seeds": 2, **axes}, "tests").jobs
-    return Block(planned.job, planned.grid, Judges(planned.job))
+    own = {
+        "copy": {"length": 4, "payload": 3, "alphabet": 2},
+        "brackets": {"length": 12},
+        "text": {"window": 6},
+    }
+    small = {
+        "task": task,
+        **own.get(task, {}),
+        "hidden": 5,
+        "batch": 4,
+        "updates": 3,
+        "points": 1,
+        "dtype": "float64",
+    }
+    (planned,) = expand(
+        "tests", "tests", {**small, "gain": [0.7, 1.3], "seeds": 2, **axes}, "tests"
+    ).jobs
+    return Trainer(planned.job, planned.grid, Evaluators(planned.job))
 
 
 def linear(matrix: Any, steps: int = 8, hidden: int = 3, rows: int = 1) -> Subject:

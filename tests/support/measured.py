@@ -29,4 +29,6 @@ def uniform(values: NDArray, start: int, stop: int) -> bool:
     assert values.max() < stop
     if stop - start == 1:
         return True
-    return bool(chisquare(np.bincount(values.ravel() - start, minlength=stop - start)).pvalue > 1e-3)
+    return bool(
+        chisquare(np.bincount(values.ravel() - start, minlength=stop - start)).pvalue > 1e-3
+    )

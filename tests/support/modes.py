@@ -8,7 +8,9 @@ from torch import Tensor
 Step = Callable[[Tensor, int], Tensor]
 
 
-def losses(mode: str, step: Step, start: Tensor, steps: int, K: int, k1: int = 1) -> Iterator[tuple[int, Tensor]]:
+def losses(
+    mode: str, step: Step, start: Tensor, steps: int, K: int, k1: int = 1
+) -> Iterator[tuple[int, Tensor]]:
     """(t, state after step t) for every t once, on a graph that is cut as the mode cuts it.
 
     chunked: one pass, the state detached at every border. sliding: every k1 steps, back from there for K steps. buffered: every K steps,

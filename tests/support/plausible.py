@@ -30,40 +30,76 @@ def results(plan: Plan, everything_diverges: bool = False, title: str = "A title
     named = dict(zip(("summary", "curves", "breakdown"), frames, strict=True))
     made = {name: tables.conform(frame, name) for name, frame in named.items()}
     probes = plausible_probes.table(plan, made["summary"])
-    return Results(**made, references=_references(plan), title=title, question="A question?", probes=probes)
+    return Results(
+        **made, references=_references(plan), title=title, question="A question?", probes=probes
+    )
 
 
-def _job(planned: PlannedJob, everything_diverges: bool) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+def _job(
+    planned: PlannedJob, everything_diverges: bool
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     made = synthetic.frames(planned, points=6)
-    changes = [_outcome(row, planned, everything_diverges) for row in made.summary.to_dict("records")]
-    summary = made.summary.assign(**pd.DataFrame(changes, index=made.summary.index).to_dict("series"))
+    changes = [
+        _outcome(row, planned, everything_diverges) for row in made.summary.to_dict("records")
+    ]
+    summary = made.summary.assign(
+        **pd.DataFrame(changes, index=made.summary.index).to_dict("series")
+    )
     breakdown = pd.DataFrame(
-        [b for row in summary.to_dict("records") for b in _bins(row, planned)], columns=list(made.breakdown.columns)
+        [b for row in summary.to_dict("records") for b in _bins(row, planned)],
+        columns=list(made.breakdown.columns),
     )
     own = summary.set_index("run_key").reindex(made.curves["run_key"]).reset_index()
-    near = own["final"].fillna(own["chance"]) + (own["chance"] - own["final"].fillna(own["chance"])) * np.exp(
-        -made.curves["step"] / 150
+    near = own["final"].fillna(own["chance"]) + (
+        own["chance"] - own["final"].fillna(own["chance"])
+    ) * np.exp(-made.curves["step"] / 150)
+    return (
+        summary,
+        made.curves.assign(
+            value=made.curves["value"].where(made.curves["metric"] != "eval_measure", near)
+        ),
+        breakdown,
     )
-    return summary, made.curves.assign(value=made.curves["value"].where(made.curves["metric"] != "eval_measure", near)), breakdown
 
 
 def _range_of(row: dict[str, Any]) -> float:
     """How many steps back the network learns."""
     scale = 22 * math.exp(-2.5 * abs(math.log(row["gain"])))
-    return scale * (0.5 if row["frozen"] else 1) * (0.6 if row["border"] == "reset" else 1) * (0.5 if row["clip"] < 0.5 else 1)
+    return (
+        scale
+        * (0.5 if row["frozen"] else 1)
+        * (0.6 if row["border"] == "reset" else 1)
+        * (0.5 if row["clip"] < 0.5 else 1)
+    )
 
 
 def _outcome(row: dict[str, Any], planned: PlannedJob, everything_diverges: bool) -> dict[str, Any]:
     rng, lag = stream(1, row["run_key"]), row["lag_max"] if pd.notna(row["lag_max"]) else 8
-    deep = min(_range_of(row), 1.2 * row["K"] if row["mode"] != "full" else math.inf) * rng.lognormal(0, 0.2)
-    diverged = everything_diverges or (row["clip_kind"] == "none" and row["gain"] > 1.4 and rng.random() < 0.7)
+    deep = min(
+        _range_of(row), 1.2 * row["K"] if row["mode"] != "full" else math.inf
+    ) * rng.lognormal(0, 0.2)
+    diverged = everything_diverges or (
+        row["clip_kind"] == "none" and row["gain"] > 1.4 and rng.random() < 0.7
+    )
     solved = not diverged and deep >= lag and row["measure"] != "bpc"
     best, chance, near = BEST[row["measure"]], row["chance"], min(1.0, deep / lag)
-    final = math.nan if diverged else best if solved else chance + (best - chance) * near * rng.uniform(0.6, 0.9)
+    final = (
+        math.nan
+        if diverged
+        else best
+        if solved
+        else chance + (best - chance) * near * rng.uniform(0.6, 0.9)
+    )
     truncated = not solved and row["reach"] < (row["lag_min"] if pd.notna(row["lag_min"]) else 0)
     vanishing = not solved and not diverged and row["gain"] < 1
     clipped = not solved and row["gain"] > 1.2 and row["clip"] < 5
-    kinds = {"exploding": diverged, "truncated": truncated, "vanishing": vanishing, " exploding": clipped, "other": not solved}
+    kinds = {
+        "exploding": diverged,
+        "truncated": truncated,
+        "vanishing": vanishing,
+        " exploding": clipped,
+        "other": not solved,
+    }
     return {
         "status": "diverged" if diverged else "solved" if solved else "unsolved",
         "diverged_at": int(rng.integers(1, max(row["updates"], 1) + 1)) if diverged else pd.NA,
@@ -80,18 +116,33 @@ def _bins(row: dict[str, Any], planned: PlannedJob) -> list[dict[str, Any]]:
     if row["status"] == "diverged":
         return []
     rng, top = stream(2, row["run_key"]), row["steps"]
-    sets = {"train": top, **{name: task.steps for name, task in planned.job.task.evaluation_sets.items()}}
+    sets = {
+        "train": top,
+        **{name: task.steps for name, task in planned.job.task.evaluation_sets.items()},
+    }
     groups = {"brackets": ("distance", "depth"), "text": ("position",)}.get(row["task"], ("lag",))
-    made = [{"data": data, "by": "all", "bin": 0, "n": 1000, "value": row["final"]} for data in sets]
+    made = [
+        {"data": data, "by": "all", "bin": 0, "n": 1000, "value": row["final"]} for data in sets
+    ]
     for data, steps in sets.items():
         for by in groups:
             octaves = [2**i for i in range(20) if 2**i < steps]
             for bin_ in range(1, 5) if by == "depth" else octaves:
                 hard = bin_ * 3 if by == "depth" else bin_
-                value = row["chance"] + (BEST[row["measure"]] - row["chance"]) / (1 + (hard / _reach(row)) ** 3)
+                value = row["chance"] + (BEST[row["measure"]] - row["chance"]) / (
+                    1 + (hard / _reach(row)) ** 3
+                )
                 if by == "position":
                     value = row["final"] + 2 / (1 + bin_)
-                made.append({"data": data, "by": by, "bin": bin_, "n": 4000 // bin_, "value": value + 0.002 * rng.normal()})
+                made.append(
+                    {
+                        "data": data,
+                        "by": by,
+                        "bin": bin_,
+                        "n": 4000 // bin_,
+                        "value": value + 0.002 * rng.normal(),
+                    }
+                )
     return [{"run_key": row["run_key"], "measure": row["measure"], **m} for m in made]
 
 
@@ -109,7 +160,9 @@ def _references(plan: Plan) -> pd.DataFrame:
                 "experiment": key[0], "task": key[1], "task_args": args, "name": line.name, "measure": line.measure,
                 "by": line.by or "all", "bin": line.bin or 0, "value": line.value,
             }  # fmt: skip
-    return tables.conform(pd.DataFrame(list(made.values()), columns=[c.name for c in tables.REFERENCES]), "references")
+    return tables.conform(
+        pd.DataFrame(list(made.values()), columns=[c.name for c in tables.REFERENCES]), "references"
+    )
 
 
 def _lines(planned: PlannedJob) -> list[Reference]:
@@ -119,14 +172,17 @@ def _lines(planned: PlannedJob) -> list[Reference]:
     chance = Reference("chance", task.chance, "bpc")
     return [
         chance,
-        *(Reference(f"Kneser-Ney order {n}", v, "bpc") for n, v in zip(range(6), (4.3, 3.5, 2.9, 2.4, 2.15, 2.05), strict=True)),
+        *(
+            Reference(f"Kneser-Ney order {n}", v, "bpc")
+            for n, v in zip(range(6), (4.3, 3.5, 2.9, 2.4, 2.15, 2.05), strict=True)
+        ),
     ]
 
 
 def thin(full: Results, keep: int) -> Results:
     """Every ``keep``-th job's networks only, as a partly failed sweep leaves them; nothing of the breakdown of every other of these."""
     jobs = sorted(full.summary["job_key"].unique(), key=lambda k: re.sub(r".*-", "", k))[::keep]
-    part = full.of(job_key=jobs)
+    part = full.select(job_key=jobs)
     half = part.summary["run_key"].iloc[::2]
     return replace(part, breakdown=part.breakdown[part.breakdown["run_key"].isin(half)])
 

@@ -32,7 +32,11 @@ def context(row: dict[str, Any]) -> Found:
     for n in LADDER:
         for kind, worse in {"reset": 1.0, "shuffled": 1.1, "replaced": 1.3}.items():
             if (kind, n) != ("shuffled", LADDER[-1]):
-                yield f"loss_{kind}", n, 1.7 + 1.5 * worse * math.exp(-3 * n / reach) + 0.001 * rng.normal()
+                yield (
+                    f"loss_{kind}",
+                    n,
+                    1.7 + 1.5 * worse * math.exp(-3 * n / reach) + 0.001 * rng.normal(),
+                )
 
 
 def gradient_by_lag(row: dict[str, Any]) -> Found:
@@ -58,7 +62,11 @@ def truncation_bias(row: dict[str, Any]) -> Found:
         return
     rate = math.log(row["gain"]) - 0.2 + 0.03 * stream(6, row["run_key"]).normal()
     for K in (k for k in LADDER if k < row["steps"]):
-        for mode, log in {"chunked": -math.log(K + 1), "sliding": rate * K, "buffered": rate * K - math.log(K)}.items():
+        for mode, log in {
+            "chunked": -math.log(K + 1),
+            "sliding": rate * K,
+            "buffered": rate * K - math.log(K),
+        }.items():
             yield f"log_delta_hh_{mode}", K, log
             yield f"cosine_hh_{mode}", K, 1 - math.exp(min(log, 0.0)) / 2
 
@@ -83,4 +91,8 @@ def table(plan: Plan, summary: pd.DataFrame) -> pd.DataFrame:
         if name in MADE
         for found in MADE[name]({str(k): v for k, v in row.items()})
     ]
-    return tables.conform(pd.DataFrame(rows, columns=[c.name for c in tables.PROBES]), "probes") if rows else tables.empty("probes")
+    return (
+        tables.conform(pd.DataFrame(rows, columns=[c.name for c in tables.PROBES]), "probes")
+        if rows
+        else tables.empty("probes")
+    )

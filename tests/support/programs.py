@@ -12,7 +12,11 @@ from throughtime.engine.losses import Targets, weights
 from throughtime.engine.parameters import views
 from throughtime.engine.sizes import Sizes, shapes, size
 
-PHI: dict[str, Callable[[Tensor], Tensor]] = {"tanh": torch.tanh, "relu": torch.relu, "identity": lambda z: z}
+PHI: dict[str, Callable[[Tensor], Tensor]] = {
+    "tanh": torch.tanh,
+    "relu": torch.relu,
+    "identity": lambda z: z,
+}
 
 
 @dataclass
@@ -47,13 +51,27 @@ def program(
     if head == "softmax":
         values = torch.randint(outputs, (scored, rows, batch), generator=rng)
     else:
-        values = torch.randn(scored, rows, batch, outputs, generator=rng, dtype=torch.float64).to(dtype)
+        values = torch.randn(scored, rows, batch, outputs, generator=rng, dtype=torch.float64).to(
+            dtype
+        )
     mask = torch.rand(scored, rows, batch, generator=rng) < 0.5 if masked else None
     tape = Tape(cell(name), sizes, dtype)
-    return Program(name, head, sizes, tape, flat, views(flat, layout), x, dense, Targets(values, weights(mask, values, dtype)))
+    return Program(
+        name,
+        head,
+        sizes,
+        tape,
+        flat,
+        views(flat, layout),
+        x,
+        dense,
+        Targets(values, weights(mask, values, dtype)),
+    )
 
 
-def losses(p: Program, w: Weights, h: Tensor, start: int, stop: int, reset: bool = False) -> list[Tensor]:
+def losses(
+    p: Program, w: Weights, h: Tensor, start: int, stop: int, reset: bool = False
+) -> list[Tensor]:
     """Each step's part of each row's loss, for an Elman network run over steps start..stop-1 from state h (G, B, N)."""
     result = []
     first = p.sizes.steps - p.sizes.scored
@@ -78,7 +96,9 @@ def start_state(p: Program, w: Weights) -> Tensor:
     return zero + w["h_0"][:, None] if "h_0" in w else zero
 
 
-def slow_gradient(p: Program, depth: Callable[[int], int], border: Callable[[int], int] | None = None) -> Weights:
+def slow_gradient(
+    p: Program, depth: Callable[[int], int], border: Callable[[int], int] | None = None
+) -> Weights:
     """The truncated gradient, by its definition: the loss at step t is differentiated with the state ``depth(t)`` steps back held constant.
 
     Args:
@@ -95,7 +115,9 @@ def slow_gradient(p: Program, depth: Callable[[int], int], border: Callable[[int
             with torch.no_grad():
                 h = state_at(p, w, begin) if border is None else torch.zeros_like(h)
         loss = losses(p, w, h, begin, t + 1)[-1].sum()
-        for (name, value), g in zip(w.items(), torch.autograd.grad(loss, list(w.values()), allow_unused=True), strict=True):
+        for (name, value), g in zip(
+            w.items(), torch.autograd.grad(loss, list(w.values()), allow_unused=True), strict=True
+        ):
             total[name] += torch.zeros_like(value) if g is None else g
     return total
 

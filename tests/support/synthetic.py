@@ -89,14 +89,22 @@ def toy_plan(
     seeds: int = 3,
 ) -> Plan:
     """A plan of the toy task: a job a length and depth K (None: full), and in each the grid of ``axes`` x seeds."""
-    rows = grid({"seed": list(range(seeds)), **({"gain": [0.5, 1.0], "clip": [1.0, math.inf]} if axes is None else axes)})
+    rows = grid(
+        {
+            "seed": list(range(seeds)),
+            **({"gain": [0.5, 1.0], "clip": [1.0, math.inf]} if axes is None else axes),
+        }
+    )
     jobs = []
     for length, depth in product(lengths, depths):
         task = Toy(length=length)
         job = Job(task=task, mode="full" if depth is None else "chunked", K=depth or task.steps)
         jobs.append(PlannedJob(experiment, "main", job, rows))
     skipped = Skipped(
-        experiment, "main", "task=toy, length=10, K=99", "K=99 is longer than the 11 steps of a sequence: the same as full"
+        experiment,
+        "main",
+        "task=toy, length=10, K=99",
+        "K=99 is longer than the 11 steps of a sequence: the same as full",
     )
     return Plan(tuple(jobs), (skipped,))
 
@@ -110,7 +118,9 @@ def identity(planned: PlannedJob) -> pd.DataFrame:
         "experiment": planned.experiment,
         "sweep": planned.sweep,
         "task": task.name,
-        "task_args": json.dumps(task.model_dump(mode="json"), sort_keys=True, separators=(",", ":")),
+        "task_args": json.dumps(
+            task.model_dump(mode="json"), sort_keys=True, separators=(",", ":")
+        ),
         "length": getattr(task, "length", None),
         "steps": job.steps,
         "lag_min": low,
@@ -132,14 +142,21 @@ def frames(planned: PlannedJob, points: int = 20, seed: int = 0) -> Frames:
     return Frames(
         tables.conform(pd.DataFrame(summary), "summary"),
         tables.conform(pd.DataFrame(curves), "curves"),
-        tables.conform(pd.DataFrame(breakdown, columns=[c.name for c in tables.BREAKDOWN]), "breakdown"),
+        tables.conform(
+            pd.DataFrame(breakdown, columns=[c.name for c in tables.BREAKDOWN]), "breakdown"
+        ),
     )
 
 
 def summary(plan: Plan, points: int = 20, seed: int = 0) -> Frames:
     """Tables of all jobs of a plan, one below the other."""
     parts = [frames(planned, points, seed) for planned in plan.jobs]
-    return Frames(*(pd.concat([getattr(p, name) for p in parts], ignore_index=True) for name in ("summary", "curves", "breakdown")))
+    return Frames(
+        *(
+            pd.concat([getattr(p, name) for p in parts], ignore_index=True)
+            for name in ("summary", "curves", "breakdown")
+        )
+    )
 
 
 def write_jobs(plan: Plan, results: Path, points: int = 20, seed: int = 0) -> None:
@@ -147,8 +164,16 @@ def write_jobs(plan: Plan, results: Path, points: int = 20, seed: int = 0) -> No
     for planned in plan.jobs:
         made = frames(planned, points, seed)
         for name in ("summary", "curves", "breakdown"):
-            tables.write(getattr(made, name), name, results / planned.experiment / "jobs" / planned.key / f"{name}.parquet")
-        tables.write(tables.empty("probes"), "probes", results / planned.experiment / "jobs" / planned.key / "probes.parquet")
+            tables.write(
+                getattr(made, name),
+                name,
+                results / planned.experiment / "jobs" / planned.key / f"{name}.parquet",
+            )
+        tables.write(
+            tables.empty("probes"),
+            "probes",
+            results / planned.experiment / "jobs" / planned.key / "probes.parquet",
+        )
 
 
 def collect(results: Path, experiment: str) -> None:
@@ -161,20 +186,39 @@ def collect(results: Path, experiment: str) -> None:
 
 def _result(row: Mapping[Any, Any], job: Job, rng: np.random.Generator) -> dict[str, Any]:
     task, hard = job.task, (row["lag_min"] or 10) / job.K
-    status = "diverged" if rng.random() < 1 / 8 else "solved" if rng.random() < math.exp(-hard / 2) else "unsolved"
-    diverged, best = status == "diverged", {"accuracy": 0.995, "mse": 0.005, "bpc": 1.9}[task.measure]
-    final = math.nan if diverged else best if status == "solved" else task.chance + 0.6 * rng.random() * (best - task.chance)
+    status = (
+        "diverged"
+        if rng.random() < 1 / 8
+        else "solved"
+        if rng.random() < math.exp(-hard / 2)
+        else "unsolved"
+    )
+    diverged, best = (
+        status == "diverged",
+        {"accuracy": 0.995, "mse": 0.005, "bpc": 1.9}[task.measure],
+    )
+    final = (
+        math.nan
+        if diverged
+        else best
+        if status == "solved"
+        else task.chance + 0.6 * rng.random() * (best - task.chance)
+    )
     share = 0.0 if row["clip_kind"] == "none" else float(rng.random())
     truncated = status != "solved" and job.reach < (row["lag_min"] or 0)
     vanishing = status == "unsolved" and not truncated
     return {
         "status": status,
         "diverged_at": int(rng.integers(1, max(job.updates, 1) + 1)) if diverged else None,
-        "first_solved_at": int(rng.integers(1, max(job.updates, 1) + 1)) if status == "solved" else None,
+        "first_solved_at": int(rng.integers(1, max(job.updates, 1) + 1))
+        if status == "solved"
+        else None,
         "measure": task.measure,
         "final": final,
         "chance": task.chance,
-        "final_loss": math.nan if diverged else task.chance_loss * (0.02 if status == "solved" else rng.uniform(0.4, 1)),
+        "final_loss": math.nan
+        if diverged
+        else task.chance_loss * (0.02 if status == "solved" else rng.uniform(0.4, 1)),
         "train_loss": task.chance_loss * rng.uniform(0.5, 1),
         "grad_norm": rng.lognormal(),
         "grad_norm_max": 10 * rng.lognormal(),
@@ -187,13 +231,21 @@ def _result(row: Mapping[Any, Any], job: Job, rng: np.random.Generator) -> dict[
         "vanishing": vanishing,
         "exploding": diverged,
         "truncated": truncated,
-        "failure": "exploding" if diverged else "truncated" if truncated else "vanishing" if vanishing else "none",
+        "failure": "exploding"
+        if diverged
+        else "truncated"
+        if truncated
+        else "vanishing"
+        if vanishing
+        else "none",
         "parameters": job.hidden * (job.hidden + task.inputs + task.outputs + 1) + task.outputs,
         "tokens": job.updates * job.batch * job.steps,
     }
 
 
-def _curves(row: Mapping[Any, Any], result: dict[str, Any], points: int, rng: np.random.Generator) -> list[dict[str, Any]]:
+def _curves(
+    row: Mapping[Any, Any], result: dict[str, Any], points: int, rng: np.random.Generator
+) -> list[dict[str, Any]]:
     last = result["diverged_at"] or row["updates"]
     steps = np.linspace(last / points, last, points).astype(int)
     fall = np.linspace(1, 0.1 if result["status"] == "solved" else 0.7, points)
@@ -206,7 +258,9 @@ def _curves(row: Mapping[Any, Any], result: dict[str, Any], points: int, rng: np
     ]
     radius = {0: result["radius_start"], row["updates"]: result["radius_end"]}
     return made + [
-        {"run_key": row["run_key"], "step": s, "metric": "radius", "value": v} for s, v in radius.items() if math.isfinite(v)
+        {"run_key": row["run_key"], "step": s, "metric": "radius", "value": v}
+        for s, v in radius.items()
+        if math.isfinite(v)
     ]
 
 
@@ -215,4 +269,7 @@ def _breakdown(row: Mapping[Any, Any], result: dict[str, Any]) -> list[dict[str,
     if not math.isfinite(value):
         return []
     own = {"run_key": row["run_key"], "data": "train", "measure": result["measure"], "value": value}
-    return [{**own, "by": "all", "bin": 0, "n": 1000}, {**own, "by": "lag", "bin": row["lag_min"] or 1, "n": 1000}]
+    return [
+        {**own, "by": "all", "bin": 0, "n": 1000},
+        {**own, "by": "lag", "bin": row["lag_min"] or 1, "n": 1000},
+    ]

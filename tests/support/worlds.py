@@ -21,27 +21,44 @@ Rule = Callable[[dict[str, Any]], dict[str, Any]]
 def networks(experiment: str) -> pd.DataFrame:
     """The networks of the laptop preset, as yet without an outcome."""
     parts = [
-        synthetic.identity(p).assign(reach=p.job.reach, measure=p.job.task.measure, chance=p.job.task.chance)
-        for p in Project.open(ROOT, "laptop").plan().of(experiment).jobs
+        synthetic.identity(p).assign(
+            reach=p.job.reach, measure=p.job.task.measure, chance=p.job.task.chance
+        )
+        for p in Project.open(ROOT, "laptop").plan().select(experiment).jobs
     ]
-    outcome = {"status": "unsolved", "first_solved_at": pd.NA, "diverged_at": pd.NA, "final": float("nan")}
+    outcome = {
+        "status": "unsolved",
+        "first_solved_at": pd.NA,
+        "diverged_at": pd.NA,
+        "final": float("nan"),
+    }
     return pd.concat(parts, ignore_index=True).assign(**outcome)
 
 
 def world(experiment: str, rule: Rule, **tables: pd.DataFrame) -> Results:
     """Results whose networks have what ``rule`` says of each: a row of the summary in, changed columns out."""
-    summary = pd.DataFrame([{**row, **rule(row)} for row in networks(experiment).to_dict("records")])
-    return Results(summary=summary, **{t: getattr(Results.empty(), t) for t in ("curves", "breakdown", "references")}, **tables)
+    summary = pd.DataFrame(
+        [{**row, **rule(row)} for row in networks(experiment).to_dict("records")]
+    )
+    return Results(
+        summary=summary,
+        **{t: getattr(Results.empty(), t) for t in ("curves", "breakdown", "references")},
+        **tables,
+    )
 
 
 def solved_if(yes: bool, at: int = 100) -> dict[str, Any]:
     """The outcome of a solved or unsolved network."""
-    return {"status": "solved", "first_solved_at": at} if yes else {"status": "unsolved", "first_solved_at": pd.NA}
+    return (
+        {"status": "solved", "first_solved_at": at}
+        if yes
+        else {"status": "unsolved", "first_solved_at": pd.NA}
+    )
 
 
 def judged(experiment: str, results: Results) -> dict[str, Evidence]:
     """Claim -> evidence."""
-    return {claim.name: claim.judge(results) for claim in claims.of(ROOT, experiment)}
+    return {claim.name: claim.judge(results) for claim in claims.load_claims(ROOT, experiment)}
 
 
 def verdicts(experiment: str, results: Results) -> dict[str, str]:

@@ -12,7 +12,11 @@ from tests.support.measured import best_constant, scored, uniform
 from throughtime.tasks import Batch
 from throughtime.tasks.brackets import Brackets
 
-SHAPES = {"length": st.integers(1, 15).map(lambda n: 2 * n), "types": st.integers(2, 4), "depth": st.integers(1, 5)}
+SHAPES = {
+    "length": st.integers(1, 15).map(lambda n: 2 * n),
+    "types": st.integers(2, 4),
+    "depth": st.integers(1, 5),
+}
 
 
 def whole(task: Brackets, batch: Batch, b: int) -> list[int]:
@@ -45,7 +49,9 @@ def slow(task: Brackets, symbols: list[int]) -> list[tuple[int, int, int, int] |
 
 
 @given(**SHAPES, seed=st.integers(0, 99), opening=st.floats(0.05, 0.95))
-def test_balanced_bounded_and_annotated_as_a_stack_says(length: int, types: int, depth: int, seed: int, opening: float) -> None:
+def test_balanced_bounded_and_annotated_as_a_stack_says(
+    length: int, types: int, depth: int, seed: int, opening: float
+) -> None:
     task = Brackets(length=length, types=types, depth=depth, opening=opening, score="all")
     batch = task.sample(np.random.default_rng(seed), 3)
     assert batch.mask is not None
@@ -75,7 +81,9 @@ def test_octaves_score_one_closing_of_each(length: int, types: int, depth: int, 
 
 
 @given(**SHAPES, seed=st.integers(0, 99))
-def test_generation_predicts_every_next_symbol(length: int, types: int, depth: int, seed: int) -> None:
+def test_generation_predicts_every_next_symbol(
+    length: int, types: int, depth: int, seed: int
+) -> None:
     task = Brackets(length=length, types=types, depth=depth, generate=True, opening=0.5)
     batch = task.sample(np.random.default_rng(seed), 2)
     assert batch.mask is None
@@ -112,7 +120,9 @@ def test_the_walk_opens_with_the_stated_probability(p: float) -> None:
     assert (batch.inputs[2] < 2).mean() == pytest.approx(p, abs=0.01)
 
 
-@pytest.mark.parametrize("options", [{"types": 3}, {"score": "all"}, {"generate": True, "opening": 0.5}])
+@pytest.mark.parametrize(
+    "options", [{"types": 3}, {"score": "all"}, {"generate": True, "opening": 0.5}]
+)
 def test_chance_is_measured(options: dict[str, Any]) -> None:
     task = Brackets(length=20, **options)
     batch = task.sample(np.random.default_rng(2), 20_000)
@@ -132,15 +142,21 @@ def test_last_opener_line_is_measured(options: dict[str, Any]) -> None:
     mask = np.ones(right.shape, bool) if batch.mask is None else batch.mask
     for bin_ in np.unique(batch.groups["distance"][mask]):
         if bin_ > 0:
-            assert right[mask & (batch.groups["distance"] == bin_)].mean() == pytest.approx(lines[int(bin_)], abs=0.02)
+            assert right[mask & (batch.groups["distance"] == bin_)].mean() == pytest.approx(
+                lines[int(bin_)], abs=0.02
+            )
 
 
 def test_ceiling_of_generation_is_that_of_a_predictor_that_knows_the_generator() -> None:
     task = Brackets(length=12, depth=2, generate=True, opening=0.4)
     batch = task.sample(np.random.default_rng(4), 20_000)
     closes = batch.targets >= task.types
-    depth = np.cumsum(np.where(closes, -1, 1), axis=0) + np.where(closes, 1, -1)  # before the symbol
-    guessed = np.where(depth == 0, batch.targets == 0, closes)  # at depth 0 some opening, else the right closing
+    depth = np.cumsum(np.where(closes, -1, 1), axis=0) + np.where(
+        closes, 1, -1
+    )  # before the symbol
+    guessed = np.where(
+        depth == 0, batch.targets == 0, closes
+    )  # at depth 0 some opening, else the right closing
     assert guessed.mean() == pytest.approx(task.ceiling, abs=3e-3)
     assert task.solved(task.ceiling)
     assert not task.solved(0.98 * task.ceiling)

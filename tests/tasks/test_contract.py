@@ -48,8 +48,12 @@ def check(task: Task, batch: Batch, size: int) -> None:
 def equal(a: Batch, b: Batch) -> bool:
     """Whether two batches are the same to the bit."""
     masks = a.mask is b.mask is None or (a.mask == b.mask).all()  # type: ignore[union-attr]  # both or none, and else an error
-    groups = a.groups.keys() == b.groups.keys() and all((a.groups[k] == b.groups[k]).all() for k in a.groups)
-    return bool((a.inputs == b.inputs).all() and (a.targets == b.targets).all() and masks and groups)
+    groups = a.groups.keys() == b.groups.keys() and all(
+        (a.groups[k] == b.groups[k]).all() for k in a.groups
+    )
+    return bool(
+        (a.inputs == b.inputs).all() and (a.targets == b.targets).all() and masks and groups
+    )
 
 
 @also_variants
@@ -76,7 +80,9 @@ def test_data_depend_on_the_generator_alone(task: Task) -> None:
 
 @by_name
 def test_a_batch_is_its_pools_columns(task: Task) -> None:
-    if task.carries_state:  # its batches continue each other: the one after starts where this one's targets end
+    if (
+        task.carries_state
+    ):  # its batches continue each other: the one after starts where this one's targets end
         now, following = islice(task.batches(np.random.default_rng(3), 4), 2)
         assert (now.targets[-1] == following.inputs[0]).all()
         return
@@ -103,7 +109,9 @@ def test_evaluation_gives_at_least_what_is_asked(task: Task, size: int) -> None:
 
 @by_name
 def test_solved_is_monotone_and_chance_is_not_solved(task: Task) -> None:
-    best_first = np.linspace(1, 0, 1001) if task.measure == "accuracy" else np.linspace(0, 10, 10_001)
+    best_first = (
+        np.linspace(1, 0, 1001) if task.measure == "accuracy" else np.linspace(0, 10, 10_001)
+    )
     verdicts = [task.solved(float(v)) for v in best_first]
     assert verdicts == sorted(verdicts, reverse=True)
     assert verdicts[0]
@@ -125,10 +133,15 @@ def test_chance_is_the_best_constant(task: Task) -> None:
 
 @by_name
 def test_references_fit_their_table(task: Task) -> None:
-    rows = [{"experiment": "any", "task": task.name, "task_args": "{}", **asdict(line)} for line in task.references()]
+    rows = [
+        {"experiment": "any", "task": task.name, "task_args": "{}", **asdict(line)}
+        for line in task.references()
+    ]
     frame = tables.conform(pd.DataFrame(rows), "references")
     assert not frame.duplicated(["name", "by", "bin"]).any()
-    assert set(frame["by"]) - {"all"} <= set(next(task.evaluation(np.random.default_rng(0), 2, 2)).groups)
+    assert set(frame["by"]) - {"all"} <= set(
+        next(task.evaluation(np.random.default_rng(0), 2, 2)).groups
+    )
 
 
 @by_name
@@ -176,4 +189,8 @@ def test_survives_a_round_trip_through_json(task: Task) -> None:
 @by_name
 def test_variants_fit_the_same_network(task: Task) -> None:
     for variant in task.evaluation_sets.values():
-        assert (variant.inputs, variant.outputs, variant.head) == (task.inputs, task.outputs, task.head)
+        assert (variant.inputs, variant.outputs, variant.head) == (
+            task.inputs,
+            task.outputs,
+            task.head,
+        )

@@ -19,13 +19,20 @@ def test_one_sequence_by_hand() -> None:
     assert batch.inputs[:, 0].tolist() == [a, b, blank, blank, marker, blank, blank]
 
 
-@given(length=st.integers(1, 30), payload=st.integers(1, 12), alphabet=st.integers(2, 9), seed=st.integers(0, 99))
+@given(
+    length=st.integers(1, 30),
+    payload=st.integers(1, 12),
+    alphabet=st.integers(2, 9),
+    seed=st.integers(0, 99),
+)
 def test_layout(length: int, payload: int, alphabet: int, seed: int) -> None:
     task = Copy(length=length, payload=payload, alphabet=alphabet)
     batch = task.sample(np.random.default_rng(seed), 3)
     assert len(batch.inputs) == task.steps == length + 2 * payload
     for column in batch.inputs.T.tolist():
-        assert column.index(alphabet + 1) == payload + length - 1  # payload, then length - 1 blanks, then the marker
+        assert (
+            column.index(alphabet + 1) == payload + length - 1
+        )  # payload, then length - 1 blanks, then the marker
         assert column.count(alphabet + 1) == 1
         assert column.count(alphabet) == length - 1 + payload
     lag = task.lags[0]

@@ -46,7 +46,9 @@ def test_sotu_folds_to_88_ascii_symbols() -> None:
     symbols = corpus.map(_corpora.fold).symbols()
     assert len(symbols) == 88
     assert symbols.isascii()
-    assert set(symbols) == {c for c in corpus.symbols() if c.isascii()}  # folding adds no symbol of its own
+    assert set(symbols) == {
+        c for c in corpus.symbols() if c.isascii()
+    }  # folding adds no symbol of its own
 
 
 def test_a_changed_speech_is_an_error_that_names_both_sums(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,7 +88,9 @@ def test_a_wrong_checksum_names_both_sums(data: Path, name: str) -> None:
 
 
 def test_published_splits_are_kept(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    files = tuple(place(data / "ptb", f"ptb.{part}.txt", part.encode()) for part in ("train", "valid", "test"))
+    files = tuple(
+        place(data / "ptb", f"ptb.{part}.txt", part.encode()) for part in ("train", "valid", "test")
+    )
     monkeypatch.setitem(KNOWN, "ptb", files)
     assert _corpora.load("ptb") == Corpus(("train",), ("valid",), ("test",))
 
@@ -96,7 +100,9 @@ def test_wikitext_is_read_from_its_archive(data: Path, monkeypatch: pytest.Monke
     with zipfile.ZipFile(path, "w") as archive:
         for part in ("test", "train", "valid"):
             archive.writestr(f"wikitext-2/wiki.{part}.tokens", part)
-    monkeypatch.setitem(KNOWN, "wikitext2", (place(data / "wikitext2", "w.zip", path.read_bytes()),))
+    monkeypatch.setitem(
+        KNOWN, "wikitext2", (place(data / "wikitext2", "w.zip", path.read_bytes()),)
+    )
     assert _corpora.load("wikitext2") == Corpus(("train",), ("valid",), ("test",))
 
 
@@ -172,7 +178,9 @@ def test_every_character_of_the_mapping_folds_as_written() -> None:
         assert _corpora.fold(f"a{character}b") == f"a{written}b"
 
 
-@given(st.lists(st.text("abc", min_size=1, max_size=40), min_size=1, max_size=6), st.integers(1, 250))
+@given(
+    st.lists(st.text("abc", min_size=1, max_size=40), min_size=1, max_size=6), st.integers(1, 250)
+)
 def test_part_takes_the_same_share_of_every_document(documents: list[str], limit: int) -> None:
     text = _corpora.part(tuple(documents), "--", limit)
     whole = "--".join(documents)

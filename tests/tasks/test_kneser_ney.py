@@ -20,7 +20,9 @@ def test_order_one_by_hand() -> None:
     """
     model = KneserNey(np.array([0, 1, 0, 1, 0, 2]), symbols=3, order=1, discounts=[0.5, 0.5])
     assert model.distribution([0])[1] == pytest.approx(1.5 / 3 + 1 / 3 * 1 / 3)
-    assert model.distribution([2]) == pytest.approx([1 / 3] * 3)  # nothing follows c: the shorter context
+    assert model.distribution([2]) == pytest.approx(
+        [1 / 3] * 3
+    )  # nothing follows c: the shorter context
     assert model.distribution([], order=0) == pytest.approx(
         [(3 - 0.5) / 6 + 0.25 / 3, (2 - 0.5) / 6 + 0.25 / 3, 0.5 / 6 + 0.25 / 3]
     )
@@ -48,7 +50,9 @@ def test_equals_nltk(order: int) -> None:
     context=st.lists(st.integers(0, 5), min_size=4, max_size=4),
     order=st.integers(0, 4),
 )
-def test_sums_to_one_and_leaves_nothing_at_zero(text: list[int], context: list[int], order: int) -> None:
+def test_sums_to_one_and_leaves_nothing_at_zero(
+    text: list[int], context: list[int], order: int
+) -> None:
     """Also for contexts, and for symbols (4 and 5), that the text does not hold."""
     p = KneserNey(np.array(text), symbols=6, order=4).distribution(context, order)
     assert p.sum() == pytest.approx(1)
@@ -59,9 +63,14 @@ def test_bits_are_those_of_each_symbol_given_its_context() -> None:
     rng = np.random.default_rng(0)
     text, fresh = rng.integers(0, 4, 300), rng.integers(0, 4, 30)
     model = KneserNey(text, symbols=4, order=3)
-    slow = [model.distribution(fresh[max(0, t - 2) : t].tolist(), order=2)[fresh[t]] for t in range(2, 30)]
+    slow = [
+        model.distribution(fresh[max(0, t - 2) : t].tolist(), order=2)[fresh[t]]
+        for t in range(2, 30)
+    ]
     assert model.probabilities(fresh, order=2)[2:] == pytest.approx(slow)
-    assert model.bits(fresh, order=2) == pytest.approx(-np.log2(model.probabilities(fresh, order=2)).mean())
+    assert model.bits(fresh, order=2) == pytest.approx(
+        -np.log2(model.probabilities(fresh, order=2)).mean()
+    )
 
 
 def test_lower_orders_of_a_model_are_models_of_that_order() -> None:
@@ -89,7 +98,9 @@ def test_finds_the_entropy_of_a_markov_chain_at_its_own_order() -> None:
 def test_discounts_are_estimated_from_what_was_seen_once_and_twice() -> None:
     """Symbols 0..3 counted 1, 1, 2, 3 times: D = 2 / (2 + 2 * 1) = .5; over 7, with 4 types."""
     model = KneserNey(np.array([0, 1, 2, 2, 3, 3, 3]), symbols=5, order=0)
-    assert model.distribution([]) == pytest.approx([0.5 / 7 + 2 / 35, 0.5 / 7 + 2 / 35, 1.5 / 7 + 2 / 35, 2.5 / 7 + 2 / 35, 2 / 35])
+    assert model.distribution([]) == pytest.approx(
+        [0.5 / 7 + 2 / 35, 0.5 / 7 + 2 / 35, 1.5 / 7 + 2 / 35, 2.5 / 7 + 2 / 35, 2 / 35]
+    )
 
 
 @pytest.mark.parametrize(("symbols", "order", "length"), [(88, 9, 100), (2, -1, 100), (3, 5, 5)])

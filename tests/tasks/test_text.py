@@ -27,10 +27,14 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Text:
 @pytest.mark.parametrize("batch", [1, 4])
 def test_batches_are_contiguous_streams_that_wrap(own: Text, batch: int) -> None:
     text = own.data.train
-    batches = list(islice(own.batches(RNG(0), batch), 400))  # 2800 characters a stream, of a text of 2400
+    batches = list(
+        islice(own.batches(RNG(0), batch), 400)
+    )  # 2800 characters a stream, of a text of 2400
     read = np.concatenate([b.inputs for b in batches])
     for column in range(batch):
-        place = next(p for p in range(len(text)) if (np.roll(text, -p)[:9] == read[:9, column]).all())
+        place = next(
+            p for p in range(len(text)) if (np.roll(text, -p)[:9] == read[:9, column]).all()
+        )
         assert (read[:, column] == np.resize(np.roll(text, -place), len(read))).all()
     for now, following in pairwise(batches):
         assert (now.targets[:-1] == now.inputs[1:]).all()
@@ -54,7 +58,9 @@ def test_streams_start_evenly_spaced_from_a_drawn_offset() -> None:
 
 def test_every_training_character_is_read_equally_often(own: Text) -> None:
     length = len(own.data.train)
-    seen = np.concatenate([b.inputs.ravel() for b in islice(own.batches(RNG(0), 8), length // 8)])  # 7 rounds of the ring
+    seen = np.concatenate(
+        [b.inputs.ravel() for b in islice(own.batches(RNG(0), 8), length // 8)]
+    )  # 7 rounds of the ring
     assert (np.bincount(seen) == 7 * np.bincount(own.data.train)).all()
 
 
@@ -143,7 +149,9 @@ def test_a_text_outside_of_the_project_is_refused(corpus: str) -> None:
         Text(corpus=corpus)
 
 
-def test_a_link_that_the_owner_made_may_lead_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_link_that_the_owner_made_may_lead_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "far.txt").write_text("a quick brown fox. " * 200)
     (tmp_path / "project").mkdir()
     (tmp_path / "project" / "own.txt").symlink_to(tmp_path / "far.txt")
@@ -155,7 +163,9 @@ def test_unicode_is_kept_where_wanted(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.chdir(tmp_path)
     path = Path("greek.txt")
     path.write_text("μῆνιν ἄειδε θεά " * 200, encoding="utf-8")
-    kept, folded = (Text(corpus=str(path), ascii=a, window=8, limit=0, validation=0) for a in (False, True))
+    kept, folded = (
+        Text(corpus=str(path), ascii=a, window=8, limit=0, validation=0) for a in (False, True)
+    )
     assert set(folded.data.symbols) == {" ", "?"}
     assert kept.outputs == len(set("μῆνιν ἄειδε θεά "))
     assert set(kept.show(kept.sample(RNG(0), 1), 0).split()[1]) <= set("μῆνιν·ἄειδε·θεά")

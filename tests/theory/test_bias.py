@@ -16,8 +16,14 @@ def test_a_linear_unit_reaches_the_bound(beta: float, K: int) -> None:
     assert bound(K, beta, tau=0, phi=[1.0]) == pytest.approx(bias, rel=1e-6, abs=1e-12)
 
 
-@given(st.lists(st.floats(0, 5), min_size=1, max_size=12), st.floats(0, 0.9), st.lists(st.floats(0, 1), min_size=60, max_size=60))
-def test_no_sequence_that_decays_from_tau_on_leaves_out_more(head: list[float], beta: float, slack: list[float]) -> None:
+@given(
+    st.lists(st.floats(0, 5), min_size=1, max_size=12),
+    st.floats(0, 0.9),
+    st.lists(st.floats(0, 1), min_size=60, max_size=60),
+)
+def test_no_sequence_that_decays_from_tau_on_leaves_out_more(
+    head: list[float], beta: float, slack: list[float]
+) -> None:
     phi = list(head)
     for f in slack:
         phi.append(phi[-1] * beta * f)

@@ -9,7 +9,14 @@ from scipy.integrate import quad
 from throughtime.theory import correlation as co
 from throughtime.theory import mean_field as mf
 
-CASES = [(0.7, 0.1, 1.0), (1.45, 0.1, 1.0), (3.0, 0.5, 1.0), (1.0, 0.1, 0.75), (1.5, 0.2, 0.25), (1.0, 0.1, -0.5)]
+CASES = [
+    (0.7, 0.1, 1.0),
+    (1.45, 0.1, 1.0),
+    (3.0, 0.5, 1.0),
+    (1.0, 0.1, 0.75),
+    (1.5, 0.2, 0.25),
+    (1.0, 0.1, -0.5),
+]
 
 
 def textbook(c: float, sigma_w: float, s: float, rho: float) -> float:
@@ -40,7 +47,9 @@ def test_c_star_is_a_fixed_point_of_the_textbook_map(sigma_w: float, s: float, r
 
 @pytest.mark.parametrize(("sigma_w", "s", "rho"), CASES)
 @pytest.mark.parametrize("start", [-0.9, 0.1, 0.999])
-def test_every_pair_of_sequences_is_drawn_to_c_star(sigma_w: float, s: float, rho: float, start: float) -> None:
+def test_every_pair_of_sequences_is_drawn_to_c_star(
+    sigma_w: float, s: float, rho: float, start: float
+) -> None:
     q, d = mf.q_star(sigma_w, s), 1 - start
     for _ in range(600):
         d = co.next_decorrelation(d, q, sigma_w, s, rho)
@@ -52,9 +61,10 @@ def test_chi_c_is_the_slope_of_the_map(sigma_w: float, s: float, rho: float) -> 
     q, d = mf.q_star(sigma_w, s), co.decorrelation(sigma_w, s, rho)
     step = 1e-5 if d > 0.1 else 1e-7
     low = max(d - step, 0.0)
-    slope = (co.next_decorrelation(d + step, q, sigma_w, s, rho) - co.next_decorrelation(low, q, sigma_w, s, rho)) / (
-        d + step - low
-    )
+    slope = (
+        co.next_decorrelation(d + step, q, sigma_w, s, rho)
+        - co.next_decorrelation(low, q, sigma_w, s, rho)
+    ) / (d + step - low)
     assert co.chi_c(sigma_w, s, rho) == pytest.approx(slope, abs=1e-5)
     assert co.chi_c(sigma_w, s, rho) < 1
 
@@ -63,7 +73,9 @@ def test_chi_c_is_the_slope_of_the_map(sigma_w: float, s: float, rho: float) -> 
 def test_shared_inputs_have_a_transition_where_gradients_do(s: float) -> None:
     critical = mf.critical_sigma_w(s)
     assert co.c_star(critical * 0.99, s, 1.0) == 1
-    assert co.chi_c(critical * 0.99, s, 1.0) == pytest.approx(mf.chi_1(critical * 0.99, s), rel=1e-12)
+    assert co.chi_c(critical * 0.99, s, 1.0) == pytest.approx(
+        mf.chi_1(critical * 0.99, s), rel=1e-12
+    )
     assert 0.5 < co.c_star(critical * 1.01, s, 1.0) < 0.999
     scales = [co.xi_c(critical * f, s, 1.0) for f in (0.8, 0.9, 0.99, 0.999)]
     assert (np.diff(scales) > 0).all()
@@ -71,10 +83,14 @@ def test_shared_inputs_have_a_transition_where_gradients_do(s: float) -> None:
 
 
 def test_independent_inputs_have_none() -> None:
-    scales = [co.xi_c(f * mf.critical_sigma_w(0.1), 0.1, 0.0) for f in (0.9, 0.99, 0.999, 1.001, 1.01)]
+    scales = [
+        co.xi_c(f * mf.critical_sigma_w(0.1), 0.1, 0.0) for f in (0.9, 0.99, 0.999, 1.001, 1.01)
+    ]
     assert max(scales) < 10
     assert co.c_star(1.4, 0.1, 0.0) == 0
-    assert co.chi_c(1.4, 0.1, 0.0) == pytest.approx(1.4**2 * mf.mean(mf.sech2, mf.q_star(1.4, 0.1)) ** 2, rel=1e-9)
+    assert co.chi_c(1.4, 0.1, 0.0) == pytest.approx(
+        1.4**2 * mf.mean(mf.sech2, mf.q_star(1.4, 0.1)) ** 2, rel=1e-9
+    )
 
 
 def test_a_hair_beyond_the_line_the_difference_is_not_lost() -> None:

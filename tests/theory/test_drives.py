@@ -36,7 +36,13 @@ def test_adding_has_the_moments_of_its_samples(length: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "task", [Copy(length=5, payload=3), TemporalOrder(length=20), Brackets(length=10), adding_task.Adding(length=20)]
+    "task",
+    [
+        Copy(length=5, payload=3),
+        TemporalOrder(length=20),
+        Brackets(length=10),
+        adding_task.Adding(length=20),
+    ],
 )
 def test_s_is_the_variance_that_inputs_really_give_to_z(task: Any) -> None:
     sizes = shapes(cell("tanh"), task.inputs, 2000, task.outputs)
@@ -51,7 +57,9 @@ def test_the_blanks_of_copy_are_shared_and_the_distractors_of_temporal_order_a_q
     blanks = as_features(copy, 500)[2:8]
     assert (blanks[:, ::2] * blanks[:, 1::2]).sum(-1).mean() == drives.of_task(copy).rho == 1
     distractors = as_features(order, 20_000)[10:20]
-    assert (distractors[:, ::2] * distractors[:, 1::2]).sum(-1).mean() == pytest.approx(drives.of_task(order).rho, abs=0.01)
+    assert (distractors[:, ::2] * distractors[:, 1::2]).sum(-1).mean() == pytest.approx(
+        drives.of_task(order).rho, abs=0.01
+    )
 
 
 def test_brackets_have_no_one_correlation() -> None:

@@ -21,7 +21,9 @@ def draw(rng: np.random.Generator, weights: str, count: int, n: int) -> Array:
     return q * np.sign(np.diagonal(r, axis1=1, axis2=2))[:, None, :]
 
 
-def jacobians(weights: str, sigma_w: float, s: float, steps: int, n: int, count: int, tied: bool = False) -> Array:
+def jacobians(
+    weights: str, sigma_w: float, s: float, steps: int, n: int, count: int, tied: bool = False
+) -> Array:
     """(T, count, n, n): dh_t/dh_{t-1} of ``count`` networks from h_0 = 0, fresh weights at every step unless tied."""
     rng = np.random.default_rng(5)
     w, h, result = sigma_w * draw(rng, weights, count, n), np.zeros((count, n)), []
@@ -46,18 +48,24 @@ def squared_norms(found: Array) -> Array:
 
 @pytest.mark.parametrize("weights", ["gaussian", "orthogonal"])
 @pytest.mark.parametrize(("sigma_w", "s"), [(0.8, 0.1), (1.5, 0.02)])
-def test_the_mean_square_follows_theory_at_every_lag_with_its_transient(weights: str, sigma_w: float, s: float) -> None:
+def test_the_mean_square_follows_theory_at_every_lag_with_its_transient(
+    weights: str, sigma_w: float, s: float
+) -> None:
     norms = squared_norms(jacobians(weights, sigma_w, s, steps=12, n=128, count=40))
     predicted = gr.log_norm_by_lag(sigma_w, s, 12)
     assert np.log(norms.mean(1)) / 2 == pytest.approx(predicted, abs=0.06)
     assert np.diff(predicted)[0] == pytest.approx(gr.slope(sigma_w, s), abs=5e-3)
-    assert np.diff(predicted)[-1] > gr.slope(sigma_w, s) + 0.01  # early states are small: a larger gain
+    assert (
+        np.diff(predicted)[-1] > gr.slope(sigma_w, s) + 0.01
+    )  # early states are small: a larger gain
 
 
 def test_a_drive_by_step_is_used_in_order() -> None:
     # Only the last state is driven: q_1 = q_2 = 0 give sigma_w^2, q_3 = 0.5 comes first when going back.
     last = math.log(4 * mean(lambda x: sech2(x) ** 2, 0.5)) / 2
-    assert gr.log_norm_by_lag(2.0, np.array([0.0, 0.0, 0.5]), 3) == pytest.approx([0, last, last + math.log(2)])
+    assert gr.log_norm_by_lag(2.0, np.array([0.0, 0.0, 0.5]), 3) == pytest.approx(
+        [0, last, last + math.log(2)]
+    )
 
 
 @pytest.mark.parametrize("weights", ["gaussian", "orthogonal"])
@@ -85,7 +93,9 @@ def test_tied_weights_with_fresh_inputs_follow_the_slope(weights: str) -> None:
 
 def test_without_drive_a_tied_orthogonal_network_has_gain_g_exactly() -> None:
     norms = squared_norms(jacobians("orthogonal", 0.9, 0.0, steps=10, n=30, count=2, tied=True))
-    assert np.log(norms) / 2 == pytest.approx(np.repeat(gr.log_norm_by_lag(0.9, 0.0, 10)[:, None], 2, 1), abs=1e-9)
+    assert np.log(norms) / 2 == pytest.approx(
+        np.repeat(gr.log_norm_by_lag(0.9, 0.0, 10)[:, None], 2, 1), abs=1e-9
+    )
 
 
 def test_orthogonal_jacobians_have_the_singular_values_of_theory() -> None:
@@ -123,7 +133,9 @@ def test_products_spread_as_theory_says(weights: str) -> None:
     found = jacobians(weights, sigma_w, s, steps=14, n=200, count=4)
     product = found[-1] @ found[-2] @ found[-3] @ found[-4]
     squares = np.linalg.svd(product, compute_uv=False) ** 2
-    assert (squares.var(1) / squares.mean(1) ** 2).mean() == pytest.approx(gr.singular_spread(sigma_w, s, lag, weights), rel=0.12)
+    assert (squares.var(1) / squares.mean(1) ** 2).mean() == pytest.approx(
+        gr.singular_spread(sigma_w, s, lag, weights), rel=0.12
+    )
 
 
 def test_unknown_weights_and_empty_networks_are_refused() -> None:

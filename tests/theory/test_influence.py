@@ -57,26 +57,40 @@ def test_truncated_gradients_are_those_of_autograd(mode: str, K: int) -> None:
         (gradient,) = torch.autograd.grad((s[0] - 1) ** 2 / 2, theta, retain_graph=True)
         found += gradient.item() / steps
     stride = {"chunked": K, "buffered": K, "sliding": 1, "full": steps}[mode]
-    assert system.gradient(0.3, mode, K, steps, start.numpy(), offset=steps % stride) == pytest.approx(found, rel=1e-12)
+    assert system.gradient(
+        0.3, mode, K, steps, start.numpy(), offset=steps % stride
+    ) == pytest.approx(found, rel=1e-12)
 
 
 @pytest.mark.parametrize(
-    ("mode", "K", "k1"), [("full", 1, 1), ("chunked", 5, 1), ("sliding", 5, 1), ("sliding", 6, 3), ("buffered", 4, 1)]
+    ("mode", "K", "k1"),
+    [("full", 1, 1), ("chunked", 5, 1), ("sliding", 5, 1), ("sliding", 6, 3), ("buffered", 4, 1)],
 )
 def test_the_trajectory_is_that_of_online_descent_by_autograd(mode: str, K: int, k1: int) -> None:
     system, lr, updates = Balancing(n=6, positive=2), 0.02, 12
-    stride, depth = {"full": (1, 10**6), "chunked": (K, K), "sliding": (k1, K), "buffered": (K, 2 * K - 1)}[mode]
+    stride, depth = {
+        "full": (1, 10**6),
+        "chunked": (K, K),
+        "sliding": (k1, K),
+        "buffered": (K, 2 * K - 1),
+    }[mode]
     A, b = torch.from_numpy(system.A), torch.from_numpy(system.b)
     s, pushes, path = torch.ones(6, dtype=torch.float64), [], [0.5]
     for _ in range(updates):
         loss = torch.zeros((), dtype=torch.float64)
-        for _ in range(stride):  # a leaf a step, so that the depth is counted in steps and not in updates
+        for _ in range(
+            stride
+        ):  # a leaf a step, so that the depth is counted in steps and not in updates
             pushes.append(torch.tensor(path[-1], dtype=torch.float64, requires_grad=True))
             s = A @ s + pushes[-1] * b
             loss = loss + (s[0] - 1) ** 2 / 2 / stride
-        gradient = sum(g.item() for g in torch.autograd.grad(loss, pushes[-depth:], retain_graph=True))
+        gradient = sum(
+            g.item() for g in torch.autograd.grad(loss, pushes[-depth:], retain_graph=True)
+        )
         path.append(path[-1] - lr * gradient)
-    assert system.trajectory(mode, K, updates, lr, k1=k1) == pytest.approx(np.array(path), rel=1e-11)
+    assert system.trajectory(mode, K, updates, lr, k1=k1) == pytest.approx(
+        np.array(path), rel=1e-11
+    )
 
 
 def test_the_smallest_K_is_exact_and_every_larger_one_is_right() -> None:
@@ -94,26 +108,43 @@ def test_the_smallest_K_is_exact_and_every_larger_one_is_right() -> None:
 
 def test_a_longer_stride_of_sliding_windows_needs_a_longer_one() -> None:
     system = Balancing()
-    assert [system.smallest_K("sliding", k1) for k1 in (1, 5, 41)] == sorted(system.smallest_K("sliding", k1) for k1 in (1, 5, 41))
-    assert system.smallest_K("sliding", 5) == next(K for K in range(5, 200) if system.cumulative(K)[K - 4 :].sum() < 0)
+    assert [system.smallest_K("sliding", k1) for k1 in (1, 5, 41)] == sorted(
+        system.smallest_K("sliding", k1) for k1 in (1, 5, 41)
+    )
+    assert system.smallest_K("sliding", 5) == next(
+        K for K in range(5, 200) if system.cumulative(K)[K - 4 :].sum() < 0
+    )
     assert system.smallest_K("sliding", 1) > system.n  # longer than the range of the interactions
 
 
 def test_the_full_gradient_is_right_at_once() -> None:
     assert Balancing().smallest_K("full") == 1
-    assert Balancing(n=23, positive=13).smallest_K("sliding") == 1  # the majority pushes up: short and long run agree
+    assert (
+        Balancing(n=23, positive=13).smallest_K("sliding") == 1
+    )  # the majority pushes up: short and long run agree
 
 
-@pytest.mark.parametrize(("mode", "bad", "good"), [("sliding", 40, 41), ("chunked", 109, 110), ("buffered", 29, 30)])
-def test_descent_diverges_below_the_smallest_K_and_converges_from_it_on(mode: str, bad: int, good: int) -> None:
+@pytest.mark.parametrize(
+    ("mode", "bad", "good"), [("sliding", 40, 41), ("chunked", 109, 110), ("buffered", 29, 30)]
+)
+def test_descent_diverges_below_the_smallest_K_and_converges_from_it_on(
+    mode: str, bad: int, good: int
+) -> None:
     assert Balancing().growth(mode, bad) > 1 > Balancing().growth(mode, good)
 
 
-@pytest.mark.parametrize(("mode", "K"), [("sliding", 10), ("sliding", 90), ("chunked", 10), ("buffered", 40), ("full", 1)])
-def test_the_distance_to_the_optimum_grows_or_shrinks_at_the_rate_of_growth(mode: str, K: int) -> None:
+@pytest.mark.parametrize(
+    ("mode", "K"),
+    [("sliding", 10), ("sliding", 90), ("chunked", 10), ("buffered", 40), ("full", 1)],
+)
+def test_the_distance_to_the_optimum_grows_or_shrinks_at_the_rate_of_growth(
+    mode: str, K: int
+) -> None:
     system = Balancing()
     distance = system.trajectory(mode, K, updates=1200, lr=5e-5) - system.optimum
-    assert (distance[-1] / distance[-101]) ** (1 / 100) == pytest.approx(system.growth(mode, K, lr=5e-5), abs=1e-7)
+    assert (distance[-1] / distance[-101]) ** (1 / 100) == pytest.approx(
+        system.growth(mode, K, lr=5e-5), abs=1e-7
+    )
 
 
 def test_no_gradient_is_good_enough_for_a_step_too_large() -> None:
@@ -126,7 +157,9 @@ def test_no_gradient_is_good_enough_for_a_step_too_large() -> None:
 def test_ten_steps_of_memory_diverge_and_all_of_it_does_not() -> None:
     system = Balancing()
     assert abs(system.trajectory("chunked", 10, updates=3000)[-1]) > 1000
-    assert system.trajectory("full", 1, updates=10_000)[-1] == pytest.approx(system.optimum, abs=1e-6)
+    assert system.trajectory("full", 1, updates=10_000)[-1] == pytest.approx(
+        system.optimum, abs=1e-6
+    )
 
 
 @pytest.mark.parametrize(("n", "positive"), [(4, 2), (5, 0), (5, 5)])

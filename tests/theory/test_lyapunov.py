@@ -19,7 +19,9 @@ def by_qr(matrices: np.ndarray, burn: int = 20) -> np.ndarray:
 def test_a_constant_diagonal_map() -> None:
     diagonal = np.array([0.3, -1.7, 0.9])
     assert lyapunov.linear(np.diag(diagonal)) == pytest.approx(np.log([1.7, 0.9, 0.3]))
-    assert by_qr(np.repeat(np.diag(diagonal)[None], 50, 0)) == pytest.approx(lyapunov.linear(np.diag(diagonal)))
+    assert by_qr(np.repeat(np.diag(diagonal)[None], 50, 0)) == pytest.approx(
+        lyapunov.linear(np.diag(diagonal))
+    )
 
 
 def test_diagonal_maps_that_change() -> None:
@@ -37,7 +39,9 @@ def test_orthogonal_maps_constant_or_not() -> None:
 
 def test_a_constant_map_that_is_not_normal() -> None:
     matrix = np.array([[0.9, 5.0, 1.0], [0.0, -0.5, 3.0], [0.0, 0.0, 0.2]])
-    assert by_qr(np.repeat(matrix[None], 4000, 0)) == pytest.approx(lyapunov.linear(matrix), abs=1e-3)
+    assert by_qr(np.repeat(matrix[None], 4000, 0)) == pytest.approx(
+        lyapunov.linear(matrix), abs=1e-3
+    )
 
 
 def test_gaussian_maps_drawn_anew() -> None:

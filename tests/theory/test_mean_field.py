@@ -19,7 +19,10 @@ def expectation(f, variance: float) -> float:
     def integrand(z: float) -> float:
         return f(math.sqrt(variance) * z) * math.exp(-z * z / 2) / math.sqrt(2 * math.pi)
 
-    return 2 * quad(integrand, 0, 3, epsabs=1e-13, limit=200)[0] + 2 * quad(integrand, 3, 12, epsabs=1e-13, limit=200)[0]
+    return (
+        2 * quad(integrand, 0, 3, epsabs=1e-13, limit=200)[0]
+        + 2 * quad(integrand, 3, 12, epsabs=1e-13, limit=200)[0]
+    )
 
 
 @pytest.mark.parametrize("variance", [1e-8, 0.01, 0.5, 1.0, 7.0, 90.0, 1000.0])
@@ -37,8 +40,12 @@ def test_integrals_agree_with_adaptive_quadrature(variance: float, power: int) -
 def test_q_star_reproduces_itself_and_chi_is_its_gain(sigma_w: float, s: float) -> None:
     q = mf.q_star(sigma_w, s)
     assert q > 0
-    assert sigma_w**2 * expectation(lambda x: math.tanh(x) ** 2, q) + s == pytest.approx(q, rel=1e-8)
-    assert sigma_w**2 * expectation(lambda x: (1 - math.tanh(x) ** 2) ** 2, q) == pytest.approx(mf.chi_1(sigma_w, s), rel=1e-8)
+    assert sigma_w**2 * expectation(lambda x: math.tanh(x) ** 2, q) + s == pytest.approx(
+        q, rel=1e-8
+    )
+    assert sigma_w**2 * expectation(lambda x: (1 - math.tanh(x) ** 2) ** 2, q) == pytest.approx(
+        mf.chi_1(sigma_w, s), rel=1e-8
+    )
 
 
 @pytest.mark.parametrize(("sigma_w", "s"), CASES)
@@ -50,12 +57,16 @@ def test_the_iteration_from_zero_rises_to_q_star(sigma_w: float, s: float) -> No
 
 
 def test_a_small_drive_at_sigma_1_gives_the_root_of_half_of_it() -> None:
-    assert mf.q_star(1.0, 1e-12) == pytest.approx(math.sqrt(1e-12 / 2), rel=1e-5)  # q = q - 2 q^2 + s + O(q^3)
+    assert mf.q_star(1.0, 1e-12) == pytest.approx(
+        math.sqrt(1e-12 / 2), rel=1e-5
+    )  # q = q - 2 q^2 + s + O(q^3)
 
 
 @pytest.mark.parametrize("excess", [1e-10, 1e-7, 1e-4])
 def test_just_beyond_sigma_1_activity_grows_from_zero(excess: float) -> None:
-    assert mf.q_star(1 + excess, 0.0) == pytest.approx(excess, rel=5 * excess + 1e-6)  # q = (1 - 1 / sigma_w^2) / 2 + O(q^2)
+    assert mf.q_star(1 + excess, 0.0) == pytest.approx(
+        excess, rel=5 * excess + 1e-6
+    )  # q = (1 - 1 / sigma_w^2) / 2 + O(q^2)
 
 
 @pytest.mark.parametrize("sigma_w", [0.2, 0.577, 1.0])
@@ -89,7 +100,9 @@ def test_the_critical_line_rises_from_1() -> None:
 def test_a_small_drive_moves_the_critical_line_by_its_cube_root() -> None:
     # E tanh^2 = q - 2 q^2 + 17/3 q^3, E sech^4 = 1 - 2 q + 7 q^2: s = q - their ratio = 4/3 q^3, and sigma_w = 1 + q.
     for s in (1e-10, 1e-8):
-        assert mf.critical_sigma_w(s) - 1 == pytest.approx((3 * s / 4) ** (1 / 3), rel=5 * s ** (1 / 3))
+        assert mf.critical_sigma_w(s) - 1 == pytest.approx(
+            (3 * s / 4) ** (1 / 3), rel=5 * s ** (1 / 3)
+        )
 
 
 def test_depth_scales_have_the_sign_of_the_phase() -> None:
@@ -109,7 +122,10 @@ def test_a_simulated_network_has_the_variance_of_theory() -> None:
     assert np.mean(q[10:]) == pytest.approx(mf.q_star(sigma_w, s), rel=0.03)
 
 
-@pytest.mark.parametrize(("sigma_w", "s"), [(0.0, 0.1), (-1.0, 0.1), (1.0, -0.1), (40.0, 0.0), (math.nan, 0.1), (1.0, math.inf)])
+@pytest.mark.parametrize(
+    ("sigma_w", "s"),
+    [(0.0, 0.1), (-1.0, 0.1), (1.0, -0.1), (40.0, 0.0), (math.nan, 0.1), (1.0, math.inf)],
+)
 def test_what_is_no_network_is_refused(sigma_w: float, s: float) -> None:
     with pytest.raises(mf.DomainError, match="sigma_w"):
         mf.chi_1(sigma_w, s)

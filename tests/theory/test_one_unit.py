@@ -8,7 +8,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from throughtime.theory.one_unit import B_RANGE, W_RANGE, default_surface, descend, loss_and_gradient, surface
+from throughtime.theory.one_unit import (
+    B_RANGE,
+    W_RANGE,
+    default_surface,
+    descend,
+    loss_and_gradient,
+    surface,
+)
 
 WEIGHTS, BIASES = st.floats(-8, 8), st.floats(-5, 5)
 
@@ -35,7 +42,10 @@ def test_against_autograd(w, b, steps):
 def test_against_finite_differences(w, b):
     eps = 1e-6
     _, dw, db = loss_and_gradient(w, b)
-    up, down = loss_and_gradient([w + eps, w], [b, b + eps])[0], loss_and_gradient([w - eps, w], [b, b - eps])[0]
+    up, down = (
+        loss_and_gradient([w + eps, w], [b, b + eps])[0],
+        loss_and_gradient([w - eps, w], [b, b - eps])[0],
+    )
     assert ((up - down) / (2 * eps)).tolist() == pytest.approx([dw, db], rel=1e-5, abs=1e-9)
 
 
@@ -60,12 +70,17 @@ def test_the_surface_is_every_pair():
 def test_the_wall_stands_in_the_default_ranges():
     """Two plateaus, and between them, for w > 4, gradients a hundred times as large as on either side."""
     found = default_surface(81)
-    assert (found["w"].min(), found["w"].max(), found["b"].min(), found["b"].max()) == (*W_RANGE, *B_RANGE)
+    assert (found["w"].min(), found["w"].max(), found["b"].min(), found["b"].max()) == (
+        *W_RANGE,
+        *B_RANGE,
+    )
     assert found["grad_norm"].max() > 100 * found["grad_norm"].median()
     at_6 = found[found["w"] == found["w"].iloc[(found["w"] - 6).abs().argmin()]].sort_values("b")
     assert at_6["loss"].diff().abs().max() > 0.3  # in one step of the grid
     edge = at_6["b"].iloc[at_6["loss"].diff().abs().argmax()]
-    assert edge == pytest.approx(0.5 - 6 / (1 + math.exp(-0.5)), abs=0.05)  # where x_0 = .5 is the unstable fixed point
+    assert edge == pytest.approx(
+        0.5 - 6 / (1 + math.exp(-0.5)), abs=0.05
+    )  # where x_0 = .5 is the unstable fixed point
 
 
 def test_a_path_by_hand():
@@ -86,6 +101,10 @@ def test_clipping_bounds_a_step_and_keeps_its_direction():
     assert (norm > 0.1).any()
     _, dw, db = loss_and_gradient(4.6, -2.7)
     assert math.atan2(*(cut[["w", "b"]].diff().iloc[1])) == pytest.approx(math.atan2(-dw, -db))
-    assert np.hypot(free["w"].diff(), free["b"].diff()).max() > 1  # one step throws it off the surface ..
+    assert (
+        np.hypot(free["w"].diff(), free["b"].diff()).max() > 1
+    )  # one step throws it off the surface ..
     assert free["w"].iloc[-1] > W_RANGE[1]
-    assert cut["loss"].iloc[-1] < 0.01 < free["loss"].iloc[-1]  # .. and clipping keeps it on the wall, where the minimum is
+    assert (
+        cut["loss"].iloc[-1] < 0.01 < free["loss"].iloc[-1]
+    )  # .. and clipping keeps it on the wall, where the minimum is

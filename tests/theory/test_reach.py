@@ -15,7 +15,9 @@ from throughtime.theory.mean_field import DomainError
 MODES = st.sampled_from(["full", "chunked", "sliding", "buffered"])
 
 
-def by_autograd(mode: str, steps: int, K: int, k1: int = 1, resets: frozenset[int] = frozenset()) -> np.ndarray:
+def by_autograd(
+    mode: str, steps: int, K: int, k1: int = 1, resets: frozenset[int] = frozenset()
+) -> np.ndarray:
     """(T, T): whether the loss of step t has a gradient at the input of step i."""
     x = torch.linspace(0.1, 0.5, steps, dtype=torch.float64, requires_grad=True)
 
@@ -30,7 +32,9 @@ def by_autograd(mode: str, steps: int, K: int, k1: int = 1, resets: frozenset[in
 
 
 @given(MODES, st.integers(1, 9), st.integers(1, 10), st.data())
-def test_gradient_flows_exactly_where_theory_says(mode: str, steps: int, K: int, data: st.DataObject) -> None:
+def test_gradient_flows_exactly_where_theory_says(
+    mode: str, steps: int, K: int, data: st.DataObject
+) -> None:
     k1 = data.draw(st.integers(1, K)) if mode == "sliding" else 1
     resets = data.draw(st.frozensets(st.integers(0, steps - 1), max_size=2))
     offset = steps % strides(mode, steps, K, k1)[0]
@@ -39,11 +43,24 @@ def test_gradient_flows_exactly_where_theory_says(mode: str, steps: int, K: int,
 
 
 def test_a_sliding_case_by_hand() -> None:
-    assert reach.reachable("sliding", steps=4, K=2).astype(int).tolist() == [[1, 0, 0, 0], [1, 1, 0, 0], [0, 1, 1, 0], [0, 0, 1, 1]]
+    assert reach.reachable("sliding", steps=4, K=2).astype(int).tolist() == [
+        [1, 0, 0, 0],
+        [1, 1, 0, 0],
+        [0, 1, 1, 0],
+        [0, 0, 1, 1],
+    ]
 
 
-@given(st.sampled_from(["chunked", "sliding", "buffered"]), st.integers(1, 12), st.integers(1, 6), st.integers(1, 45), st.data())
-def test_the_law_of_copy_is_what_counting_gives(mode: str, length: int, payload: int, K: int, data: st.DataObject) -> None:
+@given(
+    st.sampled_from(["chunked", "sliding", "buffered"]),
+    st.integers(1, 12),
+    st.integers(1, 6),
+    st.integers(1, 45),
+    st.data(),
+)
+def test_the_law_of_copy_is_what_counting_gives(
+    mode: str, length: int, payload: int, K: int, data: st.DataObject
+) -> None:
     steps, dependencies = length + 2 * payload, reach.copy_dependencies(length, payload)
     k1 = data.draw(st.integers(1, min(K, 8))) if mode == "sliding" else 1
     stride, _ = strides(mode, steps, K, k1)
@@ -57,8 +74,12 @@ def test_the_law_of_copy_is_what_counting_gives(mode: str, length: int, payload:
 @given(st.integers(1, 20), st.integers(1, 10), st.integers(1, 60))
 def test_for_chunks_the_law_is_the_short_one(length: int, payload: int, K: int) -> None:
     lag = length + payload
-    assert reach.copy_coverage("chunked", K, length, payload) == pytest.approx(np.clip((K - lag) / payload, 0, 1))
-    assert reach.copy_coverage("chunked", K, length, payload, "random") == pytest.approx(max(0, 1 - lag / K))
+    assert reach.copy_coverage("chunked", K, length, payload) == pytest.approx(
+        np.clip((K - lag) / payload, 0, 1)
+    )
+    assert reach.copy_coverage("chunked", K, length, payload, "random") == pytest.approx(
+        max(0, 1 - lag / K)
+    )
 
 
 def test_copy_dependencies_are_those_of_the_task() -> None:

@@ -25,11 +25,15 @@ from throughtime.tracking import ingest, store, writer
 from throughtime.tracking.records import METRICS, PARAMS, TAGS, Made, cells, networks, text, varying
 from throughtime.tracking.saved_views import TAG, unpack
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # mlflow, alembic and sqlalchemy warn of each other
+pytestmark = pytest.mark.filterwarnings(
+    "ignore"
+)  # mlflow, alembic and sqlalchemy warn of each other
 
 ROOT = Path(__file__).parents[2]
 PLAN = synthetic.toy_plan(lengths=(10, 30), depths=(None, 5), seeds=2)  # 4 jobs of 8 networks
-SMALL = synthetic.toy_plan(lengths=(10,), depths=(None,), axes={"gain": [0.5, 1.5]}, seeds=2)  # 1 job of 4
+SMALL = synthetic.toy_plan(
+    lengths=(10,), depths=(None,), axes={"gain": [0.5, 1.5]}, seeds=2
+)  # 1 job of 4
 CELLS = 16
 
 PROGRAM = """
@@ -91,7 +95,15 @@ def test_every_column_of_the_schema_is_recorded() -> None:
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(1.0, "1"), (1e-5, "1e-05"), (math.inf, "none"), (0.1 + 0.2, "0.3"), (np.bool_(True), "true"), (3, "3"), (pd.NA, None)],
+    [
+        (1.0, "1"),
+        (1e-5, "1e-05"),
+        (math.inf, "none"),
+        (0.1 + 0.2, "0.3"),
+        (np.bool_(True), "true"),
+        (3, "3"),
+        (pd.NA, None),
+    ],
 )
 def test_parameters_read_as_a_person_would_write_them(value: Any, shown: str | None) -> None:
     assert text(value) == shown
@@ -107,18 +119,30 @@ def test_cells_are_named_by_what_differs() -> None:
     made = {job.key: Made("c", (0, 1)) for job in PLAN.jobs}
     names = [cell.name for cell in cells(frames.summary, varying(PLAN, "clipping"), "smoke", made)]
     assert len(set(names)) == CELLS
-    assert {"toy-tanh-T11 full gain=0.5 clip=none", "toy-tanh-T31 chunked K=5 gain=1 clip=1"} <= set(names)
+    assert {
+        "toy-tanh-T11 full gain=0.5 clip=none",
+        "toy-tanh-T31 chunked K=5 gain=1 clip=1",
+    } <= set(names)
 
 
 def test_a_cell_summarises_its_seeds_and_counts_diverged_networks_as_failures() -> None:
-    summary = synthetic.summary(SMALL).summary.iloc[[0, 0, 0, 0]].reset_index(drop=True)  # 4 seeds of one cell
+    summary = (
+        synthetic.summary(SMALL).summary.iloc[[0, 0, 0, 0]].reset_index(drop=True)
+    )  # 4 seeds of one cell
     summary["seed"] = range(4)
     summary["status"] = ["solved", "unsolved", "diverged", "unsolved"]
     summary["final"] = [1.0, 0.5, np.nan, 0.6]
     made = {key: Made("c", (0, 1)) for key in summary["job_key"]}
     (cell,) = cells(summary, ["gain"], "smoke", made)
     assert cell.name == "toy-tanh-T11 gain=0.5"
-    wanted = {"n": 4, "success_rate": 0.25, "diverged_share": 0.25, "final_mean": 0.7, "final_n": 3, "final_std": 0.264575131}
+    wanted = {
+        "n": 4,
+        "success_rate": 0.25,
+        "diverged_share": 0.25,
+        "final_mean": 0.7,
+        "final_n": 3,
+        "final_std": 0.264575131,
+    }
     assert {name: cell.metrics[name] for name in wanted} == pytest.approx(wanted)
     assert (cell.metrics["success_low"], cell.metrics["success_high"]) == pytest.approx(
         (0.0456, 0.6994), abs=1e-4
@@ -129,8 +153,13 @@ def test_a_cell_summarises_its_seeds_and_counts_diverged_networks_as_failures() 
 def test_what_decides_a_record_decides_its_sha() -> None:
     frames = synthetic.summary(SMALL)
     made = {job.key: Made("c", (0, 1)) for job in SMALL.jobs}
-    one, other = (list(networks(frames.summary, frames.curves, preset, made)) for preset in ("smoke", "laptop"))
-    later = list(networks(frames.summary, frames.curves, "smoke", {key: Made("c", (5, 6)) for key in made}))
+    one, other = (
+        list(networks(frames.summary, frames.curves, preset, made))
+        for preset in ("smoke", "laptop")
+    )
+    later = list(
+        networks(frames.summary, frames.curves, "smoke", {key: Made("c", (5, 6)) for key in made})
+    )
     assert len({r.sha for r in one}) == len(one)
     assert [r.sha for r in one] == [r.sha for r in later]
     assert all(a.sha != b.sha for a, b in zip(one, other, strict=True))
@@ -152,7 +181,9 @@ def test_a_run_holds_the_whole_row_its_curves_and_its_origin(results: Path) -> N
         row = frames.summary.set_index("run_key", drop=False).loc[run.data.tags["run_key"]]
         assert run.info.run_name == f"toy-tanh-T11-s{row['seed']}"
         assert run.info.end_time - run.info.start_time == 2000  # its share of the job's 8 s
-        assert {name: run.data.params[name] for name in PARAMS} == {name: text(row[name]) for name in PARAMS}
+        assert {name: run.data.params[name] for name in PARAMS} == {
+            name: text(row[name]) for name in PARAMS
+        }
         assert run.data.params["clipping"] == "norm 1"
         for name in METRICS:
             assert run.data.metrics.get(name, math.nan) == pytest.approx(
@@ -160,17 +191,26 @@ def test_a_run_holds_the_whole_row_its_curves_and_its_origin(results: Path) -> N
             )
         tags = run.data.tags
         assert {name: tags[name] for name in TAGS} == {name: row[name] for name in TAGS}
-        assert (tags["preset"], tags["code_digest"], tags["git_commit"]) == ("smoke", "c0de", "unknown")
+        assert (tags["preset"], tags["code_digest"], tags["git_commit"]) == (
+            "smoke",
+            "c0de",
+            "unknown",
+        )
         assert tags["user"] == tags["mlflow.user"]
         assert tags["mlflow.source.name"] == "experiments/clipping/experiment.yaml"
         assert tags["mlflow.source.git.commit"] == tags["git_commit"]
         assert len(tags["content_sha"]) == 32
         (dataset,) = run.inputs.dataset_inputs
-        assert (dataset.dataset.name, json.loads(dataset.dataset.source)) == ("toy T=11", {"task": "toy", "length": 10})
+        assert (dataset.dataset.name, json.loads(dataset.dataset.source)) == (
+            "toy T=11",
+            {"task": "toy", "length": 10},
+        )
         curves = frames.curves[frames.curves["run_key"] == row["run_key"]]
         for metric, line in curves.groupby("metric"):
             history = client.get_metric_history(run.info.run_id, f"curves/{metric}")
-            assert {(m.step, m.value) for m in history} == set(zip(line["step"], line["value"], strict=True))
+            assert {(m.step, m.value) for m in history} == set(
+                zip(line["step"], line["value"], strict=True)
+            )
 
 
 def test_a_diverged_network_says_so_without_nan(results: Path) -> None:
@@ -195,7 +235,11 @@ def test_a_second_ingest_changes_nothing_and_another_content_replaces(results: P
     changed = tables.read("summary", path)
     changed.loc[0, "train_loss"] = 0.125
     tables.write(changed, "summary", path)
-    assert counted(record(results)) == (0, 4, 3)  # the network, its cell, and the overview with its table of cells
+    assert counted(record(results)) == (
+        0,
+        4,
+        3,
+    )  # the network, its cell, and the overview with its table of cells
     after = runs(results, "clipping")
     assert keys(after) == expected(SMALL)
     assert len({run.info.run_id for run in after} - before) == 1
@@ -209,7 +253,11 @@ def test_a_run_that_was_left_unfinished_or_doubled_is_put_right(results: Path) -
     first, second, *_ = runs(results, "clipping")
     client.update_run(first.info.run_id, status="RUNNING")
     client.create_run(first.info.experiment_id, tags={"run_key": second.data.tags["run_key"]})
-    assert counted(record(results)) == (0, 6, 1)  # the double goes, the unfinished one is written anew
+    assert counted(record(results)) == (
+        0,
+        6,
+        1,
+    )  # the double goes, the unfinished one is written anew
     found = runs(results, "clipping")
     assert keys(found) == expected(SMALL)
     assert {run.info.status for run in found} == {"FINISHED"}
@@ -219,7 +267,11 @@ def test_some_experiments_can_be_recorded_before_the_others(results: Path) -> No
     synthetic.write_jobs(SMALL, results)
     counts = ingest.ingest(results, results, SMALL, "smoke", only=["another"])
     assert (counts.networks, runs(results, "clipping")) == (0, [])
-    assert counted(ingest.ingest(results, results, SMALL, "smoke", only=["clipping"])) == (4 + 2 + 1, 0, 0)
+    assert counted(ingest.ingest(results, results, SMALL, "smoke", only=["clipping"])) == (
+        4 + 2 + 1,
+        0,
+        0,
+    )
     assert not (results / "mlflow" / ingest.NUMBERS).exists()
     assert counted(record(results)) == (0, 4 + 2 + 1, 0)
     assert (results / "mlflow" / ingest.NUMBERS).exists()
@@ -231,9 +283,15 @@ def test_a_partly_finished_sweep_is_recorded_as_far_as_it_goes(results: Path) ->
     (gone / "curves.parquet").unlink()
     counts = record(results, PLAN)
     assert counts.sources == {"clipping": "tables of 3 of 4 jobs"}
-    assert keys(runs(results, "clipping")) == sorted(k for j in PLAN.jobs if j.key != gone.name for k in j.run_keys)
+    assert keys(runs(results, "clipping")) == sorted(
+        k for j in PLAN.jobs if j.key != gone.name for k in j.run_keys
+    )
     synthetic.write_jobs(PLAN, results)
-    assert counted(record(results, PLAN)) == (8 + 4, 24 + 12, 1)  # the missing job and its cells; the overview is new
+    assert counted(record(results, PLAN)) == (
+        8 + 4,
+        24 + 12,
+        1,
+    )  # the missing job and its cells; the overview is new
 
 
 def test_collected_tables_do_where_the_jobs_are_gone(results: Path) -> None:
@@ -261,13 +319,21 @@ def test_no_tables_yet_is_no_error(results: Path) -> None:
 
 
 def start(results: Path) -> "subprocess.Popen[str]":
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'src'}", "OMP_NUM_THREADS": "1"}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'src'}",
+        "OMP_NUM_THREADS": "1",
+    }
     environment.pop("MLFLOW_TRACKING_URI", None)
     command = [sys.executable, "-W", "ignore", "-c", PROGRAM, str(results), str(results)]
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
 
 
-def test_a_run_whose_metrics_did_not_get_in_is_not_taken_for_whole(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_whose_metrics_did_not_get_in_is_not_taken_for_whole(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The tag that says so goes in the same call, after them."""
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
@@ -289,7 +355,9 @@ def test_killed_midway_and_run_again_leaves_every_network_once(results: Path) ->
     synthetic.write_jobs(PLAN, results)
     process = start(results)
     assert process.stdout is not None
-    for line in process.stdout:  # kill it as it says that the 10th run is done, that is, while it writes the 11th
+    for line in (
+        process.stdout
+    ):  # kill it as it says that the 10th run is done, that is, while it writes the 11th
         if line.strip() == "10":
             break
     process.send_signal(signal.SIGKILL)
@@ -306,7 +374,9 @@ def test_killed_midway_and_run_again_leaves_every_network_once(results: Path) ->
     assert all("content_sha" in run.data.tags and run.info.status == "FINISHED" for run in found)
 
 
-def test_a_kill_within_a_transaction_is_rolled_back_and_is_no_damage(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_kill_within_a_transaction_is_rolled_back_and_is_no_damage(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     database = results / "mlflow" / "mlflow.db"
     record(results)
     before = database.read_bytes()
@@ -319,7 +389,9 @@ connection.execute("UPDATE experiments SET name = hex(randomblob(2000))")
 connection.executemany("INSERT INTO experiments (name) VALUES (hex(randomblob(2000)))", [()] * 50)
 os.kill(os.getpid(), signal.SIGKILL)
 """
-    assert subprocess.run([sys.executable, "-c", killed, str(database)]).returncode == -signal.SIGKILL
+    assert (
+        subprocess.run([sys.executable, "-c", killed, str(database)]).returncode == -signal.SIGKILL
+    )
     assert database.read_bytes() != before
     assert database.with_name("mlflow.db-journal").exists()
     synthetic.write_jobs(SMALL, results)
@@ -331,14 +403,18 @@ os.kill(os.getpid(), signal.SIGKILL)
 def test_killed_while_the_database_is_made_and_run_again(results: Path) -> None:
     synthetic.write_jobs(SMALL, results)
     database = results / "mlflow" / "mlflow.db"
-    database.rename(results / "mlflow" / ".mlflow.db.part")  # what such a kill leaves, and a half-written journal
+    database.rename(
+        results / "mlflow" / ".mlflow.db.part"
+    )  # what such a kill leaves, and a half-written journal
     (results / "mlflow" / ".mlflow.db.part").write_bytes(b"SQLite format 3\0 and then nothing")
     record(results)
     assert keys(runs(results, "clipping")) == expected(SMALL)
     assert not (results / "mlflow" / ".mlflow.db.part").exists()
 
 
-def test_four_copies_at_once_on_a_cold_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_four_copies_at_once_on_a_cold_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     synthetic.write_jobs(PLAN, tmp_path)
     processes = [start(tmp_path) for _ in range(4)]
@@ -363,7 +439,12 @@ def test_the_overview_carries_figure_and_tables_and_moves_with_the_folder(result
     shutil.move(results / "mlflow", moved / "mlflow")
     client = store.connect(store.tracking_uri(moved, moved))
     for experiment, files in {
-        "clipping summary": {"clipping.png", "clipping.md", "cells.csv", *(f"tables/{t}.parquet" for t in JOB_TABLES)},
+        "clipping summary": {
+            "clipping.png",
+            "clipping.md",
+            "cells.csv",
+            *(f"tables/{t}.parquet" for t in JOB_TABLES),
+        },
         "atlas summary": {"atlas.png", "atlas.md"},
     }.items():
         (run,) = [run for run in runs(moved, experiment) if run.data.tags["kind"] == "overview"]
@@ -387,15 +468,24 @@ def test_saved_views_name_parameters_and_metrics_that_runs_have(results: Path) -
     names = set()
     for experiment in ("clipping", "clipping summary"):
         found = runs(results, experiment)
-        known = {f"{kind}.`{k}`" for run in found for kind in ("params", "metrics", "tags") for k in getattr(run.data, kind)}
+        known = {
+            f"{kind}.`{k}`"
+            for run in found
+            for kind in ("params", "metrics", "tags")
+            for k in getattr(run.data, kind)
+        }
         about = client.get_experiment(found[0].info.experiment_id)
         for value in (value for key, value in about.tags.items() if key.startswith(TAG)):
             names.add(json.loads(value)["name"])
             state = unpack(value)
             assert set(state["selectedColumns"]) | {state["orderByKey"]} <= known
-            assert client.search_runs([about.experiment_id], filter_string=state["searchFilter"]), "the view's filter shows nothing"
+            assert client.search_runs([about.experiment_id], filter_string=state["searchFilter"]), (
+                "the view's filter shows nothing"
+            )
             for card in state.get("compareRunCharts", []):
-                shown = [f"params.`{n}`" for n in card["selectedParams"]] + [f"metrics.`{n}`" for n in card["selectedMetrics"]]
+                shown = [f"params.`{n}`" for n in card["selectedParams"]] + [
+                    f"metrics.`{n}`" for n in card["selectedMetrics"]
+                ]
                 assert set(shown) <= known
     assert names == {"failures first", "mean over seeds", "K x clip x scale"}
 
@@ -409,7 +499,9 @@ def test_the_numbers_of_experiments_are_left_for_the_report(results: Path) -> No
     said = json.loads((results / "mlflow" / ingest.NUMBERS).read_text())
     client = store.connect(store.tracking_uri(results, results))
     assert said["server"] == ""  # the address of a database is nobody's to open
-    assert {client.get_experiment(number).name: number for number in said["experiments"].values()} == said["experiments"]
+    assert {
+        client.get_experiment(number).name: number for number in said["experiments"].values()
+    } == said["experiments"]
     assert set(said["experiments"]) == {"clipping", "clipping summary"}
 
 
@@ -425,22 +517,37 @@ def test_a_companion_tables_filter_finds_the_runs_of_its_row(results: Path) -> N
         assert len(found) == row["n"]
 
 
-def test_environment_goes_before_config_before_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_goes_before_config_before_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    assert store.tracking_uri(tmp_path, tmp_path / "r") == f"sqlite:///{tmp_path}/r/mlflow/mlflow.db"
-    assert store.tracking_uri(tmp_path, tmp_path / "r", "sqlite:///m.db") == f"sqlite:///{tmp_path}/m.db"
+    assert (
+        store.tracking_uri(tmp_path, tmp_path / "r") == f"sqlite:///{tmp_path}/r/mlflow/mlflow.db"
+    )
+    assert (
+        store.tracking_uri(tmp_path, tmp_path / "r", "sqlite:///m.db")
+        == f"sqlite:///{tmp_path}/m.db"
+    )
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://somewhere:5000")
     assert store.tracking_uri(tmp_path, tmp_path / "r", "sqlite:///m.db") == "http://somewhere:5000"
 
 
-def test_a_server_that_does_not_answer_is_one_line(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:secret@127.0.0.1:9")  # the discard port: nobody listens
-    with pytest.raises(UserError, match=r"^http://127.0.0.1:9: no MLflow server answers .*MLFLOW_TRACKING_URI$"):
+def test_a_server_that_does_not_answer_is_one_line(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(
+        "MLFLOW_TRACKING_URI", "http://me:secret@127.0.0.1:9"
+    )  # the discard port: nobody listens
+    with pytest.raises(
+        UserError, match=r"^http://127.0.0.1:9: no MLflow server answers .*MLFLOW_TRACKING_URI$"
+    ):
         record(results)
 
 
 @pytest.mark.parametrize("content", [b"this is no database", b""])
-def test_a_damaged_store_is_moved_aside_and_filled_again(results: Path, content: bytes, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_damaged_store_is_moved_aside_and_filled_again(
+    results: Path, content: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = results / "mlflow" / "mlflow.db"
     synthetic.write_jobs(SMALL, results)
     path.write_bytes(content or path.read_bytes()[:20_000])  # no database at all, or half of one
@@ -452,11 +559,15 @@ def test_a_damaged_store_is_moved_aside_and_filled_again(results: Path, content:
     assert record(results).new == 0
 
 
-def test_a_damaged_store_that_the_user_named_is_left_alone(results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_damaged_store_that_the_user_named_is_left_alone(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "own.db"
     path.write_bytes(b"this is no database")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{path}")
-    with pytest.raises(UserError, match=r"own\.db: the MLflow store cannot be used .* delete it and run again$"):
+    with pytest.raises(
+        UserError, match=r"own\.db: the MLflow store cannot be used .* delete it and run again$"
+    ):
         record(results)
     assert path.read_bytes() == b"this is no database"
 

@@ -18,7 +18,9 @@ from throughtime.planning.plan import Plan
 from throughtime.tracking import ingest, locks, store, writer
 from throughtime.tracking.records import Record
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # mlflow, alembic and sqlalchemy warn of each other
+pytestmark = pytest.mark.filterwarnings(
+    "ignore"
+)  # mlflow, alembic and sqlalchemy warn of each other
 
 ROOT = Path(__file__).parents[2]
 SMALL = synthetic.toy_plan(lengths=(10,), depths=(None,), axes={"gain": [0.5, 1.5]}, seeds=2)
@@ -28,7 +30,7 @@ HOLDER = """
 import sys
 from pathlib import Path
 from throughtime.tracking import locks
-with locks.whole(Path(sys.argv[1])):
+with locks.database_lock(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -44,10 +46,20 @@ print(ingest.ingest(results, results, plan, "smoke").new)
 
 
 def start(program: str, *arguments: Path, **more: str) -> "subprocess.Popen[str]":
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'src'}", "OMP_NUM_THREADS": "1", **more}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'src'}",
+        "OMP_NUM_THREADS": "1",
+        **more,
+    }
     command = [sys.executable, "-W", "ignore", "-c", program, *map(str, arguments)]
     return subprocess.Popen(
-        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
 
 
@@ -71,7 +83,7 @@ def test_turns_take_what_is_free_first_and_all_in_the_end(monkeypatch: pytest.Mo
         elsewhere.remove("d" if "d" in elsewhere else "b")
 
     monkeypatch.setattr("throughtime.tracking.locks.time.sleep", sleep)
-    seen = [(name, list(holding)) for name in locks.turns(attempt, "abcd")]
+    seen = [(name, list(holding)) for name in locks.each_as_it_becomes_free(attempt, "abcd")]
     assert seen == [(name, [name]) for name in "acdb"]
     assert slept == [locks.POLL] * 2
 
@@ -80,7 +92,7 @@ def test_a_lock_in_a_folder_has_one_holder_and_is_free_after_an_error(tmp_path: 
     one, other = locks.in_folder(tmp_path / "locks"), locks.in_folder(tmp_path / "locks")
     with one("clipping/a") as free, other("clipping/a") as same, other("clipping/b") as another:
         assert (free, same, another) == (True, False, True)
-    with pytest.raises(UserError), locks.held(one, "clipping/a"):
+    with pytest.raises(UserError), locks.hold(one, "clipping/a"):
         raise UserError("anything")
     with other("clipping/a") as free:
         assert free
@@ -94,7 +106,7 @@ def test_a_sqlite_database_has_one_user_at_a_time_whatever_leads_to_it(tmp_path:
         assert holder.stdout
         assert holder.stdout.readline() == "held\n"
         assert (tmp_path / "store" / ".mlflow.db.lock").exists()
-        lock: Any = locks.whole(tmp_path / "link" / "mlflow.db")
+        lock: Any = locks.database_lock(tmp_path / "link" / "mlflow.db")
         with pytest.raises(TimeoutError):
             lock.acquire(blocking=False)
         holder.send_signal(signal.SIGKILL)  # a lock ends with its process
@@ -160,7 +172,9 @@ def test_an_ingest_waits_until_the_database_is_free(tmp_path: Path, uri: str) ->
         waiting.kill()
 
 
-def test_two_results_folders_with_one_database_at_once_double_nothing(tmp_path: Path, uri: str) -> None:
+def test_two_results_folders_with_one_database_at_once_double_nothing(
+    tmp_path: Path, uri: str
+) -> None:
     folders = [folder(tmp_path / name) for name in ("one", "other")]
     processes = [start(INGEST, place, MLFLOW_TRACKING_URI=uri) for place in folders]
     ends = [(process.communicate(), process.returncode) for process in processes]
@@ -182,7 +196,9 @@ def test_buckets_hold_every_record_once_each_with_its_lock(tmp_path: Path) -> No
         held.append(name)
         yield True
 
-    shared, alone = (writer.Shelf(None, a, "clipping", "1", tmp_path, {}) for a in (attempt, None))  # type: ignore[arg-type] # no client
+    shared, alone = (
+        writer.ExperimentWriter(None, a, "clipping", "1", tmp_path, {}) for a in (attempt, None)
+    )  # type: ignore[arg-type] # no client
     buckets = {first: [r.key for r in bucket] for first, bucket in shared._buckets(records)}
     assert buckets == {"a": ["a1", "a2"], "0": ["0f"], "b": ["b0"]}
     assert held == ["clipping/a", "clipping/0", "clipping/b"]
@@ -190,7 +206,9 @@ def test_buckets_hold_every_record_once_each_with_its_lock(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("content", [None, b"", b"another"])
-def test_an_artifact_that_is_gone_or_differs_is_put_back(tmp_path: Path, uri: str, content: bytes | None) -> None:
+def test_an_artifact_that_is_gone_or_differs_is_put_back(
+    tmp_path: Path, uri: str, content: bytes | None
+) -> None:
     results = folder(tmp_path / "r")
     record(results)
     (path,) = (results / "mlflow" / "artifacts").rglob("cells.csv")
@@ -214,8 +232,14 @@ def test_an_artifact_that_is_gone_or_differs_is_put_back(tmp_path: Path, uri: st
             "postgresql://me:secret@127.0.0.1:9/mlflow",
             r"PostgreSQL needs the package psycopg2: pip install --no-deps -r requirements-",
         ),
-        ("postgresql://127.0.0.1:9/mlflow?password=secret", r"PostgreSQL needs the package psycopg2"),
-        ("postgresql://me:secret@127.0.0.1:port/mlflow", r"no address of a database: postgresql://USER:PASSWORD@HOST"),
+        (
+            "postgresql://127.0.0.1:9/mlflow?password=secret",
+            r"PostgreSQL needs the package psycopg2",
+        ),
+        (
+            "postgresql://me:secret@127.0.0.1:port/mlflow",
+            r"no address of a database: postgresql://USER:PASSWORD@HOST",
+        ),
     ],
 )
 def test_what_postgresql_lacks_is_one_line_without_a_password(

@@ -20,7 +20,9 @@ from tests.support import synthetic
 from throughtime.core.errors import UserError
 from throughtime.tracking import ingest, ui
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # mlflow, alembic and sqlalchemy warn of each other
+pytestmark = pytest.mark.filterwarnings(
+    "ignore"
+)  # mlflow, alembic and sqlalchemy warn of each other
 
 ROOT = Path(__file__).parents[2]
 PLAN = synthetic.toy_plan(lengths=(10,), depths=(None,), axes={"gain": [0.5]}, seeds=1)
@@ -43,11 +45,15 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @contextmanager
-def served(results: Path, port: int, host: str = ui.HOST) -> Iterator[tuple["subprocess.Popen[str]", str]]:
+def served(
+    results: Path, port: int, host: str = ui.HOST
+) -> Iterator[tuple["subprocess.Popen[str]", str]]:
     """The server in a process of its own, and what it said until it was ready."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", PROGRAM, str(results), str(port), host]
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    process = subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
     try:
         assert process.stdout is not None
         said = ""
@@ -62,7 +68,9 @@ def served(results: Path, port: int, host: str = ui.HOST) -> Iterator[tuple["sub
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_takes_a_free_port_answers_there_and_goes_with_all_its_children(results: Path, number: signal.Signals) -> None:
+def test_it_takes_a_free_port_answers_there_and_goes_with_all_its_children(
+    results: Path, number: signal.Signals
+) -> None:
     with socket.create_server((ui.HOST, 0)) as taken:
         wanted = taken.getsockname()[1]
         with served(results, wanted) as (process, said):
@@ -72,15 +80,26 @@ def test_it_takes_a_free_port_answers_there_and_goes_with_all_its_children(resul
             with urllib.request.urlopen(f"http://{ui.HOST}:{port}/health", timeout=20) as answer:
                 assert answer.read() == b"OK"
             family = psutil.Process(process.pid).children(recursive=True)
-            listening = {c.laddr.ip for p in family for c in p.net_connections() if c.status == psutil.CONN_LISTEN}
+            listening = {
+                c.laddr.ip
+                for p in family
+                for c in p.net_connections()
+                if c.status == psutil.CONN_LISTEN
+            }
             assert listening == {ui.HOST}
-            assert not any("sqlite" in part for p in family for part in p.cmdline())  # an address may hold a password
+            assert not any(
+                "sqlite" in part for p in family for part in p.cmdline()
+            )  # an address may hold a password
             for view in ("failures first", "mean over seeds", "K x clip x scale"):
                 assert view in said
-            number_of = dict(re.findall(r"  (clipping(?: summary)?): .*?experiments/(\d+)/runs\?", said))
+            number_of = dict(
+                re.findall(r"  (clipping(?: summary)?): .*?experiments/(\d+)/runs\?", said)
+            )
             body = json.dumps({"experiment_ids": [number_of["clipping"]]}).encode()
             request = urllib.request.Request(
-                f"http://{ui.HOST}:{port}/api/2.0/mlflow/runs/search", body, {"Content-Type": "application/json"}
+                f"http://{ui.HOST}:{port}/api/2.0/mlflow/runs/search",
+                body,
+                {"Content-Type": "application/json"},
             )
             with urllib.request.urlopen(request, timeout=20) as answer:
                 (run,) = json.load(answer)["runs"]
@@ -97,7 +116,9 @@ def asked(address: str, **headers: str) -> int:
     """The status of a question to the server, as a browser's page asks it."""
     body = json.dumps({"max_results": 1}).encode()
     request = urllib.request.Request(
-        f"{address}/api/2.0/mlflow/experiments/search", body, {"Content-Type": "application/json", **headers}
+        f"{address}/api/2.0/mlflow/experiments/search",
+        body,
+        {"Content-Type": "application/json", **headers},
     )
     try:
         with urllib.request.urlopen(request, timeout=20) as answer:
@@ -106,7 +127,9 @@ def asked(address: str, **headers: str) -> int:
         return error.code
 
 
-def test_told_to_it_listens_elsewhere_says_what_that_means_and_lets_no_other_page_ask(results: Path) -> None:
+def test_told_to_it_listens_elsewhere_says_what_that_means_and_lets_no_other_page_ask(
+    results: Path,
+) -> None:
     host = "127.0.0.2"
     port = ui.free_port(0, host)
     with served(results, port, host) as (process, said):
@@ -114,7 +137,12 @@ def test_told_to_it_listens_elsewhere_says_what_that_means_and_lets_no_other_pag
         assert f"Whoever reaches {host}:{port} can read, change and delete runs" in said
         assert f"MLflow is at {address}/" in said
         family = psutil.Process(process.pid).children(recursive=True)
-        assert {c.laddr.ip for p in family for c in p.net_connections() if c.status == psutil.CONN_LISTEN} == {host}
+        assert {
+            c.laddr.ip
+            for p in family
+            for c in p.net_connections()
+            if c.status == psutil.CONN_LISTEN
+        } == {host}
         assert asked(address, Origin=address) == 200
         assert asked(address, Origin="http://elsewhere.example") == 403
         assert asked(address, Host="elsewhere.example") == 403
@@ -140,15 +168,21 @@ def test_an_impossible_address_is_one_line(port: int, host: str, said: str) -> N
         ui.free_port(port, host)
 
 
-def test_without_a_database_it_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_database_it_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     with pytest.raises(UserError, match=r"mlflow\.db: no MLflow database yet; run `make` first"):
         ui.serve(tmp_path, tmp_path)
 
 
-def test_a_server_that_cannot_start_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_cannot_start_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "nonsense://store")
-    with pytest.raises(UserError, match=r"the MLflow server did not start: .*; all it said is in .*server\.log$"):
+    with pytest.raises(
+        UserError, match=r"the MLflow server did not start: .*; all it said is in .*server\.log$"
+    ):
         ui.serve(tmp_path, tmp_path, port=ui.free_port(0))
     assert (tmp_path / "mlflow" / "server.log").read_text().strip()
 

@@ -16,13 +16,32 @@ from throughtime.training.checkpoints import Arrays, Checkpoints
 from throughtime.training.train import Tables, train
 
 SMALL: dict[str, Any] = {"hidden": 7, "batch": 3, "updates": 7, "points": 3, "eval_size": 12}
-WILD: dict[str, Any] = {"gain": [0.7, 1e25], "clip": [0.1, "none"], "lr": [0.05, 1e20], "seeds": 2}  # many diverge
+WILD: dict[str, Any] = {
+    "gain": [0.7, 1e25],
+    "clip": [0.1, "none"],
+    "lr": [0.05, 1e20],
+    "seeds": 2,
+}  # many diverge
 PROBES = [name for name in probe_names() if name != "context"]  # which is of text alone
 JOBS: dict[str, dict[str, Any]] = {
     "copy": {"task": "copy", "length": 3, "payload": 2, "alphabet": 2, "optimizer": "adam"},
-    "random phase": {"task": "copy", "length": 4, "payload": 2, "mode": "chunked", "K": 3, "align": "random", "momentum": 0.9},
+    "random phase": {
+        "task": "copy",
+        "length": 4,
+        "payload": 2,
+        "mode": "chunked",
+        "K": 3,
+        "align": "random",
+        "momentum": 0.9,
+    },
     "carried state": {"task": "text", "window": 6, "optimizer": "rmsprop"},
-    "probed": {"task": "adding", "length": 8, "h0": "learned", "probes": PROBES, "moments": [0, 0.4, 1]},
+    "probed": {
+        "task": "adding",
+        "length": 8,
+        "h0": "learned",
+        "probes": PROBES,
+        "moments": [0, 0.4, 1],
+    },
 }
 
 
@@ -66,7 +85,9 @@ def train_with_kills(job: PlannedJob, folder: Path, lives: int, late: bool) -> t
 
 
 @pytest.mark.parametrize("name", JOBS)
-def test_killed_at_every_second_update_it_ends_with_the_same_bits(tmp_path: Path, name: str) -> None:
+def test_killed_at_every_second_update_it_ends_with_the_same_bits(
+    tmp_path: Path, name: str
+) -> None:
     job = planned(name)
     made, kills = train_with_kills(job, tmp_path, lives=2, late=True)
     assert kills > 3 * len(job.grid) // 6  # three times or more in each of its blocks
@@ -84,11 +105,13 @@ def kept(folder: Path, job: PlannedJob) -> list[Path]:
     """Break a training off in its second block; what it kept."""
     with pytest.raises(Killed):
         train(job, block=6, keeper=Dying(folder, lives=9, late=True), probe=probe)
-    return [p for p in files.summed(folder) if p.suffix in (".npz", ".parquet")]
+    return [p for p in files.files_with_checksum(folder) if p.suffix in (".npz", ".parquet")]
 
 
 @pytest.mark.parametrize("content", [b"", b"PK nonsense", None])
-def test_a_damaged_or_missing_checkpoint_is_passed_over(tmp_path: Path, content: bytes | None) -> None:
+def test_a_damaged_or_missing_checkpoint_is_passed_over(
+    tmp_path: Path, content: bytes | None
+) -> None:
     job = planned("copy")
     expected = hashes(train(job, block=6, probe=probe))
     for path in kept(tmp_path, job):
@@ -96,7 +119,10 @@ def test_a_damaged_or_missing_checkpoint_is_passed_over(tmp_path: Path, content:
             path.unlink()
         else:
             path.write_bytes(content)
-        assert hashes(train(job, block=6, keeper=Checkpoints(tmp_path, "token", 1e9), probe=probe)) == expected
+        assert (
+            hashes(train(job, block=6, keeper=Checkpoints(tmp_path, "token", 1e9), probe=probe))
+            == expected
+        )
 
 
 def test_what_was_finished_is_not_trained_again(tmp_path: Path) -> None:
@@ -106,7 +132,9 @@ def test_what_was_finished_is_not_trained_again(tmp_path: Path) -> None:
     assert keeper.start == 6
     saved = keeper.load()
     assert saved is not None
-    assert int(saved["updates"]) == 3  # the ninth save: six of the first block, then the third of this one
+    assert (
+        int(saved["updates"]) == 3
+    )  # the ninth save: six of the first block, then the third of this one
     assert keeper.spent() > 0
 
 

@@ -9,16 +9,25 @@ from throughtime.planning.plan import PlannedJob
 from throughtime.planning.sweep import expand
 from throughtime.probes import probe, probe_names
 from throughtime.results import tables
-from throughtime.training.evaluation import Judges
+from throughtime.training.evaluation import Evaluators
 from throughtime.training.train import Tables, one_thread, train
-from throughtime.training.trainer import Block
+from throughtime.training.trainer import Trainer
 
 TASKS: dict[str, dict[str, Any]] = {
     "copy": {"length": 4, "payload": 3, "alphabet": 2},
     "text": {"window": 7},
     "adding": {"length": 9},
 }
-SMALL = {"hidden": 7, "batch": 5, "updates": 6, "points": 2, "eval_size": 15, "gain": [0.7, 1.3, 2.0], "seeds": 2, "lr": 0.1}
+SMALL = {
+    "hidden": 7,
+    "batch": 5,
+    "updates": 6,
+    "points": 2,
+    "eval_size": 15,
+    "gain": [0.7, 1.3, 2.0],
+    "seeds": 2,
+    "lr": 0.1,
+}
 KEY = ["run_key", "step", "probe", "quantity", "index"]
 
 
@@ -38,11 +47,14 @@ def test_the_hook_finds_what_the_probes_find_on_a_block(task: str) -> None:
     parts = []
     for step in (0, 3, 6):
         with one_thread():
-            made = Block(job.job, job.grid, Judges(job.job), probe=probe)
+            made = Trainer(job.job, job.grid, Evaluators(job.job), probe=probe)
             for number in range(1, step + 1):
                 made.update(number)
             frames = [probe(name)(made).assign(step=step, probe=name) for name in probe_names()]
-        parts += [f.assign(run_key=[job.run_keys[i] for i in f["row"]]).drop(columns="row") for f in frames]
+        parts += [
+            f.assign(run_key=[job.run_keys[i] for i in f["row"]]).drop(columns="row")
+            for f in frames
+        ]
     expected = tables.conform(pd.concat(parts, ignore_index=True), "probes")
     pd.testing.assert_frame_equal(found, expected, check_exact=True)
 
@@ -66,11 +78,20 @@ def test_a_probed_row_has_the_same_bits_in_every_grid(task: str) -> None:
     whole = ordered(train(job, probe=probe).probes)
     assert not whole.duplicated(KEY).any()
     for block in (1, 4):
-        pd.testing.assert_frame_equal(ordered(train(job, block=block, probe=probe).probes), whole, check_exact=True)
+        pd.testing.assert_frame_equal(
+            ordered(train(job, block=block, probe=probe).probes), whole, check_exact=True
+        )
 
 
 def test_a_network_that_has_diverged_is_not_measured_any_more() -> None:
-    job = planned(gain=[1.0], lr=[0.01, 1e30], probes=["spectrum", "updates"], moments=[0, 0.5, 1], clip_kind="none", clip="none")
+    job = planned(
+        gain=[1.0],
+        lr=[0.01, 1e30],
+        probes=["spectrum", "updates"],
+        moments=[0, 0.5, 1],
+        clip_kind="none",
+        clip="none",
+    )
     made = train(job, probe=probe)
     gone = made.summary.loc[made.summary["status"] == "diverged", "run_key"]
     assert 0 < len(gone) < len(made.summary)
@@ -82,7 +103,10 @@ def test_a_network_that_has_diverged_is_not_measured_any_more() -> None:
 
 
 def test_moments_between_the_points_of_a_curve_add_no_point() -> None:
-    curves = [train(planned(probes=["updates"], points=points, moments=[0.5]), probe=probe).curves for points in (1, 2)]
+    curves = [
+        train(planned(probes=["updates"], points=points, moments=[0.5]), probe=probe).curves
+        for points in (1, 2)
+    ]
     assert [sorted(set(c["step"])) for c in curves] == [[0, 6], [0, 3, 6]]
 
 

@@ -36,7 +36,9 @@ def planned(**axes) -> PlannedJob:
 
 
 def rows_of(job: PlannedJob, index) -> PlannedJob:
-    return PlannedJob(job.experiment, job.sweep, job.job, job.grid.iloc[index].reset_index(drop=True))
+    return PlannedJob(
+        job.experiment, job.sweep, job.job, job.grid.iloc[index].reset_index(drop=True)
+    )
 
 
 def same(a: pd.DataFrame, b: pd.DataFrame) -> None:
@@ -55,15 +57,40 @@ def check_rows_equal(one, other, keys):
         same(by_key(getattr(one, name), keys), by_key(getattr(other, name), keys))
 
 
-WILD = {"gain": [0.5, 1.3, 1e25], "clip": [0.1, "none"], "lr": [0.01, 1e20], "seed": [0, 1]}  # 24 rows, many of which diverge
+WILD = {
+    "gain": [0.5, 1.3, 1e25],
+    "clip": [0.1, "none"],
+    "lr": [0.01, 1e20],
+    "seed": [0, 1],
+}  # 24 rows, many of which diverge
 JOBS = {
     "copy": {**WILD, "optimizer": "adam"},
     "adding": {"task": "adding", "length": 7, "mode": "sliding", "K": 3, "cell": "relu", **WILD},
     "odd": {**WILD, "hidden": 7, "batch": 3, "mode": "chunked", "K": 2, "border": "reset"},
-    "text": {"task": "text", "window": 6, "hidden": 8, "batch": 2, "updates": 4, "eval_size": 4, **WILD, "gain": [0.5, 1e25]},
-    "brackets": {"task": "brackets", "length": 8, "mode": "buffered", "K": 2, "optimizer": "rmsprop", **WILD},
+    "text": {
+        "task": "text",
+        "window": 6,
+        "hidden": 8,
+        "batch": 2,
+        "updates": 4,
+        "eval_size": 4,
+        **WILD,
+        "gain": [0.5, 1e25],
+    },
+    "brackets": {
+        "task": "brackets",
+        "length": 8,
+        "mode": "buffered",
+        "K": 2,
+        "optimizer": "rmsprop",
+        **WILD,
+    },
 }
-FOREIGN = {"text": ("length", "payload", "alphabet"), "adding": ("payload", "alphabet"), "brackets": ("payload", "alphabet")}
+FOREIGN = {
+    "text": ("length", "payload", "alphabet"),
+    "adding": ("payload", "alphabet"),
+    "brackets": ("payload", "alphabet"),
+}
 
 
 def wild(name: str) -> PlannedJob:
@@ -85,9 +112,13 @@ def test_a_row_alone_in_any_order_and_block_beside_any_neighbour_has_the_same_bi
     @given(st.data())
     @settings(max_examples=8, deadline=None)
     def property_(data):
-        index = data.draw(st.lists(st.integers(0, len(job.grid) - 1), min_size=1, max_size=6, unique=True))
+        index = data.draw(
+            st.lists(st.integers(0, len(job.grid) - 1), min_size=1, max_size=6, unique=True)
+        )
         part = rows_of(job, index)
-        check_rows_equal(full, train(part, block=data.draw(st.integers(1, len(index)))), part.run_keys)
+        check_rows_equal(
+            full, train(part, block=data.draw(st.integers(1, len(index)))), part.run_keys
+        )
 
     property_()
 
@@ -109,7 +140,16 @@ SIZED: dict[str, dict[str, object]] = {
 @pytest.mark.parametrize("hidden", [1, 32, 64])
 @pytest.mark.parametrize("task", SIZED)
 def test_a_network_trained_alone_has_the_bits_it_has_in_a_grid(task, hidden):
-    axes = {"task": task, **SIZED[task], "hidden": hidden, "batch": 20, "updates": 2, "points": 1, "eval_size": 20, "lr": 0.1}
+    axes = {
+        "task": task,
+        **SIZED[task],
+        "hidden": hidden,
+        "batch": 20,
+        "updates": 2,
+        "points": 1,
+        "eval_size": 20,
+        "lr": 0.1,
+    }
     (job,) = expand("x", "s", {**axes, "gain": [0.5, 1.0, 1.5], "clip": [0.1, "none"]}, "here").jobs
     full, part = train(job), rows_of(job, [4])
     check_rows_equal(full, train(part), part.run_keys)
@@ -148,7 +188,14 @@ def test_data_depend_on_the_seed_alone():
 
 
 def test_a_network_learns_and_an_untrained_one_does_not():
-    easy = {"length": 1, "payload": 1, "updates": 300, "optimizer": "adam", "lr": [0.02, 0.0], "eval_size": 200}
+    easy = {
+        "length": 1,
+        "payload": 1,
+        "updates": 300,
+        "optimizer": "adam",
+        "lr": [0.02, 0.0],
+        "eval_size": 200,
+    }
     summary = train(planned(**easy)).summary.set_index("lr")
     assert summary.loc[0.02, "status"] == "solved"
     assert summary.loc[0.02, "final"] == 1
@@ -164,7 +211,9 @@ def test_frozen_recurrent_weights_stay_and_are_not_counted_in_the_norm():
     summary = result.summary.set_index("frozen")
     assert summary.loc[True, "radius_start"] == summary.loc[True, "radius_end"]
     assert summary.loc[False, "radius_start"] != summary.loc[False, "radius_end"]
-    first = train(planned(frozen=[True, False], clip="none", updates=1)).summary.set_index("frozen")["grad_norm"]
+    first = train(planned(frozen=[True, False], clip="none", updates=1)).summary.set_index(
+        "frozen"
+    )["grad_norm"]
     assert first[True] < first[False]
 
 
@@ -193,10 +242,22 @@ def test_a_diverged_run_has_no_points_after_its_end():
 
 
 def test_a_loss_beyond_the_bound_is_divergence_though_finite():
-    base = {k: v for k, v in COPY.items() if k not in FOREIGN["adding"]} | {"task": "adding", "length": 6, "updates": 1}
-    (job,) = expand("x", "s", {**base, "cell": "identity", "gain": [1.0, 10.0], "lr": 0.0, "clip": "none"}, "here").jobs
+    base = {k: v for k, v in COPY.items() if k not in FOREIGN["adding"]} | {
+        "task": "adding",
+        "length": 6,
+        "updates": 1,
+    }
+    (job,) = expand(
+        "x",
+        "s",
+        {**base, "cell": "identity", "gain": [1.0, 10.0], "lr": 0.0, "clip": "none"},
+        "here",
+    ).jobs
     near, far = train(job).summary["status"]
-    assert (near, far) == ("unsolved", "diverged")  # 10^5 squared is far from infinite: the bound alone stopped it
+    assert (near, far) == (
+        "unsolved",
+        "diverged",
+    )  # 10^5 squared is far from infinite: the bound alone stopped it
 
 
 def test_norms_are_logged_before_clipping():
@@ -210,9 +271,18 @@ def test_labels_say_what_was_measured():
     far = {"length": 20, "payload": 1, "updates": 2}
     vanishing = train(planned(**far, gain=0.1, clip="none")).summary.iloc[0]
     assert vanishing["signal_start"] < VANISHING
-    assert (vanishing["vanishing"], vanishing["truncated"], vanishing["failure"]) == (True, False, "vanishing")
+    assert (vanishing["vanishing"], vanishing["truncated"], vanishing["failure"]) == (
+        True,
+        False,
+        "vanishing",
+    )
     short = train(planned(**far, gain=1.0, clip="none", mode="chunked", K=4)).summary.iloc[0]
-    assert (short["reach"], short["lag_min"], short["truncated"], short["failure"]) == (3, 21, True, "truncated")
+    assert (short["reach"], short["lag_min"], short["truncated"], short["failure"]) == (
+        3,
+        21,
+        True,
+        "truncated",
+    )
     clipped = train(planned(**far, gain=1.0, input_gain=0.1, clip=1e-9)).summary.iloc[0]
     assert clipped["clipped_share"] > EXPLODING
     assert (clipped["exploding"], clipped["failure"]) == (True, "exploding")
@@ -248,14 +318,24 @@ def test_corners_are_defined(axes):
 
 
 def test_full_depth_is_the_same_in_every_mode():
-    runs = [planned(mode="full"), planned(mode="chunked", K=6), planned(mode="sliding", K=6, k1=6), planned(mode="buffered", K=6)]
-    results = [train(r).summary.drop(columns=["run_key", "job_key", "mode", "K", "k1"]) for r in runs]
+    runs = [
+        planned(mode="full"),
+        planned(mode="chunked", K=6),
+        planned(mode="sliding", K=6, k1=6),
+        planned(mode="buffered", K=6),
+    ]
+    results = [
+        train(r).summary.drop(columns=["run_key", "job_key", "mode", "K", "k1"]) for r in runs
+    ]
     for other in results[1:]:
         same(results[0], other)
 
 
 def test_truncation_changes_learning():
-    final = [train(planned(mode="sliding", K=k, updates=30, lr=0.1)).summary["train_loss"].iloc[0] for k in (1, 6)]
+    final = [
+        train(planned(mode="sliding", K=k, updates=30, lr=0.1)).summary["train_loss"].iloc[0]
+        for k in (1, 6)
+    ]
     assert final[0] != final[1]
 
 
@@ -281,7 +361,9 @@ def test_breakdown_of_all_is_the_summary(whole):
     pd.testing.assert_series_equal(every.sort_index(), final.sort_index(), check_names=False)
     parts = result.breakdown.query("by == 'distance' and data == 'train'")
     mean = parts.assign(w=parts["n"] * parts["value"]).groupby("run_key")[["w", "n"]].sum()
-    pd.testing.assert_series_equal((mean["w"] / mean["n"]).sort_index(), final.sort_index(), check_names=False)
+    pd.testing.assert_series_equal(
+        (mean["w"] / mean["n"]).sort_index(), final.sort_index(), check_names=False
+    )
 
 
 def test_longer_sequences_are_judged_beside(whole):
@@ -296,7 +378,10 @@ def test_text_carries_its_state_from_batch_to_batch():
         "lr": 0.1,
         "eval_size": 10,
     }
-    carried, reset = (train(expand("x", "s", {**text, "border": b}, "here").jobs[0]).summary.iloc[0] for b in ("carry", "reset"))
+    carried, reset = (
+        train(expand("x", "s", {**text, "border": b}, "here").jobs[0]).summary.iloc[0]
+        for b in ("carry", "reset")
+    )
     assert carried["train_loss"] != reset["train_loss"]
     assert carried["final"] != reset["final"]
 

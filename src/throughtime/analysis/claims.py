@@ -90,7 +90,7 @@ def undecided(reason: str) -> Evidence:
     return Evidence("undecided", math.nan, math.nan, math.nan, math.nan, 0, reason)
 
 
-def of(root: Path, experiment: str) -> list[Claim]:
+def load_claims(root: Path, experiment: str) -> list[Claim]:
     """The claims of an experiment; none where it has no claims.py.
 
     Raises:
@@ -110,23 +110,35 @@ def judge(project: Project, results: Path) -> pd.DataFrame:
     """The claims table of all experiments, from their tables under ``results``; a claim whose tables are missing is undecided.
 
     Raises:
-        UserError: a table is damaged, or a claims.py is not as ``of`` wants it.
+        UserError: a table is damaged, or a claims.py is not as ``load_claims`` wants it.
     """
     rows = []
     for name, told in project.experiments.items():
-        claims = of(project.root, name)
+        claims = load_claims(project.root, name)
         there = claims and any(_there(results, n) for n in (name, *told.reads))
-        found = Results.load(results, name, told.reads, told.title, told.question) if there else None
+        found = (
+            Results.load(results, name, told.reads, told.title, told.question) if there else None
+        )
         for claim in claims:
-            evidence = undecided(f"no tables of {name} yet") if found is None else claim.judge(found)
+            evidence = (
+                undecided(f"no tables of {name} yet") if found is None else claim.judge(found)
+            )
             rows.append(
-                {"experiment": name, "name": claim.name, "sentence": claim.sentence, "test": claim.test, **asdict(evidence)}
+                {
+                    "experiment": name,
+                    "name": claim.name,
+                    "sentence": claim.sentence,
+                    "test": claim.test,
+                    **asdict(evidence),
+                }
             )
     return tables.conform(pd.DataFrame(rows, columns=[c.name for c in tables.CLAIMS]), "claims")
 
 
 def _there(results: Path, experiment: str) -> bool:
-    return any((results / experiment / f"{table}.parquet").exists() for table in ("summary", "computed"))
+    return any(
+        (results / experiment / f"{table}.parquet").exists() for table in ("summary", "computed")
+    )
 
 
 def text(judged: pd.DataFrame) -> str:
@@ -137,8 +149,17 @@ def text(judged: pd.DataFrame) -> str:
     """
     lines = []
     for row in judged.to_dict("records"):
-        numbers = ": {statistic:.3g} [{low:.3g}, {high:.3g}] against {threshold:.3g}, n = {n}".format_map(row) if row["n"] else ""
-        lines += [f"{row['verdict']:13} {row['experiment']}.{row['name']}{numbers}", f"{'':14}{row['sentence']}"]
+        numbers = (
+            ": {statistic:.3g} [{low:.3g}, {high:.3g}] against {threshold:.3g}, n = {n}".format_map(
+                row
+            )
+            if row["n"]
+            else ""
+        )
+        lines += [
+            f"{row['verdict']:13} {row['experiment']}.{row['name']}{numbers}",
+            f"{'':14}{row['sentence']}",
+        ]
         lines += [f"{'':14}({row['detail']})"] if row["detail"] else []
     return "\n".join([*lines, counts(judged)])
 

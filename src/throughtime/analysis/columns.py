@@ -7,8 +7,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-KINDS = ("solved", "other", "truncated", "vanishing", "exploding (clipped)", "exploding (diverged)")  # how a network ended
-TASKS = ("copy", "adding", "temporal_order", "brackets", "text")  # the order of panels; another task follows
+KINDS = (
+    "solved",
+    "other",
+    "truncated",
+    "vanishing",
+    "exploding (clipped)",
+    "exploding (diverged)",
+)  # how a network ended
+TASKS = (
+    "copy",
+    "adding",
+    "temporal_order",
+    "brackets",
+    "text",
+)  # the order of panels; another task follows
 
 
 def task_order(names: Iterable[Any]) -> list[str]:
@@ -19,7 +32,9 @@ def task_order(names: Iterable[Any]) -> list[str]:
 
 def with_depth(summary: pd.DataFrame) -> pd.DataFrame:
     """The summary with a column ``depth``: K, or infinity in mode full (whose K is T, another number for every length)."""
-    return summary.assign(depth=summary["K"].astype(float).where(summary["mode"] != "full", math.inf))
+    return summary.assign(
+        depth=summary["K"].astype(float).where(summary["mode"] != "full", math.inf)
+    )
 
 
 def with_full(rows: pd.DataFrame) -> pd.DataFrame:
@@ -29,12 +44,18 @@ def with_full(rows: pd.DataFrame) -> pd.DataFrame:
     """
     full = rows[np.isinf(rows["depth"])]
     finite = sorted(rows.loc[np.isfinite(rows["depth"]), "depth"].unique())
-    return pd.concat([rows, *(full[full["steps"] < K].assign(depth=K) for K in finite)], ignore_index=True)
+    return pd.concat(
+        [rows, *(full[full["steps"] < K].assign(depth=K) for K in finite)], ignore_index=True
+    )
 
 
 def with_kind(summary: pd.DataFrame) -> pd.DataFrame:
     """The summary with a column ``kind``, one of KINDS: how the run ended, or why it failed."""
-    kind = summary["failure"].where(summary["failure"].isin(KINDS), "other").mask(summary["status"] == "solved", "solved")
+    kind = (
+        summary["failure"]
+        .where(summary["failure"].isin(KINDS), "other")
+        .mask(summary["status"] == "solved", "solved")
+    )
     kind = kind.mask(summary["failure"].str.startswith("exploding"), "exploding (clipped)").mask(
         summary["status"] == "solved", "solved"
     )

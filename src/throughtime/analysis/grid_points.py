@@ -12,7 +12,13 @@ from throughtime.core.hashing import digest
 from throughtime.results import tables
 from throughtime.results.tables import STATUSES
 
-ALWAYS = ("experiment", "sweep", "task", "task_args", "length")  # of a cell, also where it is the same in all
+ALWAYS = (
+    "experiment",
+    "sweep",
+    "task",
+    "task_args",
+    "length",
+)  # of a cell, also where it is the same in all
 
 
 def text(value: Any) -> str | None:
@@ -32,7 +38,7 @@ def text(value: Any) -> str | None:
 
 def cell_key(row: Mapping[Any, Any], preset: str) -> str:
     """Names the grid cell of a row of the summary: the tag ``cell`` of its networks in MLflow, the same for all of its seeds."""
-    return digest({**{name: text(row[name]) for name in tables.CELL}, "preset": preset}, 16)
+    return digest({**{name: text(row[name]) for name in tables.GRID_POINT}, "preset": preset}, 16)
 
 
 def search(key: str) -> str:
@@ -46,7 +52,7 @@ def search(key: str) -> str:
 
 def places(summary: pd.DataFrame) -> pd.Series:
     """Each network's cell as a number, from 0 in the order in which cells appear."""
-    return summary.groupby(list(tables.CELL), sort=False, dropna=False).ngroup()
+    return summary.groupby(list(tables.GRID_POINT), sort=False, dropna=False).ngroup()
 
 
 def cells(summary: pd.DataFrame, preset: str) -> pd.DataFrame:
@@ -57,30 +63,57 @@ def cells(summary: pd.DataFrame, preset: str) -> pd.DataFrame:
         preset: the name of the preset that asked for them.
 
     Returns:
-        The columns of tables.CELL in which cells differ (and always those of ALWAYS); n, seeds; how many were solved, unsolved, diverged;
+        The columns of tables.GRID_POINT in which cells differ (and always those of ALWAYS); n, seeds; how many were solved, unsolved, diverged;
         success_rate with Wilson's interval success_low, success_high; measure; mean, standard deviation (n - 1), least and largest final
         measure over the networks that did not diverge; mlflow_experiment and mlflow_filter.
     """
     place = places(summary)
     heads = summary[~place.duplicated()].reset_index(drop=True)
-    names = [n for n in tables.CELL if n in ALWAYS or heads[n].nunique(dropna=False) > 1]
-    counts = {status: (summary["status"] == status).groupby(place).sum().astype("int64") for status in STATUSES}
+    names = [n for n in tables.GRID_POINT if n in ALWAYS or heads[n].nunique(dropna=False) > 1]
+    counts = {
+        status: (summary["status"] == status).groupby(place).sum().astype("int64")
+        for status in STATUSES
+    }
     n = sum(counts.values(), start=pd.Series(0, index=heads.index))
     low, high = wilson(counts["solved"], n)
-    rates: dict[str, Any] = {"success_rate": counts["solved"] / n, "success_low": low, "success_high": high}
+    rates: dict[str, Any] = {
+        "success_rate": counts["solved"] / n,
+        "success_low": low,
+        "success_high": high,
+    }
     seeds = summary.sort_values("seed")["seed"].astype(str).groupby(place).agg(" ".join)
     keys = [cell_key(row, preset) for row in heads.to_dict("records")]
-    links: dict[str, Any] = {"mlflow_experiment": heads["experiment"], "mlflow_filter": [search(key) for key in keys]}
+    links: dict[str, Any] = {
+        "mlflow_experiment": heads["experiment"],
+        "mlflow_filter": [search(key) for key in keys],
+    }
     order = [*[n for n in ALWAYS if n in names], *[n for n in names if n not in ALWAYS]]
-    return heads[order].assign(n=n, seeds=seeds, **counts, **rates, measure=heads["measure"], **_final(summary, place), **links)
+    return heads[order].assign(
+        n=n,
+        seeds=seeds,
+        **counts,
+        **rates,
+        measure=heads["measure"],
+        **_final(summary, place),
+        **links,
+    )
 
 
 def _final(summary: pd.DataFrame, place: pd.Series) -> dict[str, pd.Series]:
     """How the final measures of each cell are spread, of those that are finite."""
     groups = summary["final"].where(np.isfinite(summary["final"].to_numpy(float))).groupby(place)
-    return {"final_mean": groups.mean(), "final_std": groups.std(ddof=1), "final_min": groups.min(), "final_max": groups.max()}
+    return {
+        "final_mean": groups.mean(),
+        "final_std": groups.std(ddof=1),
+        "final_min": groups.min(),
+        "final_max": groups.max(),
+    }
 
 
 def csv(summary: pd.DataFrame, preset: str) -> bytes:
     """The companion table as a file: values as in the tables (no clipping is ``inf``), numbers to 12 digits."""
-    return cells(summary, preset).to_csv(index=False, lineterminator="\n", float_format="%.12g").encode()
+    return (
+        cells(summary, preset)
+        .to_csv(index=False, lineterminator="\n", float_format="%.12g")
+        .encode()
+    )

@@ -37,7 +37,9 @@ def memory(task: str, task_args: str, input_gain: float, gain: float) -> float:
 
 
 @cache
-def curve(task: str, task_args: str, input_gain: float, gain: float, steps: int) -> NDArray[np.float64]:
+def curve(
+    task: str, task_args: str, input_gain: float, gain: float, steps: int
+) -> NDArray[np.float64]:
     """(steps,): ln of the gradient's norm at lag 0..T-1 over that at lag 0, the transient from h_0 = 0 included."""
     return gradients.log_norm_by_lag(gain, drive(task, task_args, input_gain).s, steps)
 
@@ -62,7 +64,13 @@ def slopes(rows: pd.DataFrame) -> pd.DataFrame:
     found = []
     for key, group in rows.groupby(kept):
         row = dict(zip(kept, key, strict=True))
-        theory = curve_slope(row["task"], row["task_args"], row["input_gain"], row["gain"], row["steps"])
-        found.append({**row, "slope": lines.line(group["index"], group["value"]).slope, "theory": theory})
-    table = pd.DataFrame(found, columns=[*kept, "slope", "theory"]).astype({"slope": float, "theory": float})
+        theory = curve_slope(
+            row["task"], row["task_args"], row["input_gain"], row["gain"], row["steps"]
+        )
+        found.append(
+            {**row, "slope": lines.line(group["index"], group["value"]).slope, "theory": theory}
+        )
+    table = pd.DataFrame(found, columns=[*kept, "slope", "theory"]).astype(
+        {"slope": float, "theory": float}
+    )
     return table.assign(off=table["slope"] - table["theory"])

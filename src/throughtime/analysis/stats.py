@@ -16,8 +16,20 @@ from throughtime.core.rng import stream
 
 LEVEL = 0.95
 LARGER_IS_BETTER = {"accuracy": True, "mse": False, "bpc": False, "loss": False}
-SLOPES = np.geomspace(0.25, 64, 49)  # of the logistic, per factor e of lag; the cap keeps a separated fit finite
-FRONTIER = ("n", "n_solved", "n_diverged", "lag_low", "lag_high", "frontier", "low", "high", "censored")
+SLOPES = np.geomspace(
+    0.25, 64, 49
+)  # of the logistic, per factor e of lag; the cap keeps a separated fit finite
+FRONTIER = (
+    "n",
+    "n_solved",
+    "n_diverged",
+    "lag_low",
+    "lag_high",
+    "frontier",
+    "low",
+    "high",
+    "censored",
+)
 STEP = 0.005  # of the frontier's grid, in ln(lag): half a percent of a lag
 
 
@@ -32,10 +44,12 @@ def wilson(solved: ArrayLike, n: ArrayLike, level: float = LEVEL) -> tuple[NDArr
     z = _z(level)
     safe = np.where(m > 0, m, 1.0)
     p = k / safe
-    center = (p + z**2 / (2 * safe)) / (1 + z**2 / safe)
+    summarize = (p + z**2 / (2 * safe)) / (1 + z**2 / safe)
     half = z / (1 + z**2 / safe) * np.sqrt(p * (1 - p) / safe + z**2 / (4 * safe**2))
-    low = np.where((m > 0) & (k > 0), np.clip(center - half, 0, 1), 0.0)  # exact at the ends, where rounding would show
-    high = np.where((m > 0) & (k < m), np.clip(center + half, 0, 1), 1.0)
+    low = np.where(
+        (m > 0) & (k > 0), np.clip(summarize - half, 0, 1), 0.0
+    )  # exact at the ends, where rounding would show
+    high = np.where((m > 0) & (k < m), np.clip(summarize + half, 0, 1), 1.0)
     return low, high
 
 
@@ -78,7 +92,9 @@ def success(summary: pd.DataFrame, by: Sequence[str], level: float = LEVEL) -> p
     return counts.assign(rate=counts["n_solved"] / counts["n"], low=low, high=high)
 
 
-def frontier(summary: pd.DataFrame, by: Sequence[str], lag: str = "lag_max", level: float = LEVEL) -> pd.DataFrame:
+def frontier(
+    summary: pd.DataFrame, by: Sequence[str], lag: str = "lag_max", level: float = LEVEL
+) -> pd.DataFrame:
     """The longest dependency that half the seeds solve.
 
     A network at a lag of x steps is solved with probability 1 / (1 + (x / m)^s), s > 0: a logistic curve in ln x, falling, whose half
@@ -103,7 +119,9 @@ def frontier(summary: pd.DataFrame, by: Sequence[str], lag: str = "lag_max", lev
     return pd.DataFrame(rows, columns=[*by, *FRONTIER])
 
 
-def reached(bins: pd.DataFrame, by: Sequence[str], level: float = LEVEL, draws: int = 1000) -> pd.DataFrame:
+def reached(
+    bins: pd.DataFrame, by: Sequence[str], level: float = LEVEL, draws: int = 1000
+) -> pd.DataFrame:
     """The frontier where every network has been judged at many dependency lengths at once, e.g. brackets by distance.
 
     A network reaches the longest length that it solves together with every shorter one; the frontier is the longest length reached by half
@@ -121,7 +139,9 @@ def reached(bins: pd.DataFrame, by: Sequence[str], level: float = LEVEL, draws: 
     for key, group in _groups(bins, by):
         networks = group.sort_values("lag").groupby("run_key", observed=True)
         furthest = np.sort(
-            networks[["lag", "passed"]].apply(lambda g: g["lag"].where(g["passed"].cummin(), 0).max()).to_numpy(float)
+            networks[["lag", "passed"]]
+            .apply(lambda g: g["lag"].where(g["passed"].cummin(), 0).max())
+            .to_numpy(float)
         )
         least, most = float(group["lag"].min()), float(group["lag"].max())
         point, low, high = _bootstrap(furthest, "half", level, draws)
@@ -140,7 +160,7 @@ def reached(bins: pd.DataFrame, by: Sequence[str], level: float = LEVEL, draws: 
     return pd.DataFrame(rows, columns=[*by, *FRONTIER])
 
 
-def center(
+def summarize(
     summary: pd.DataFrame,
     by: Sequence[str],
     value: str = "final",
@@ -168,11 +188,20 @@ def center(
     """
     rows = []
     for key, group in _groups(summary, by):
-        sign = 1.0 if LARGER_IS_BETTER.get(str(group["measure"].iloc[0]), False) and value in ("final", "value") else -1.0
+        sign = (
+            1.0
+            if LARGER_IS_BETTER.get(str(group["measure"].iloc[0]), False)
+            and value in ("final", "value")
+            else -1.0
+        )
         numbers = np.sort(
             sign * group[value].to_numpy(float)
         )  # in the sense that larger is better; sorted: order of rows is no matter
-        numbers = np.sort(np.where(np.isnan(numbers), -np.inf, numbers)) if statistic == "median" else numbers[np.isfinite(numbers)]
+        numbers = (
+            np.sort(np.where(np.isnan(numbers), -np.inf, numbers))
+            if statistic == "median"
+            else numbers[np.isfinite(numbers)]
+        )
         point, low, high = _bootstrap(numbers, statistic, level, draws)
         low, high = (low, high) if sign > 0 else (-high, -low)
         rows.append({**key, **_tally(group), "value": sign * point, "low": low, "high": high})
@@ -181,8 +210,17 @@ def center(
 
 def shares(summary: pd.DataFrame, by: Sequence[str], kind: str) -> pd.DataFrame:
     """The share of each value of ``kind`` in a cell: ``by``, kind, n (of the cell), count, share."""
-    counts = summary.groupby([*by, kind], dropna=False, observed=True).size().rename("count").reset_index()
-    n = counts.groupby(list(by), dropna=False, observed=True)["count"].transform("sum") if by else counts["count"].sum()
+    counts = (
+        summary.groupby([*by, kind], dropna=False, observed=True)
+        .size()
+        .rename("count")
+        .reset_index()
+    )
+    n = (
+        counts.groupby(list(by), dropna=False, observed=True)["count"].transform("sum")
+        if by
+        else counts["count"].sum()
+    )
     return counts.assign(n=n, share=counts["count"] / n)
 
 
@@ -195,7 +233,9 @@ def _z(level: float) -> float:
     return float(special.ndtri(0.5 + level / 2))
 
 
-def _groups(frame: pd.DataFrame, by: Sequence[str]) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+def _groups(
+    frame: pd.DataFrame, by: Sequence[str]
+) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
     if not by:
         yield from [({}, frame)] if len(frame) else []
         return
@@ -205,13 +245,23 @@ def _groups(frame: pd.DataFrame, by: Sequence[str]) -> Iterator[tuple[dict[str, 
 
 def _tally(group: pd.DataFrame) -> dict[str, int]:
     status = group["status"]
-    return {"n": len(group), "n_solved": int((status == "solved").sum()), "n_diverged": int((status == "diverged").sum())}
+    return {
+        "n": len(group),
+        "n_solved": int((status == "solved").sum()),
+        "n_diverged": int((status == "diverged").sum()),
+    }
 
 
 def _counts(summary: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
-    flags = summary[list(by)].assign(n=1, n_solved=summary["status"].eq("solved"), n_diverged=summary["status"].eq("diverged"))
+    flags = summary[list(by)].assign(
+        n=1, n_solved=summary["status"].eq("solved"), n_diverged=summary["status"].eq("diverged")
+    )
     sums = flags.astype({"n_solved": "int64", "n_diverged": "int64"})
-    return sums.groupby(list(by), dropna=False, observed=True)[["n", "n_solved", "n_diverged"]].sum().reset_index()
+    return (
+        sums.groupby(list(by), dropna=False, observed=True)[["n", "n_solved", "n_diverged"]]
+        .sum()
+        .reset_index()
+    )
 
 
 def _frontier(counts: pd.DataFrame, lag: str, level: float) -> dict[str, Any]:
@@ -247,7 +297,9 @@ def _middle_of_maximum(profile: NDArray) -> int:
     return int(top[len(top) // 2])
 
 
-def _bootstrap(numbers: NDArray, statistic: str, level: float, draws: int) -> tuple[float, float, float]:
+def _bootstrap(
+    numbers: NDArray, statistic: str, level: float, draws: int
+) -> tuple[float, float, float]:
     if len(numbers) == 0:
         return np.nan, np.nan, np.nan
     takes: dict[str, Callable[..., NDArray]] = {"mean": np.mean, "median": _median, "half": _half}
@@ -274,7 +326,9 @@ def _half(numbers: NDArray, axis: int = -1) -> NDArray:
     return np.take(np.sort(numbers, axis=axis), numbers.shape[axis] // 2, axis=axis)
 
 
-def welch(a: Iterable[float], b: Iterable[float], level: float = LEVEL) -> tuple[float, float, float]:
+def welch(
+    a: Iterable[float], b: Iterable[float], level: float = LEVEL
+) -> tuple[float, float, float]:
     """Difference of means a - b and its interval (Welch 1947), over the finite values; missing bounds with fewer than two on a side.
 
     >>> welch([1.0, 1.0], [1.0, 1.0])

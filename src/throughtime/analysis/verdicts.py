@@ -17,32 +17,52 @@ from throughtime.analysis import stats
 from throughtime.analysis.claims import Evidence
 
 
-def above(statistic: float, low: float, high: float, threshold: float, n: int, detail: str = "") -> Evidence:
+def above(
+    statistic: float, low: float, high: float, threshold: float, n: int, detail: str = ""
+) -> Evidence:
     """The claim that the statistic is larger than the threshold.
 
-    >>> above(0.5, 0.3, 0.7, 0.2, 10).verdict, above(0.5, 0.3, 0.7, 0.4, 10).verdict, above(0.1, 0.0, 0.2, 0.4, 10).verdict
+    >>> (
+    ...     above(0.5, 0.3, 0.7, 0.2, 10).verdict,
+    ...     above(0.5, 0.3, 0.7, 0.4, 10).verdict,
+    ...     above(0.1, 0.0, 0.2, 0.4, 10).verdict,
+    ... )
     ('supported', 'undecided', 'not supported')
     """
-    return _evidence(low > threshold, high < threshold, Evidence("undecided", statistic, low, high, threshold, n, detail))
+    return _evidence(
+        low > threshold,
+        high < threshold,
+        Evidence("undecided", statistic, low, high, threshold, n, detail),
+    )
 
 
-def below(statistic: float, low: float, high: float, threshold: float, n: int, detail: str = "") -> Evidence:
+def below(
+    statistic: float, low: float, high: float, threshold: float, n: int, detail: str = ""
+) -> Evidence:
     """The claim that the statistic is smaller than the threshold.
 
     >>> below(0.1, 0.0, 0.2, 0.4, 10).verdict
     'supported'
     """
-    return _evidence(high < threshold, low > threshold, Evidence("undecided", statistic, low, high, threshold, n, detail))
+    return _evidence(
+        high < threshold,
+        low > threshold,
+        Evidence("undecided", statistic, low, high, threshold, n, detail),
+    )
 
 
-def within(statistic: float, low: float, high: float, threshold: float, n: int, detail: str = "") -> Evidence:
+def within(
+    statistic: float, low: float, high: float, threshold: float, n: int, detail: str = ""
+) -> Evidence:
     """The claim that the statistic is about zero: between -threshold and threshold.
 
     >>> within(0.1, -0.1, 0.3, 0.4, 10).verdict, within(-0.6, -0.7, -0.5, 0.4, 10).verdict
     ('supported', 'not supported')
     """
     inside, outside = -threshold < low and high < threshold, low > threshold or high < -threshold
-    return _evidence(inside, outside, Evidence("undecided", statistic, low, high, threshold, n, detail))
+    return _evidence(
+        inside, outside, Evidence("undecided", statistic, low, high, threshold, n, detail)
+    )
 
 
 def unknown(reason: str, threshold: float = math.nan) -> Evidence:
@@ -53,8 +73,12 @@ def unknown(reason: str, threshold: float = math.nan) -> Evidence:
 def _evidence(yes: bool, no: bool, found: Evidence) -> Evidence:
     numbers = (found.statistic, found.low, found.high, found.threshold, found.n)
     if math.isnan(found.low) or math.isnan(found.high):
-        return Evidence("undecided", *numbers, f"too few cases for an interval; {found.detail}".strip("; "))
-    return Evidence("supported" if yes else "not supported" if no else "undecided", *numbers, found.detail)
+        return Evidence(
+            "undecided", *numbers, f"too few cases for an interval; {found.detail}".strip("; ")
+        )
+    return Evidence(
+        "supported" if yes else "not supported" if no else "undecided", *numbers, found.detail
+    )
 
 
 def mean(values: ArrayLike, level: float = stats.LEVEL) -> tuple[float, float, float, int]:
@@ -67,7 +91,9 @@ def mean(values: ArrayLike, level: float = stats.LEVEL) -> tuple[float, float, f
     x = x[np.isfinite(x)]
     if len(x) < 2:
         return (float(x[0]) if len(x) else math.nan), math.nan, math.nan, len(x)
-    half = float(distributions.t.ppf(0.5 + level / 2, len(x) - 1) * x.std(ddof=1) / math.sqrt(len(x)))
+    half = float(
+        distributions.t.ppf(0.5 + level / 2, len(x) - 1) * x.std(ddof=1) / math.sqrt(len(x))
+    )
     return float(x.mean()), float(x.mean()) - half, float(x.mean()) + half, len(x)
 
 
@@ -86,7 +112,9 @@ def more_solved(both: pd.DataFrame) -> tuple[float, float, float, int, str]:
     The interval is Newcombe's for two proportions of n, each of which has Wilson's: it does not shrink to nothing where no pair differs.
     (The two proportions exclude each other, which the interval leaves out: they are small where it matters.)
 
-    >>> table = pd.DataFrame({"status_a": ["solved"] * 3, "status_b": ["solved", "unsolved", "diverged"]})
+    >>> table = pd.DataFrame(
+    ...     {"status_a": ["solved"] * 3, "status_b": ["solved", "unsolved", "diverged"]}
+    ... )
     >>> difference, low, high, n, words = more_solved(table)
     >>> round(difference, 3), n, words
     (0.667, 3, 'of 3 pairs 2 gained, 0 lost')
@@ -94,7 +122,13 @@ def more_solved(both: pd.DataFrame) -> tuple[float, float, float, int, str]:
     a, b, n = both["status_a"] == "solved", both["status_b"] == "solved", len(both)
     gained, lost = int((a & ~b).sum()), int((b & ~a).sum())
     low, high = stats.newcombe(gained, n, lost, n)
-    return (gained - lost) / n if n else math.nan, float(low), float(high), n, f"of {n} pairs {gained} gained, {lost} lost"
+    return (
+        (gained - lost) / n if n else math.nan,
+        float(low),
+        float(high),
+        n,
+        f"of {n} pairs {gained} gained, {lost} lost",
+    )
 
 
 # In every grid cell ------------------------------------------------------------
@@ -102,7 +136,9 @@ def more_solved(both: pd.DataFrame) -> tuple[float, float, float, int, str]:
 ORDER = ("not supported", "undecided", "supported")
 
 
-def means(frame: pd.DataFrame, by: Sequence[str], value: str, level: float = stats.LEVEL) -> pd.DataFrame:
+def means(
+    frame: pd.DataFrame, by: Sequence[str], value: str, level: float = stats.LEVEL
+) -> pd.DataFrame:
     """The mean of ``value`` in each cell, with Student's t interval; all intervals hold together with confidence ``level``.
 
     Args:
@@ -114,15 +150,21 @@ def means(frame: pd.DataFrame, by: Sequence[str], value: str, level: float = sta
     Returns:
         ``by`` and n, mean, low, high. A cell of one network has an interval without ends.
 
-    >>> means(pd.DataFrame({"g": [1, 1, 1], "v": [1.0, 2.0, 3.0]}), ["g"], "v").round(3).to_numpy().tolist()
+    >>> means(pd.DataFrame({"g": [1, 1, 1], "v": [1.0, 2.0, 3.0]}), ["g"], "v").round(
+    ...     3
+    ... ).to_numpy().tolist()
     [[1.0, 3.0, 2.0, -0.484, 4.484]]
     """
     finite = frame[np.isfinite(frame[value].astype(float))]
-    cells = finite.groupby(list(by), observed=True)[value].agg(["size", "mean", "std"]).reset_index()
+    cells = (
+        finite.groupby(list(by), observed=True)[value].agg(["size", "mean", "std"]).reset_index()
+    )
     n = cells["size"].to_numpy(float)
     t = distributions.t.ppf(1 - (1 - level) / 2 / max(len(cells), 1), np.maximum(n - 1, 1))
     half = np.where(n < 2, math.inf, t * cells["std"].fillna(0) / np.sqrt(n))
-    return cells.assign(n=cells["size"], low=cells["mean"] - half, high=cells["mean"] + half)[[*by, "n", "mean", "low", "high"]]
+    return cells.assign(n=cells["size"], low=cells["mean"] - half, high=cells["mean"] + half)[
+        [*by, "n", "mean", "low", "high"]
+    ]
 
 
 def all_above(cells: pd.DataFrame, threshold: float, unit: str = "") -> Evidence:
@@ -140,7 +182,13 @@ def all_within(cells: pd.DataFrame, tolerance: float, unit: str = "") -> Evidenc
     return _weakest(cells, within, cells[["low", "high"]].abs().max(axis=1), tolerance, unit)
 
 
-def _weakest(cells: pd.DataFrame, judge: Callable[..., Evidence], badness: pd.Series, threshold: float, unit: str) -> Evidence:
+def _weakest(
+    cells: pd.DataFrame,
+    judge: Callable[..., Evidence],
+    badness: pd.Series,
+    threshold: float,
+    unit: str,
+) -> Evidence:
     """The evidence of the worst cell among those of the deciding verdict, with all cells' networks as n."""
     if cells.empty:
         return unknown("no network that the claim is about", threshold)
@@ -152,13 +200,18 @@ def _weakest(cells: pd.DataFrame, judge: Callable[..., Evidence], badness: pd.Se
     worst = found[place]
     counts = ", ".join(f"{reached.count(v)} {v}" for v in reversed(ORDER) if v in reached)
     numbers_said = f"{worst.statistic:.3g} [{worst.low:.3g}, {worst.high:.3g}]{unit}"
-    return replace(worst, detail=f"{counts} of {len(cells)} cells; decided by {_name(cells.iloc[place])}: {numbers_said}")
+    return replace(
+        worst,
+        detail=f"{counts} of {len(cells)} cells; decided by {_name(cells.iloc[place])}: {numbers_said}",
+    )
 
 
 def _name(row: pd.Series) -> str:
     """A cell's columns as words.
 
-    >>> _name(pd.Series({"task": "copy", "gain": 0.5, "n": 3, "mean": 0.0, "low": 0.0, "high": 0.0}))
+    >>> _name(
+    ...     pd.Series({"task": "copy", "gain": 0.5, "n": 3, "mean": 0.0, "low": 0.0, "high": 0.0})
+    ... )
     'task copy, gain 0.5'
     """
     own = row.drop(["n", "mean", "low", "high"])

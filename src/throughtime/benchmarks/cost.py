@@ -64,9 +64,13 @@ class Program:
         self.size = s
         self.windows = self._windows()
         self.steps = s.K if s.mode == "chunked" else s.T
-        self.sizes = Sizes(s.rows, self.steps, s.batch, SYMBOLS, s.hidden, SYMBOLS, self.steps, True)
+        self.sizes = Sizes(
+            s.rows, self.steps, s.batch, SYMBOLS, s.hidden, SYMBOLS, self.steps, True
+        )
         layout = shapes(cell("tanh"), SYMBOLS, s.hidden, SYMBOLS)
-        self.weights = views(torch.randn(s.rows, size(layout), generator=rng) * s.hidden**-0.5, layout)
+        self.weights = views(
+            torch.randn(s.rows, size(layout), generator=rng) * s.hidden**-0.5, layout
+        )
         self.overlap = overlapping(self.windows)
         self.tape = Tape(cell("tanh"), self.sizes, overlap=self.overlap)
         symbols = torch.randint(SYMBOLS, (2, s.T, s.rows, s.batch), generator=rng)
@@ -86,7 +90,9 @@ class Program:
         for start in range(0, self.size.T, self.steps):
             part = slice(start, start + self.steps)
             targets = Targets(self.values[part], self.weight[part])
-            _, named = gradients(self.tape, self.weights, self.x[part], targets, "softmax", self.windows, state)
+            _, named = gradients(
+                self.tape, self.weights, self.x[part], targets, "softmax", self.windows, state
+            )
             total = {name: named[name] + total[name] if total else named[name] for name in named}
             if start + self.steps < self.size.T:
                 state = self.tape.states[-1].clone()
@@ -109,7 +115,9 @@ def phases(program: Program) -> dict[str, Callable[[], object]]:
         targets = Targets(program.values, program.weight)
         _, dy = softmax(forward(program.tape, program.weights, program.x), targets)
         parts["forward"] = lambda: forward(program.tape, program.weights, program.x)
-        parts["backward"] = lambda: backward(program.tape, program.weights, program.x, dy, program.windows)
+        parts["backward"] = lambda: backward(
+            program.tape, program.weights, program.x, dy, program.windows
+        )
     return parts
 
 

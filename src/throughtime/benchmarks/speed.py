@@ -17,9 +17,9 @@ from throughtime.core import files
 from throughtime.planning.resources import bytes_per_row, rows_at_once
 from throughtime.planning.sweep import expand
 from throughtime.results.provenance import machine
-from throughtime.training.evaluation import Judges
+from throughtime.training.evaluation import Evaluators
 from throughtime.training.train import one_thread
-from throughtime.training.trainer import Block
+from throughtime.training.trainer import Trainer
 
 SIZES = ((32, 20), (64, 32), (128, 32))  # N, B
 STEPS, ROWS, REPEATS = 100, 32, 5
@@ -49,7 +49,7 @@ def engine(hidden: int, batch: int) -> float:
             "gain": [0.6, 0.8, 1.0, 1.2], "clip": [0.1, 1.0], "seeds": 4}  # fmt: skip
     (planned,) = expand("bench", "bench", axes, "bench").jobs
     rows = planned.grid.head(rows_at_once(planned.job))
-    block = Block(planned.job, rows, Judges(planned.job))
+    block = Trainer(planned.job, rows, Evaluators(planned.job))
     done = iter(range(1, 10**6))
 
     def updates() -> None:
@@ -77,12 +77,19 @@ def torch_rnn(hidden: int, batch: int) -> float:
 
 def _data(batch: int) -> tuple[torch.Tensor, torch.Tensor]:
     symbols = torch.randint(SYMBOLS, (STEPS, batch))
-    return torch.nn.functional.one_hot(symbols, SYMBOLS).float(), torch.randint(CLASSES, (SCORED, batch))
+    return torch.nn.functional.one_hot(symbols, SYMBOLS).float(), torch.randint(
+        CLASSES, (SCORED, batch)
+    )
 
 
 def _weights(hidden: int) -> dict[str, torch.Tensor]:
     scale = hidden**-0.5
-    shapes = {"w_x": (SYMBOLS, hidden), "w_h": (hidden, hidden), "b": (hidden,), "w_y": (hidden, CLASSES)}
+    shapes = {
+        "w_x": (SYMBOLS, hidden),
+        "w_h": (hidden, hidden),
+        "b": (hidden,),
+        "w_y": (hidden, CLASSES),
+    }
     return {name: torch.randn(ROWS, *shape) * scale for name, shape in shapes.items()}
 
 
@@ -149,7 +156,16 @@ def table() -> pd.DataFrame:
         peak = sgemm_peak()
         for hidden, batch in SIZES:
             for way, run in WAYS.items():
-                rows.append({"way": way, "N": hidden, "B": batch, "T": STEPS, "ms": run(hidden, batch), "sgemm_gflops": peak})
+                rows.append(
+                    {
+                        "way": way,
+                        "N": hidden,
+                        "B": batch,
+                        "T": STEPS,
+                        "ms": run(hidden, batch),
+                        "sgemm_gflops": peak,
+                    }
+                )
     return pd.DataFrame(rows)
 
 
@@ -157,11 +173,15 @@ def main(out: Path = Path("results/bench")) -> None:
     """Measure, print, and keep the table as ``out``/bench.csv."""
     frame = table()
     wide = frame.pivot(index="way", columns=["N", "B"], values="ms").loc[list(WAYS)]
-    print(f"milliseconds a network and training step, T = {STEPS}, one thread, best of {REPEATS}; {ROWS} networks at once")
+    print(
+        f"milliseconds a network and training step, T = {STEPS}, one thread, best of {REPEATS}; {ROWS} networks at once"
+    )
     print(wide.round(3).to_string(na_rep="not installed"))
     print(f"sgemm peak {frame['sgemm_gflops'].iloc[0]:.0f} GFLOP/s on {machine()['processor']}")
     (planned,) = expand("bench", "bench", {"task": "copy", "length": STEPS - 20}, "bench").jobs
-    print(f"memory of a network at N=32, B=20, T={STEPS}: {bytes_per_row(planned.job) / 2**20:.2f} MiB")
+    print(
+        f"memory of a network at N=32, B=20, T={STEPS}: {bytes_per_row(planned.job) / 2**20:.2f} MiB"
+    )
     files.write(out / "bench.csv", frame.to_csv(index=False).encode())
 
 

@@ -47,7 +47,9 @@ def _workers() -> int:
 def _chosen(project: Any, names: list[str]) -> list[str]:
     for name in names:
         if name not in project.experiments:
-            raise UserError(f"unknown experiment {name!r}; {nearest(name, list(project.experiments))}")
+            raise UserError(
+                f"unknown experiment {name!r}; {nearest(name, list(project.experiments))}"
+            )
     return names or list(project.experiments)
 
 
@@ -81,11 +83,17 @@ def show(args: argparse.Namespace) -> None:
     if args.task not in tasks():
         raise UserError(f"unknown task {args.task!r}; {nearest(args.task, list(tasks()))}")
     kind = tasks()[args.task]
-    options = argparse.ArgumentParser(prog=f"throughtime show {args.task}", description=kind.__doc__, exit_on_error=False)
+    options = argparse.ArgumentParser(
+        prog=f"throughtime show {args.task}", description=kind.__doc__, exit_on_error=False
+    )
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--count", type=int, default=1, help="sequences to show")
     for name, field in kind.model_fields.items():
-        options.add_argument(f"--{name}", default=None, help=f"{field.description or ''} (default: {field.default})".strip())
+        options.add_argument(
+            f"--{name}",
+            default=None,
+            help=f"{field.description or ''} (default: {field.default})".strip(),
+        )
     try:
         chosen, unknown = options.parse_known_args(args.options)
     except argparse.ArgumentError as error:
@@ -94,7 +102,11 @@ def show(args: argparse.Namespace) -> None:
         raise UserError(
             f"show {args.task}: unknown option {unknown[0]}; {nearest(unknown[0].lstrip('-'), [*kind.model_fields, 'seed'])}"
         )
-    fields = {k: yaml_reader.parse(v, f"show --{k}") for k, v in vars(chosen).items() if k in kind.model_fields and v is not None}
+    fields = {
+        k: yaml_reader.parse(v, f"show --{k}")
+        for k, v in vars(chosen).items()
+        if k in kind.model_fields and v is not None
+    }
     try:
         task = kind(**fields)
     except ValidationError as error:
@@ -111,9 +123,15 @@ def schema(args: argparse.Namespace) -> None:
 
     root = _root(args)
     if args.check:
-        stale = [n for n, s in module.schemas().items() if not (root / n).exists() or (root / n).read_text() != module.text(s)]
+        stale = [
+            n
+            for n, s in module.schemas().items()
+            if not (root / n).exists() or (root / n).read_text() != module.text(s)
+        ]
         if stale:
-            raise UserError(f"{', '.join(stale)}: not in sync with the models; run `throughtime schema`")
+            raise UserError(
+                f"{', '.join(stale)}: not in sync with the models; run `throughtime schema`"
+            )
     else:
         print("\n".join(str(p) for p in module.write(root)))
 
@@ -127,20 +145,26 @@ def plan(args: argparse.Namespace) -> None:
     names = _chosen(project, [args.experiment] if args.experiment else [])
     results, workers = _results(project), _workers()
     rate = progress.speed(results)
-    left = progress.progress(whole.of(args.experiment) if args.experiment else whole, results).left
+    left = progress.progress(
+        whole.select(args.experiment) if args.experiment else whole, results
+    ).left
     seconds = progress.expected_seconds((job.cost for job in left), workers, rate)
-    networks = sum(whole.of(n).networks for n in names)
+    networks = sum(whole.select(n).networks for n in names)
     print(
-        f"preset {project.config.preset}: {networks:,} networks in {sum(len(whole.of(n).jobs) for n in names):,} jobs; "
+        f"preset {project.config.preset}: {networks:,} networks in {sum(len(whole.select(n).jobs) for n in names):,} jobs; "
         f"{len(left):,} jobs left, about {progress.duration(seconds)} on {workers} cores ({seconds / 3600:.2f} h)"
     )
     if args.total:
         return
     for name in names:
-        part = whole.of(name)
-        print(f"\n{name}: {part.networks:,} networks, {len(part.jobs):,} jobs, {len(part.skipped):,} combinations skipped")
+        part = whole.select(name)
+        print(
+            f"\n{name}: {part.networks:,} networks, {len(part.jobs):,} jobs, {len(part.skipped):,} combinations skipped"
+        )
         for job in sorted(part.jobs, key=lambda j: -j.cost):
-            print(f"  {job.key:72} {len(job.grid):5,} networks  {progress.duration(job.cost / rate):>7}")
+            print(
+                f"  {job.key:72} {len(job.grid):5,} networks  {progress.duration(job.cost / rate):>7}"
+            )
         for skip in part.skipped:
             print(f"  skipped {skip.sweep}: {skip.axes}: {skip.reason}")
     print("\n" + _memory(left, workers))
@@ -193,7 +217,13 @@ def _keeper(project: Any, results: Path, planned: Any) -> Any:
     from throughtime.training.checkpoints import Checkpoints
 
     versions = provenance.versions()
-    decides = [planned.key, progress.job_digest(planned), project.config.device, versions["torch"], versions["numpy"]]
+    decides = [
+        planned.key,
+        progress.job_digest(planned),
+        project.config.device,
+        versions["torch"],
+        versions["numpy"],
+    ]
     folder = results / planned.experiment / "checkpoints" / planned.key
     return Checkpoints(folder, digest(decides), project.config.checkpoint_every)
 
@@ -211,7 +241,9 @@ def _trained(planned: Any, device: str, keeper: Any) -> Any:
         say(sum(len(block["summary"]) for block in keeper.finished()))
         return run(planned, device, progress=say, keeper=keeper, probe=probe)
     except (MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and "memory" not in str(error):  # torch: "not enough memory", "out of memory"
+        if isinstance(error, RuntimeError) and "memory" not in str(
+            error
+        ):  # torch: "not enough memory", "out of memory"
             raise
         need = block_bytes(planned) + LIBRARIES
         raise UserError(
@@ -227,7 +259,7 @@ def collect(args: argparse.Namespace) -> None:
     project = _project(args)
     whole = project.plan()
     for name in _chosen(project, args.experiments):
-        jobs = whole.of(name).jobs
+        jobs = whole.select(name).jobs
         if not jobs:
             continue
         done = module.collect(whole, _results(project), name)
@@ -243,7 +275,7 @@ def references(args: argparse.Namespace) -> None:
     project = _project(args)
     whole = project.plan()
     for name in _chosen(project, args.experiments):
-        if whole.of(name).jobs:
+        if whole.select(name).jobs:
             module.references(whole, _results(project), name)
 
 
@@ -273,10 +305,13 @@ def manifest(args: argparse.Namespace) -> None:
         "machine": provenance.machine(),
     }
     for name in _chosen(project, args.experiments):
-        jobs = whole.of(name).jobs
+        jobs = whole.select(name).jobs
         if not jobs:
             continue
-        config = {"config": project.config.model_dump(mode="json"), "question": project.experiments[name].question}
+        config = {
+            "config": project.config.model_dump(mode="json"),
+            "question": project.experiments[name].question,
+        }
         config["sweeps"] = project.experiments[name].sweeps_of(project.config.preset)
         module.manifest(whole, _results(project), name, config, code)
 
@@ -311,7 +346,14 @@ def track(args: argparse.Namespace) -> None:
     project = _project(args)
     results = _results(project)
     chosen = _chosen(project, args.experiments) if args.experiments else None
-    counts = ingest.ingest(project.root, results, project.plan(), project.config.preset, project.config.mlflow.uri, only=chosen)
+    counts = ingest.ingest(
+        project.root,
+        results,
+        project.plan(),
+        project.config.preset,
+        project.config.mlflow.uri,
+        only=chosen,
+    )
     name = "early.txt" if args.experiments else "ingested.txt"
     files.write(results / "mlflow" / name, f"MLflow: {counts}\n".encode())
     print(f"MLflow: {counts}")
@@ -321,7 +363,9 @@ def salvage(args: argparse.Namespace) -> None:
     """Collect, draw and track what a partly failed sweep has left; what cannot be done is said, and the rest goes on."""
     project = _project(args)
     for name in project.experiments:
-        computed = (_results(project) / name / "computed.parquet").exists()  # whole: it may have taken minutes
+        computed = (
+            _results(project) / name / "computed.parquet"
+        ).exists()  # whole: it may have taken minutes
         for step in (collect, references, *(() if computed else (compute,)), manifest, figure):
             _try(step, argparse.Namespace(**{**vars(args), "experiments": [name]}))
     for last in (claims, track, report):
@@ -381,18 +425,32 @@ def status(args: argparse.Namespace) -> None:
 
     project = _project(args)
     whole, results = project.plan(), _results(project)
-    print(live_line.told(whole, results, _workers()))
+    print(live_line.status_line(whole, results, _workers()))
     heads = ("networks", "trained", *progress.STATUSES, "jobs left")
     print(f"\npreset {project.config.preset}\n{'':16}" + "".join(f"{h:>10}" for h in heads))
-    states = {n: progress.progress(whole.of(n), results) for n in project.experiments if whole.of(n).jobs}
-    rows = {n: [s.networks, s.done, s.solved, s.unsolved, s.diverged, len(s.left)] for n, s in states.items()}
+    states = {
+        n: progress.progress(whole.select(n), results)
+        for n in project.experiments
+        if whole.select(n).jobs
+    }
+    rows = {
+        n: [s.networks, s.done, s.solved, s.unsolved, s.diverged, len(s.left)]
+        for n, s in states.items()
+    }
     rows["all"] = [sum(counts) for counts in zip(*rows.values(), strict=True)] or [0] * len(heads)
     for name, counts in rows.items():
         print(f"{name:16}" + "".join(f"{n:>10,}" for n in counts))
-    failed = failures.failures(whole, results, [job for state in states.values() for job in state.failed])
-    print("\n" * bool(failed) + "\n".join(f"failed: {text}" for text in failed), end="\n" * bool(failed))
+    failed = failures.failures(
+        whole, results, [job for state in states.values() for job in state.failed]
+    )
+    print(
+        "\n" * bool(failed) + "\n".join(f"failed: {text}" for text in failed),
+        end="\n" * bool(failed),
+    )
     shown = project.config.results
-    print(f"\nfigures  {shown}/figures/\ntables   {shown}/EXPERIMENT/*.parquet\nreport   {shown}/report.html")
+    print(
+        f"\nfigures  {shown}/figures/\ntables   {shown}/EXPERIMENT/*.parquet\nreport   {shown}/report.html"
+    )
     print("MLflow   make ui   (or: throughtime ui)")
 
 

@@ -22,12 +22,27 @@ class _Parser(argparse.ArgumentParser):
 
 def parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
-    top = _Parser(prog="throughtime", description="Where recurrent networks fail to learn long-range dependencies.")
+    top = _Parser(
+        prog="throughtime",
+        description="Where recurrent networks fail to learn long-range dependencies.",
+    )
     sub = top.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
     project = _Parser(add_help=False)
-    project.add_argument("--root", type=Path, default=None, help="the project's folder (default: this one, or the nearest above)")
+    project.add_argument(
+        "--root",
+        type=Path,
+        default=None,
+        help="the project's folder (default: this one, or the nearest above)",
+    )
     project.add_argument("--preset", help="instead of config.yaml's")
-    project.add_argument("--config", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="instead of config.yaml's")
+    project.add_argument(
+        "--config",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY=VALUE",
+        help="instead of config.yaml's",
+    )
 
     def add(name: str, run: Callable[[Any], None], text: str, *parents: _Parser) -> _Parser:
         command = sub.add_parser(name, help=text, description=text, parents=list(parents))
@@ -37,8 +52,17 @@ def parser() -> argparse.ArgumentParser:
     add("list", commands.listing, "tasks, cells and experiments", project)
     show = add("show", commands.show, "an example sequence of a task that a person can read")
     show.add_argument("task")
-    show.add_argument("options", nargs=argparse.REMAINDER, help="--seed, and any parameter of the task: show TASK --help")
-    plan = add("plan", commands.plan, "what would be trained, what is skipped and why, and how long it would take", project)
+    show.add_argument(
+        "options",
+        nargs=argparse.REMAINDER,
+        help="--seed, and any parameter of the task: show TASK --help",
+    )
+    plan = add(
+        "plan",
+        commands.plan,
+        "what would be trained, what is skipped and why, and how long it would take",
+        project,
+    )
     plan.add_argument("experiment", nargs="?")
     plan.add_argument("--total", action="store_true", help="one line")
     train = add("train", commands.train, "train one job of the plan", project)
@@ -47,29 +71,66 @@ def parser() -> argparse.ArgumentParser:
     for name, run, text in (
         ("collect", commands.collect, "put the tables of finished jobs together"),
         ("references", commands.references, "compute the lines that results are held against"),
-        ("compute", commands.compute, "compute what figures need beside trained networks (cost, surfaces, slow theory)"),
+        (
+            "compute",
+            commands.compute,
+            "compute what figures need beside trained networks (cost, surfaces, slow theory)",
+        ),
         ("manifest", commands.manifest, "write down what made the results"),
         ("figure", commands.figure, "draw figures from collected tables"),
     ):
-        add(name, run, text, project).add_argument("experiments", nargs="*", metavar="EXPERIMENT", help="default: all")
-    add("salvage", commands.salvage, "after a failure: collect, draw and track what is there", project)
-    add("claims", commands.claims, "decide what the experiments claim: supported, not supported or undecided", project)
+        add(name, run, text, project).add_argument(
+            "experiments", nargs="*", metavar="EXPERIMENT", help="default: all"
+        )
+    add(
+        "salvage",
+        commands.salvage,
+        "after a failure: collect, draw and track what is there",
+        project,
+    )
+    add(
+        "claims",
+        commands.claims,
+        "decide what the experiments claim: supported, not supported or undecided",
+        project,
+    )
     add("track", commands.track, "write trained networks to MLflow", project).add_argument(
         "experiments", nargs="*", metavar="EXPERIMENT", help="default: all"
     )
     ui = add("ui", commands.ui, "start the MLflow UI on this machine", project)
     ui.add_argument("--port", type=int, default=5000, help="another is chosen if it is taken")
-    ui.add_argument("--host", default="127.0.0.1", help="address to listen on; default: loopback, so that nobody else gets in")
+    ui.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen on; default: loopback, so that nobody else gets in",
+    )
     add("report", commands.report, "write the report page", project)
-    add("keep", commands.keep, "keep this run's figures, summaries and captions as results/reference", project)
-    verify = add("verify", commands.verify, "hold every results file against the sum that was written with it", project)
+    add(
+        "keep",
+        commands.keep,
+        "keep this run's figures, summaries and captions as results/reference",
+        project,
+    )
+    verify = add(
+        "verify",
+        commands.verify,
+        "hold every results file against the sum that was written with it",
+        project,
+    )
     verify.add_argument("folder", nargs="?", type=Path, help="default: the project's results")
     add("status", commands.status, "what was trained, and where the results lie", project)
-    compare = add("compare", commands.compare, "which cells of two results folders differ beyond their intervals", project)
+    compare = add(
+        "compare",
+        commands.compare,
+        "which cells of two results folders differ beyond their intervals",
+        project,
+    )
     compare.add_argument("a", type=Path)
     compare.add_argument("b", type=Path)
     schema = add("schema", commands.schema, "write the JSON schemas for editors", project)
-    schema.add_argument("--check", action="store_true", help="write nothing; fail if a schema is not in sync")
+    schema.add_argument(
+        "--check", action="store_true", help="write nothing; fail if a schema is not in sync"
+    )
     return top
 
 
@@ -77,7 +138,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; 0, or 2 after a user's mistake, said in one line."""
     for name in THREADS:
         os.environ.setdefault(name, "1")  # before NumPy is imported: one process uses one thread
-    gc.set_threshold(10_000, 50, 50)  # imports make many objects and no garbage: to look for it took a sixth of their time
+    gc.set_threshold(
+        10_000, 50, 50
+    )  # imports make many objects and no garbage: to look for it took a sixth of their time
     try:
         chosen = parser().parse_args(arguments)
         watchdog.end_with_pipeline()

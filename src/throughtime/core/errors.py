@@ -26,7 +26,9 @@ def one_line(text: str, longest: int = LONGEST) -> str:
     """
     text = "".join(c if c.isprintable() else "�" for c in " ".join(text.split()))
     return (
-        text if len(text) <= longest else f"{text[: longest * 2 // 3 - 1]}...{text[len(text) - longest + longest * 2 // 3 + 2 :]}"
+        text
+        if len(text) <= longest
+        else f"{text[: longest * 2 // 3 - 1]}...{text[len(text) - longest + longest * 2 // 3 + 2 :]}"
     )
 
 

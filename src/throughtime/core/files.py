@@ -17,7 +17,7 @@ from pathlib import Path
 
 from throughtime.core.errors import UserError
 
-MENDS = {
+REMEDIES = {
     errno.ENOSPC: "free some space and run again",
     errno.EDQUOT: "free some space and run again",
     errno.EFBIG: "raise the limit on the size of files and run again",
@@ -56,7 +56,7 @@ def write(path: Path, content: bytes) -> None:
 
 def unwritable(path: Path, error: OSError) -> str:
     """One line on why ``path`` could not be written, and what mends it."""
-    mend = MENDS.get(error.errno or 0, "mend that and run again")
+    mend = REMEDIES.get(error.errno or 0, "mend that and run again")
     return f"{path}: cannot be written: {error.strerror or error}; {mend} (what is finished stays)"
 
 
@@ -92,7 +92,9 @@ def read(path: Path) -> bytes:
         raise UserError(f"{path}: cannot be read: {error.strerror or error}") from None
     expected = _expected(path)
     if expected and (found := hashlib.sha256(content).hexdigest()) != expected:
-        raise Damaged(f"{path}: damaged: its sha256 is {found[:12]}.., {expected[:12]}.. was written; delete it and run again")
+        raise Damaged(
+            f"{path}: damaged: its sha256 is {found[:12]}.., {expected[:12]}.. was written; delete it and run again"
+        )
     return content
 
 
@@ -108,7 +110,7 @@ def _expected(path: Path) -> str | None:
     return match[1] if match and match[2] == path.name else "?"
 
 
-def sound(path: Path) -> bool:
+def is_intact(path: Path) -> bool:
     """Whether a file is there and is what was written; False too where its sum is missing or unreadable."""
     expected = _expected(path)
     try:
@@ -118,24 +120,28 @@ def sound(path: Path) -> bool:
         return False
 
 
-def summed(folder: Path) -> Iterator[Path]:
+def files_with_checksum(folder: Path) -> Iterator[Path]:
     """The files below ``folder`` that have a sum, whether they are still there or not, in order."""
-    for path in below(folder, ".*.sha256"):
+    for path in find(folder, ".*.sha256"):
         yield path.with_name(path.name.removeprefix(".").removesuffix(".sha256"))
 
 
-def below(folder: Path, pattern: str) -> list[Path]:
+def find(folder: Path, pattern: str) -> list[Path]:
     """The files below ``folder`` whose name matches, sorted. Folders may come and go meanwhile: a pipeline may be at work."""
-    found = ((Path(top), name) for top, _, names in os.walk(folder) for name in fnmatch.filter(names, pattern))
+    found = (
+        (Path(top), name)
+        for top, _, names in os.walk(folder)
+        for name in fnmatch.filter(names, pattern)
+    )
     return sorted(top / name for top, name in found)
 
 
 def damaged(folder: Path) -> list[Path]:
     """The files below ``folder`` that are there and are not what was written."""
-    return [path for path in summed(folder) if path.exists() and not sound(path)]
+    return [path for path in files_with_checksum(folder) if path.exists() and not is_intact(path)]
 
 
-def aside(path: Path) -> Path:
+def set_aside(path: Path) -> Path:
     """Move a damaged file out of the way, so that it is made again; an older one of that name is lost.
 
     Returns:
@@ -147,10 +153,10 @@ def aside(path: Path) -> Path:
     return target
 
 
-def sweep(folder: Path) -> int:
+def remove_leftovers(folder: Path) -> int:
     """Delete what killed processes of this machine left half written below ``folder``; how many files."""
     swept = 0
-    for path in below(folder, f".*.{platform.node()}-*.part"):
+    for path in find(folder, f".*.{platform.node()}-*.part"):
         owner = path.name.removesuffix(".part").rpartition("-")[2]
         if owner.isdigit() and not _alive(int(owner)):
             path.unlink(missing_ok=True)

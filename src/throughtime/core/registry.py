@@ -51,6 +51,11 @@ def scan(package: ModuleType, base: type[T]) -> dict[str, type[T]]:
         module = importlib.import_module(f"{package.__name__}.{info.name}")
         for item in vars(module).values():
             own = isinstance(item, type) and item.__module__ == module.__name__
-            if own and issubclass(item, base) and not item.__name__.startswith("_") and "name" in vars(item):
+            if (
+                own
+                and issubclass(item, base)
+                and not item.__name__.startswith("_")
+                and "name" in vars(item)
+            ):
                 found[item.name] = item
     return dict(sorted(found.items()))

@@ -27,4 +27,6 @@ def stream(seed: int, *names: str | int) -> np.random.Generator:
         raise ValueError(f"seed must be >= 0, got {seed}")
     digest = hashlib.sha256("\x1f".join(map(str, names)).encode()).digest()
     words = np.frombuffer(digest, dtype="<u4")
-    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=tuple(int(w) for w in words))))
+    return np.random.Generator(
+        np.random.PCG64(np.random.SeedSequence(seed, spawn_key=tuple(int(w) for w in words)))
+    )

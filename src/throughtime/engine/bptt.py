@@ -31,7 +31,13 @@ class Tape:
     """
 
     def __init__(
-        self, cell: Cell, sizes: Sizes, dtype: torch.dtype = torch.float32, device: str = "cpu", *, overlap: bool = True
+        self,
+        cell: Cell,
+        sizes: Sizes,
+        dtype: torch.dtype = torch.float32,
+        device: str = "cpu",
+        *,
+        overlap: bool = True,
     ) -> None:
         g, b, n = sizes.rows, sizes.batch, sizes.hidden
         self.cell, self.sizes = cell, sizes
@@ -51,7 +57,9 @@ class Tape:
         self.state, self.z = self.states.unbind(), self.zs.unbind()
         self.y, self.dh_scored = self.ys.unbind(), self.dhs.unbind()
         # Views made once: a view costs about a microsecond, and every step of every update would make several.
-        self.h = tuple(s[..., :n] for s in self.state)  # (G, B, N), the first block of the state before step t
+        self.h = tuple(
+            s[..., :n] for s in self.state
+        )  # (G, B, N), the first block of the state before step t
         self.h_back = tuple(h.transpose(1, 2) for h in self.h)
         self.ds_h = self.ds[..., :n]
         self.resets: frozenset[int] = frozenset()
@@ -68,7 +76,13 @@ def with_ones(features: Tensor) -> Tensor:
     return torch.cat([features, torch.ones_like(features[..., :1])], -1)
 
 
-def forward(tape: Tape, weights: Weights, x: Tensor, start: Tensor | None = None, resets: frozenset[int] = frozenset()) -> Tensor:
+def forward(
+    tape: Tape,
+    weights: Weights,
+    x: Tensor,
+    start: Tensor | None = None,
+    resets: frozenset[int] = frozenset(),
+) -> Tensor:
     """Run all steps and read out the scored ones.
 
     Args:
@@ -110,7 +124,9 @@ def _project(tape: Tape, weights: Weights, x: Tensor) -> None:
             torch.bmm(x_t, both, out=z)
 
 
-def backward(tape: Tape, weights: Weights, x: Tensor, dy: Tensor, windows: Sequence[Window]) -> Weights:
+def backward(
+    tape: Tape, weights: Weights, x: Tensor, dy: Tensor, windows: Sequence[Window]
+) -> Weights:
     """Gradients of the loss with respect to every weight, through the given windows.
 
     Args:
@@ -142,9 +158,14 @@ class _Gradients:
 
     def __init__(self, tape: Tape, weights: Weights, x: Tensor) -> None:
         self.tape, self.x = tape, x
-        self.named = {name: torch.zeros(w.shape, dtype=w.dtype, device=w.device) for name, w in weights.items()}
+        self.named = {
+            name: torch.zeros(w.shape, dtype=w.dtype, device=w.device)
+            for name, w in weights.items()
+        }
         w_hh, (g, i, z) = weights["W_hh"], weights["W_xh"].shape
-        self.inputs = torch.zeros(g, i if tape.sizes.tokens else i + 1, z, dtype=w_hh.dtype, device=w_hh.device)
+        self.inputs = torch.zeros(
+            g, i if tape.sizes.tokens else i + 1, z, dtype=w_hh.dtype, device=w_hh.device
+        )
         self.table = self.inputs.flatten(0, 1)
 
     def add(self, t: int, dz: Tensor) -> None:
@@ -164,8 +185,12 @@ class _Gradients:
     def finish(self) -> Weights:
         """All gradients by name."""
         w = self.inputs
-        if self.tape.sizes.tokens:  # every step has one symbol: the bias's gradient is the sum over symbols
-            bias = torch.bmm(torch.ones(w.shape[0], 1, w.shape[1], dtype=w.dtype, device=w.device), w).squeeze(1)
+        if (
+            self.tape.sizes.tokens
+        ):  # every step has one symbol: the bias's gradient is the sum over symbols
+            bias = torch.bmm(
+                torch.ones(w.shape[0], 1, w.shape[1], dtype=w.dtype, device=w.device), w
+            ).squeeze(1)
         else:
             w, bias = w[:, :-1], w[:, -1]
         return {**self.named, "W_xh": w, "b_h": bias}
@@ -183,7 +208,9 @@ def _readout(tape: Tape, weights: Weights, dy: Tensor, g: Weights) -> None:
         bias.baddbmm_(ones, d)
 
 
-def _run_back(tape: Tape, weights: Weights, window: Window, first: int, g: _Gradients, sums: Tensor | None) -> None:
+def _run_back(
+    tape: Tape, weights: Weights, window: Window, first: int, g: _Gradients, sums: Tensor | None
+) -> None:
     """One window, last step to first."""
     cell, ds, ds_h, ring = tape.cell, tape.ds, tape.ds_h, tape.ring.unbind()
     back = weights["W_hh"].transpose(1, 2).contiguous()

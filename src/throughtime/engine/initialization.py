@@ -44,6 +44,9 @@ def initial(cell: Cell, grid: pd.DataFrame, shapes: Shapes, dtype: torch.dtype) 
     for i, row in enumerate(grid.to_dict("records")):
         seed = int(row["seed"])
         named["W_hh"][i] = np.tile(row["gain"] * recurrent(row["init"], seed, hidden), cell.gates)
-        for name, std in (("W_xh", row["input_gain"] / sqrt(shapes["W_xh"][0])), ("W_hy", 1 / sqrt(hidden))):
+        for name, std in (
+            ("W_xh", row["input_gain"] / sqrt(shapes["W_xh"][0])),
+            ("W_hy", 1 / sqrt(hidden)),
+        ):
             named[name][i] = std * stream(seed, "init", name).standard_normal(shapes[name])
     return torch.from_numpy(rows).to(dtype)

@@ -28,12 +28,16 @@ class Targets:
 def weights(mask: Tensor | None, like: Tensor, dtype: torch.dtype) -> Tensor:
     """The weights of Targets from a mask (Ts, G, B) of bools, or from None: everything is scored.
 
-    >>> weights(torch.tensor([[[True, False]], [[True, False]]]), torch.zeros(2, 1, 2), torch.float64).tolist()
+    >>> weights(
+    ...     torch.tensor([[[True, False]], [[True, False]]]), torch.zeros(2, 1, 2), torch.float64
+    ... ).tolist()
     [[[0.5, 0.0]], [[0.5, 0.0]]]
     """
     if mask is None:
         steps, rows, batch = like.shape[:3]
-        return torch.full((steps, rows, batch), 1 / (steps * batch), dtype=dtype, device=like.device)
+        return torch.full(
+            (steps, rows, batch), 1 / (steps * batch), dtype=dtype, device=like.device
+        )
     count = mask.sum((0, 2)).clamp_min_(1)  # integers: exact whatever the order
     return mask.to(dtype) / count[None, :, None]
 

@@ -27,7 +27,9 @@ def clip_(gradient: Tensor, norm: Tensor, by_norm: Tensor, by_value: Tensor) -> 
     changed = factor < 1
     gradient.mul_(factor.to(gradient.dtype)[:, None])
     limit = by_value[:, None]
-    if torch.isfinite(by_value).any():  # clamping at infinity changes nothing: skipping it changes no bit
+    if torch.isfinite(
+        by_value
+    ).any():  # clamping at infinity changes nothing: skipping it changes no bit
         changed |= (gradient.abs() > limit).any(1)
         torch.minimum(torch.maximum(gradient, -limit, out=gradient), limit, out=gradient)
     return changed

@@ -47,6 +47,8 @@ def tape_bytes(cell: Cell, sizes: Sizes, itemsize: int = 4, *, overlap: bool = T
     """
     blocks = cell.states + (0 if cell.in_place else cell.gates) + (cell.gates if overlap else 0)
     kept = sizes.steps * blocks * sizes.hidden
-    scored = sizes.scored * (4 * sizes.outputs + sizes.hidden)  # y, its softmax, its gradient, the targets
+    scored = sizes.scored * (
+        4 * sizes.outputs + sizes.hidden
+    )  # y, its softmax, its gradient, the targets
     inputs = sizes.steps * (2 if sizes.tokens else sizes.inputs + 1) * 2
     return itemsize * sizes.batch * (kept + scored + inputs)

@@ -66,7 +66,10 @@ def windows(steps: int, k1: int, k2: int, offset: int = 0) -> list[Window]:
     stops = list(range(offset or k1, steps, k1)) + [steps]
     scored = [0, *stops[:-1]]
     # A last stride that the sequence cuts short starts where a whole one would: chunks stay disjoint.
-    return [Window(max(0, first + k1 - k2 if first else 0), first, stop) for first, stop in zip(scored, stops, strict=True)]
+    return [
+        Window(max(0, first + k1 - k2 if first else 0), first, stop)
+        for first, stop in zip(scored, stops, strict=True)
+    ]
 
 
 def reach(steps: int, k1: int, k2: int, scored: int, offset: int) -> int:

@@ -18,7 +18,11 @@ def counts(summary: pd.DataFrame) -> str:
     'n = 0 networks, of which n_diverged'
     """
     diverged = int((summary["status"] == "diverged").sum())
-    seeds = _range(summary.groupby(list(tables.CELL), dropna=False)["seed"].nunique()) if len(summary) else "0"
+    seeds = (
+        _range(summary.groupby(list(tables.GRID_POINT), dropna=False)["seed"].nunique())
+        if len(summary)
+        else "0"
+    )
     few = "seed" if seeds == "1" else "seeds"
     return f"n = {len(summary):,} networks, of which n_diverged = {diverged:,} (×; counted as failures); {seeds} {few} a grid cell"
 

@@ -41,11 +41,21 @@ MARKS = ("<!-- caption -->", "<!-- /caption -->")
 # What every figure and caption says ------------------------------------------------------------------------------------------
 
 
-def finish(fig: Figure, results: Results) -> Figure:
+def add_header(fig: Figure, results: Results) -> Figure:
     """Title above, and under it the counts that every figure prints; room for both is taken from the layout."""
     inch = 1 / fig.get_figheight()
-    fig.text(0.5, 1 - 0.06 * inch, results.title, ha="center", va="top", fontsize=11, fontweight="bold")
-    fig.text(0.5, 1 - 0.28 * inch, counts(results.summary), ha="center", va="top", fontsize=7.5, color="0.25")
+    fig.text(
+        0.5, 1 - 0.06 * inch, results.title, ha="center", va="top", fontsize=11, fontweight="bold"
+    )
+    fig.text(
+        0.5,
+        1 - 0.28 * inch,
+        counts(results.summary),
+        ha="center",
+        va="top",
+        fontsize=7.5,
+        color="0.25",
+    )
     engine = fig.get_layout_engine()
     if isinstance(engine, ConstrainedLayoutEngine):
         engine.set(rect=(0, 0, 1, 1 - 0.48 * inch))
@@ -55,7 +65,9 @@ def finish(fig: Figure, results: Results) -> Figure:
 # Files -----------------------------------------------------------------------------------------------------------------------
 
 
-def draw(project_root: Path, name: str, results_dir: Path, out_dir: Path, preset: str) -> list[Path]:
+def draw(
+    project_root: Path, name: str, results_dir: Path, out_dir: Path, preset: str
+) -> list[Path]:
     """Draw experiments/NAME/figure.py from the collected tables: out_dir/NAME.png, .pdf, .svg, .md (the caption) and .csv (a row a cell).
 
     Equal tables give equal bytes.
@@ -72,7 +84,9 @@ def draw(project_root: Path, name: str, results_dir: Path, out_dir: Path, preset
     folder = project_root / "experiments" / name
     experiment: Experiment = load_yaml(Experiment, folder / "experiment.yaml")
     module = load_figure(folder / "figure.py")
-    results = Results.load(results_dir, name, experiment.reads, experiment.title, experiment.question)
+    results = Results.load(
+        results_dir, name, experiment.reads, experiment.title, experiment.question
+    )
     with mpl.rc_context():
         mpl.rcdefaults()  # whatever the user's matplotlibrc says
         mpl.rcParams.update(STYLE)
@@ -100,7 +114,7 @@ def load_figure(path: Path) -> ModuleType:
 
 def save(fig: Figure, stem: Path) -> list[Path]:
     """STEM.png, .pdf and .svg, without dates: equal figures give equal bytes."""
-    settle(fig)
+    freeze_layout(fig)
     paths = [stem.with_name(f"{stem.name}.{kind}") for kind in UNDATED]
     with mpl.rc_context({k: STYLE[k] for k in ("savefig.dpi", "pdf.fonttype", "svg.hashsalt")}):
         for path in paths:
@@ -110,7 +124,7 @@ def save(fig: Figure, stem: Path) -> list[Path]:
     return paths
 
 
-def settle(fig: Figure) -> None:
+def freeze_layout(fig: Figure) -> None:
     """Lay the figure out once and round where its parts and axes stand.
 
     The last digits of the layout's solver depend on memory addresses, and SVG names each clip path by a hash of all digits.
@@ -133,5 +147,7 @@ def write_caption(readme: Path, caption: str) -> None:
     head, first, rest = text.partition(MARKS[0])
     _, last, tail = rest.partition(MARKS[1])
     if not (first and last):
-        raise UserError(f"{readme}: no {MARKS[0]} ... {MARKS[1]}; add the two marks where the caption belongs")
+        raise UserError(
+            f"{readme}: no {MARKS[0]} ... {MARKS[1]}; add the two marks where the caption belongs"
+        )
     readme.write_text(f"{head}{first}\n{caption.strip()}\n{last}{tail}", encoding="utf-8")

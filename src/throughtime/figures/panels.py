@@ -15,7 +15,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
-UNITS = {"accuracy": "accuracy", "mse": "mean squared error", "bpc": "bits per character", "loss": "loss, nats"}
+UNITS = {
+    "accuracy": "accuracy",
+    "mse": "mean squared error",
+    "bpc": "bits per character",
+    "loss": "loss, nats",
+}
 LAG = "lag of the dependency, steps"
 BEYOND = 1.3  # how far past the tested lags an open bound is drawn
 PYTORCH_GAIN = 3**-0.5  # sigma_w of PyTorch's default U(+-1/sqrt N)
@@ -40,28 +45,37 @@ KIND_STYLES: dict[str, dict[str, str]] = {  # of columns.KINDS
 }
 
 
-def pretty(name: Any) -> str:
+def title_case(name: Any) -> str:
     """A task's name as a title says it.
 
-    >>> pretty("temporal_order")
+    >>> title_case("temporal_order")
     'temporal order'
     """
     return str(name).replace("_", " ")
 
 
-def number(value: Any, infinite: str = "none") -> str:
+def format_number(value: Any, infinite: str = "none") -> str:
     """A tick label: three digits; infinity by its meaning on the axis.
 
-    >>> number(0.5773), number(20.0), number(float("inf"), "full")
+    >>> format_number(0.5773), format_number(20.0), format_number(float("inf"), "full")
     ('0.577', '20', 'full')
     """
     return infinite if math.isinf(float(value)) else f"{float(value):.3g}"
 
 
-def note(ax: Axes, text: str) -> None:
+def empty_panel(ax: Axes, text: str) -> None:
     """Says in the middle of empty axes why they are empty."""
     ax.set(xticks=[], yticks=[])
-    ax.text(0.5, 0.5, text, ha="center", va="center", transform=ax.transAxes, color="0.35", fontsize="small")
+    ax.text(
+        0.5,
+        0.5,
+        text,
+        ha="center",
+        va="center",
+        transform=ax.transAxes,
+        color="0.35",
+        fontsize="small",
+    )
 
 
 def heatmap(
@@ -86,7 +100,7 @@ def heatmap(
         infinite: what infinity is called on x and on y.
     """
     if cells.empty:
-        note(ax, "no networks")
+        empty_panel(ax, "no networks")
         return
     text = text or (lambda c: f"{c.n_solved}/{c.n}")
     grid = (
@@ -108,12 +122,26 @@ def heatmap(
     ax.set_facecolor("0.88")  # a cell that was not run
     for cell in cells[cells["n_diverged"] > 0].itertuples():
         corner = columns.index(getattr(cell, x)), rows.index(getattr(cell, y))
-        ax.add_patch(Rectangle(corner, 1, 1, fill=False, hatch="////", edgecolor=(1, 1, 1, 0.35), linewidth=0))
-    ax.set_xticks(np.arange(len(grid.columns)) + 0.5, [number(v, infinite[0]) for v in grid.columns], rotation=0)
-    ax.set_yticks(np.arange(len(grid.index)) + 0.5, [number(v, infinite[1]) for v in grid.index], rotation=0)
+        ax.add_patch(
+            Rectangle(
+                corner, 1, 1, fill=False, hatch="////", edgecolor=(1, 1, 1, 0.35), linewidth=0
+            )
+        )
+    ax.set_xticks(
+        np.arange(len(grid.columns)) + 0.5,
+        [format_number(v, infinite[0]) for v in grid.columns],
+        rotation=0,
+    )
+    ax.set_yticks(
+        np.arange(len(grid.index)) + 0.5,
+        [format_number(v, infinite[1]) for v in grid.index],
+        rotation=0,
+    )
 
 
-def graded(ax: Axes, cells: pd.DataFrame, x: str, y: str, infinite: tuple[str, str] = ("none", "none")) -> None:
+def heatmap_lower_is_better(
+    ax: Axes, cells: pd.DataFrame, x: str, y: str, infinite: tuple[str, str] = ("none", "none")
+) -> None:
     """A heat map of stats.center's ``value`` where less is better: lighter is less; the numbers are written in the cells."""
     shade = -cells["value"].replace(math.inf, math.nan)
     limits = (float(shade.min()), float(shade.max())) if shade.notna().any() else (0.0, 1.0)
@@ -124,7 +152,13 @@ def graded(ax: Axes, cells: pd.DataFrame, x: str, y: str, infinite: tuple[str, s
     heatmap(ax, cells.assign(shade=shade), x, y, "shade", text, limits, infinite)
 
 
-def staircase(ax: Axes, columns: Sequence[float], rows: Sequence[float], limit: Mapping[Any, float], **line: Any) -> None:
+def staircase(
+    ax: Axes,
+    columns: Sequence[float],
+    rows: Sequence[float],
+    limit: Mapping[Any, float],
+    **line: Any,
+) -> None:
     """On a heat map: the border between the rows that are > limit[column] (above the line) and the others.
 
     Args:
@@ -133,23 +167,40 @@ def staircase(ax: Axes, columns: Sequence[float], rows: Sequence[float], limit: 
         limit: column -> the value on y.
         line: of Axes.plot.
     """
-    heights = [len(rows) - sum(r <= limit[c] for r in rows) for c in columns]  # a heat map's y runs downward
-    style = {"color": "#D55E00", "linewidth": 2.0, "clip_on": False, "zorder": 5, "solid_capstyle": "butt", **line}
+    heights = [
+        len(rows) - sum(r <= limit[c] for r in rows) for c in columns
+    ]  # a heat map's y runs downward
+    style = {
+        "color": "#D55E00",
+        "linewidth": 2.0,
+        "clip_on": False,
+        "zorder": 5,
+        "solid_capstyle": "butt",
+        **line,
+    }
     ax.plot(np.repeat(np.arange(len(columns) + 1), 2)[1:-1], np.repeat(heights, 2), **style)
 
 
 def mark_column(ax: Axes, columns: Sequence[float], value: float) -> None:
     """On a heat map: a triangle above x = value, between the two categories around it on a log axis."""
-    place = float(np.interp(np.log(value), np.log(np.asarray(columns, float)), np.arange(len(columns)) + 0.5))
+    place = float(
+        np.interp(np.log(value), np.log(np.asarray(columns, float)), np.arange(len(columns)) + 0.5)
+    )
     ax.plot([place], [-0.12], marker="v", color="#D55E00", markersize=5, clip_on=False, zorder=6)
 
 
 def _drawable(table: pd.DataFrame, y: str) -> pd.DataFrame:
     """Rows with a finite y; infinite bounds (a diverged network's) end at the most extreme finite number there is."""
-    rows = table[np.isfinite(table[y].astype(float))].astype({y: float, "low": float, "high": float})
+    rows = table[np.isfinite(table[y].astype(float))].astype(
+        {y: float, "low": float, "high": float}
+    )
     finite = rows[[y, "low", "high"]].replace([math.inf, -math.inf], math.nan).stack()
     return (
-        rows.assign(low=rows["low"].clip(lower=finite.min()), high=rows["high"].clip(upper=finite.max())) if len(finite) else rows
+        rows.assign(
+            low=rows["low"].clip(lower=finite.min()), high=rows["high"].clip(upper=finite.max())
+        )
+        if len(finite)
+        else rows
     )
 
 
@@ -158,10 +209,26 @@ def band(ax: Axes, table: pd.DataFrame, x: str, y: str, series: int, label: str)
     rows = _drawable(table, y).sort_values(x)
     style = SERIES[series % len(SERIES)]
     ax.plot(rows[x].astype(float), rows[y], label=label, markersize=3.5, **style)
-    ax.fill_between(rows[x].astype(float), rows["low"], rows["high"], color=style["color"], alpha=0.15, linewidth=0)
+    ax.fill_between(
+        rows[x].astype(float),
+        rows["low"],
+        rows["high"],
+        color=style["color"],
+        alpha=0.15,
+        linewidth=0,
+    )
 
 
-def points(ax: Axes, table: pd.DataFrame, x: str, y: str, series: int, label: str, shift: float = 0.0, line: bool = False) -> None:
+def points(
+    ax: Axes,
+    table: pd.DataFrame,
+    x: str,
+    y: str,
+    series: int,
+    label: str,
+    shift: float = 0.0,
+    line: bool = False,
+) -> None:
     """Markers of column y over x with their intervals as bars.
 
     All are moved aside by ``shift``: on a log axis a share of x, else in units of x.
@@ -171,21 +238,49 @@ def points(ax: Axes, table: pd.DataFrame, x: str, y: str, series: int, label: st
     place = rows[x].to_numpy(float)
     place = place * (1 + shift) if ax.get_xscale() == "log" else place + shift
     bars = np.nan_to_num(np.clip([rows[y] - rows["low"], rows["high"] - rows[y]], 0, None))
-    ax.errorbar(place, rows[y], yerr=bars, label=label, markersize=3.5, capsize=1.5, elinewidth=0.8, linewidth=1.2, **style)
+    ax.errorbar(
+        place,
+        rows[y],
+        yerr=bars,
+        label=label,
+        markersize=3.5,
+        capsize=1.5,
+        elinewidth=0.8,
+        linewidth=1.2,
+        **style,
+    )
 
 
-def frontiers(ax: Axes, table: pd.DataFrame, x: str, series: int, label: str, shift: float = 0.0, line: bool = True) -> None:
+def frontiers(
+    ax: Axes,
+    table: pd.DataFrame,
+    x: str,
+    series: int,
+    label: str,
+    shift: float = 0.0,
+    line: bool = True,
+) -> None:
     """Frontiers (of stats.frontier) over x, with their intervals.
 
     A censored one carries its sign, an open bound ends a little beyond the tested lags.
     """
     low, high = table["lag_low"] / BEYOND, table["lag_high"] * BEYOND
-    inside = table.assign(low=table["low"].where(table["low"] > 0, low), high=table["high"].where(table["high"] < math.inf, high))
+    inside = table.assign(
+        low=table["low"].where(table["low"] > 0, low),
+        high=table["high"].where(table["high"] < math.inf, high),
+    )
     points(ax, inside.sort_values(x), x, "frontier", series, label, shift, line)
     for row in inside[inside["censored"] != ""].itertuples():
         at = getattr(row, x) * (1 + shift) if ax.get_xscale() == "log" else getattr(row, x) + shift
         sign, offset = {">=": ("≥", 3), "<": ("<", -8)}[str(row.censored)]
-        ax.annotate(sign, (at, row.frontier), (2, offset), textcoords="offset points", fontsize=7, color=SERIES[series]["color"])
+        ax.annotate(
+            sign,
+            (at, row.frontier),
+            (2, offset),
+            textcoords="offset points",
+            fontsize=7,
+            color=SERIES[series]["color"],
+        )
 
 
 def lag_axis(ax: Axes, lags: pd.Series, text: str = LAG) -> None:
@@ -195,7 +290,7 @@ def lag_axis(ax: Axes, lags: pd.Series, text: str = LAG) -> None:
     ax.set_yscale("log", base=2)
     ax.set(ylim=(low / 1.6, high * 1.6), ylabel=text)
     ticks = [2.0**i for i in range(12) if low / 1.6 <= 2**i <= high * 1.6]
-    ax.set_yticks(ticks, [number(t) for t in ticks])
+    ax.set_yticks(ticks, [format_number(t) for t in ticks])
 
 
 def reference_lines(ax: Axes, lines: pd.DataFrame, gap: float = 0.035) -> None:
@@ -214,7 +309,15 @@ def reference_lines(ax: Axes, lines: pd.DataFrame, gap: float = 0.035) -> None:
     last = -math.inf
     for name, value in zip(ordered["name"], ordered["value"], strict=True):
         last = max((value - bottom) / (top - bottom), last + gap)
-        ax.annotate(name, (1.01, last), xycoords="axes fraction", va="center", fontsize=6, color="0.3", annotation_clip=False)
+        ax.annotate(
+            name,
+            (1.01, last),
+            xycoords="axes fraction",
+            va="center",
+            fontsize=6,
+            color="0.3",
+            annotation_clip=False,
+        )
 
 
 def failure_bars(ax: Axes, table: pd.DataFrame, label: Callable[[Any], str], by: str) -> None:
@@ -233,7 +336,14 @@ def failure_bars(ax: Axes, table: pd.DataFrame, label: Callable[[Any], str], by:
         for kind, style in KIND_STYLES.items():
             share = float(rows["share"].get(kind, 0.0))
             ax.barh(
-                place, share, left=left, height=0.75, color=style["color"], hatch=style["hatch"], edgecolor="0.25", linewidth=0.5
+                place,
+                share,
+                left=left,
+                height=0.75,
+                color=style["color"],
+                hatch=style["hatch"],
+                edgecolor="0.25",
+                linewidth=0.5,
             )
             left += share
         ax.text(1.01, place, f"n={rows['n'].iloc[0]}", va="center", fontsize=6)
@@ -244,13 +354,25 @@ def failure_bars(ax: Axes, table: pd.DataFrame, label: Callable[[Any], str], by:
 
 def kind_handles() -> list[Patch]:
     """What a legend of failure bars shows."""
-    return [Patch(facecolor=s["color"], hatch=s["hatch"], edgecolor="0.25", linewidth=0.5, label=k) for k, s in KIND_STYLES.items()]
+    return [
+        Patch(facecolor=s["color"], hatch=s["hatch"], edgecolor="0.25", linewidth=0.5, label=k)
+        for k, s in KIND_STYLES.items()
+    ]
 
 
-def colorbar(fig: Figure, axes: Any, text: str, limits: tuple[float, float] = (0, 1), **where: Any) -> None:
+def colorbar(
+    fig: Figure, axes: Any, text: str, limits: tuple[float, float] = (0, 1), **where: Any
+) -> None:
     """The scale of heat maps drawn on ``axes``."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
-    bar = fig.colorbar(ScalarMappable(Normalize(*limits), "cividis"), ax=axes, aspect=40, fraction=0.02, pad=0.01, **where)
+    bar = fig.colorbar(
+        ScalarMappable(Normalize(*limits), "cividis"),
+        ax=axes,
+        aspect=40,
+        fraction=0.02,
+        pad=0.01,
+        **where,
+    )
     bar.set_label(text)

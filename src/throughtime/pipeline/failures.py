@@ -10,7 +10,9 @@ from throughtime.core import files
 from throughtime.core.errors import UserError
 from throughtime.planning.plan import Plan, PlannedJob
 
-WITHIN = re.compile(rb"^(\d+) of \d+ networks$", re.MULTILINE)  # what a job in training says in its log
+WITHIN = re.compile(
+    rb"^(\d+) of \d+ networks$", re.MULTILINE
+)  # what a job in training says in its log
 
 
 TAIL = 2000  # bytes of a log that are looked at
@@ -35,7 +37,11 @@ def reason(log: Path) -> str:
     >>> reason(Path("nowhere.log"))
     'it ended without a word: see its log'
     """
-    lines = [text for text in tail(log).decode(errors="replace").splitlines() if text.strip() and not WITHIN.match(text.encode())]
+    lines = [
+        text
+        for text in tail(log).decode(errors="replace").splitlines()
+        if text.strip() and not WITHIN.match(text.encode())
+    ]
     own = [text.removeprefix("throughtime: ") for text in lines if text.startswith("throughtime: ")]
     return (own or lines or ["it ended without a word: see its log"])[-1].strip()
 
@@ -61,13 +67,18 @@ def failures(plan: Plan, results: Path, failed: Iterable[PlannedJob]) -> list[st
         results: the folder of results.
         failed: its failed jobs, as a look found them.
     """
-    jobs, still = {(p.experiment, p.key) for p in plan.jobs}, {(p.experiment, p.key) for p in failed}
+    jobs, still = (
+        {(p.experiment, p.key) for p in plan.jobs},
+        {(p.experiment, p.key) for p in failed},
+    )
     said = []
     for path in sorted((results / "logs").rglob(f"[!.]*{ENDING}")):
         name = path.name.removesuffix(ENDING)
         place = (path.parent.name, name)
         if place in still or (place not in jobs and "-" not in name):
-            said.append(f"{'' if path.parent.name == 'logs' else path.parent.name + ' '}{name}: {_why(path)}")
+            said.append(
+                f"{'' if path.parent.name == 'logs' else path.parent.name + ' '}{name}: {_why(path)}"
+            )
     return said
 
 

@@ -20,7 +20,7 @@ from throughtime.core import files
 from throughtime.core.errors import UserError
 from throughtime.pipeline import watchdog
 from throughtime.pipeline.failures import forget_failure, record_failure
-from throughtime.pipeline.progress import Watch, line, progress
+from throughtime.pipeline.progress import ProgressReader, line, progress
 from throughtime.planning.plan import Plan
 
 LIVE, PLAIN = 1.0, 30.0  # seconds between two lines, on a terminal and elsewhere
@@ -52,7 +52,7 @@ class Run:
     @property
     def here(self) -> bool:
         """Whether it is at work, on this machine."""
-        return self.machine == platform.node() and watchdog.at_work(self.process)
+        return self.machine == platform.node() and watchdog.is_running(self.process)
 
 
 def note(results: Path) -> Path:
@@ -69,7 +69,7 @@ def read(results: Path) -> Run | None:
         return None
 
 
-def told(plan: Plan, results: Path, workers: int) -> str:
+def status_line(plan: Plan, results: Path, workers: int) -> str:
     """What `throughtime status` says first: the very line of the pipeline that is at work; else how far the whole plan is.
 
     Args:
@@ -79,7 +79,9 @@ def told(plan: Plan, results: Path, workers: int) -> str:
     """
     run = read(results)
     if run and run.here:
-        state = Watch(plan.of(*run.experiments), results, note(results).stat().st_mtime_ns).look()
+        state = ProgressReader(
+            plan.select(*run.experiments), results, note(results).stat().st_mtime_ns
+        ).read()
         return line(state, run.workers, run.before, time.monotonic() - run.began)
     text = line(progress(plan, results), workers)
     if run and run.machine != platform.node():
@@ -112,25 +114,44 @@ class Monitor:
             workers: processes that train.
             logger: Snakemake's: failed jobs are heard of there, and the line makes way for what it says.
         """
-        if not os.environ.get(watchdog.PIPELINE, "").startswith(f"{os.getpid()} "):  # nothing is run, or by another process
+        if not os.environ.get(watchdog.PIPELINE, "").startswith(
+            f"{os.getpid()} "
+        ):  # nothing is run, or by another process
             return
         wanted = list(jobs)
         for log in (Path(log) for job in wanted for log in job.log):
             forget_failure(log)
-        logger.addFilter(self._hear)
+        logger.addFilter(self.on_job_error)
         if chosen := {job.wildcards.experiment for job in wanted if job.rule.name == "train"}:
-            names = tuple(name for name in dict.fromkeys(p.experiment for p in self.plan.jobs) if name in chosen)
+            names = tuple(
+                name
+                for name in dict.fromkeys(p.experiment for p in self.plan.jobs)
+                if name in chosen
+            )
             self._begin(names, workers, logger)
 
     def _begin(self, experiments: tuple[str, ...], workers: int, logger: logging.Logger) -> None:
-        part = self.plan.of(*experiments)
+        part = self.plan.select(*experiments)
         before = progress(part, self.results).done
-        self.run = Run(os.environ[watchdog.PIPELINE], platform.node(), time.monotonic(), before, experiments, workers)
+        self.run = Run(
+            os.environ[watchdog.PIPELINE],
+            platform.node(),
+            time.monotonic(),
+            before,
+            experiments,
+            workers,
+        )
         files.write(note(self.results), (json.dumps(asdict(self.run)) + "\n").encode())
-        self._watch = Watch(part, self.results, note(self.results).stat().st_mtime_ns)
+        self._watch = ProgressReader(part, self.results, note(self.results).stat().st_mtime_ns)
         for handler in logger.handlers:
-            if self.live and isinstance(handler, logging.StreamHandler) and not isinstance(handler, logging.FileHandler):
-                handler.addFilter(self._give_way)  # after its own filter: for what is shown alone
+            if (
+                self.live
+                and isinstance(handler, logging.StreamHandler)
+                and not isinstance(handler, logging.FileHandler)
+            ):
+                handler.addFilter(
+                    self.clear_line_for
+                )  # after its own filter: for what is shown alone
         self._thread = threading.Thread(target=self._work, daemon=True, name="monitor")
         self._thread.start()
 
@@ -158,7 +179,10 @@ class Monitor:
             if text == last and not self.live:
                 continue
             last = text
-            with self._lock, suppress(OSError, ValueError):  # the terminal is gone: the work goes on
+            with (
+                self._lock,
+                suppress(OSError, ValueError),
+            ):  # the terminal is gone: the work goes on
                 if self.live and time.monotonic() < self._quiet:
                     continue
                 width = shutil.get_terminal_size().columns
@@ -168,7 +192,7 @@ class Monitor:
 
     def _line(self) -> str:
         with self._looking:
-            state = self._watch.look()
+            state = self._watch.read()
         return line(state, self.run.workers, self.run.before, time.monotonic() - self.run.began)
 
     def _clear(self) -> None:
@@ -179,11 +203,12 @@ class Monitor:
                 self.stream.flush()
                 self._shown = False
 
-    def _give_way(self, record: logging.LogRecord) -> bool:
+    def clear_line_for(self, record: logging.LogRecord) -> bool:
+        """A filter of Snakemake's logger: the live line makes way for what is said."""
         self._clear()
         return True
 
-    def _hear(self, record: logging.LogRecord) -> bool:
+    def on_job_error(self, record: logging.LogRecord) -> bool:
         """Write down which job failed: Snakemake knows it of every job, also of one that was killed or is on another machine."""
         if getattr(getattr(record, "event", None), "name", "") == "JOB_ERROR":
             for log in getattr(record, "log", [])[:1]:

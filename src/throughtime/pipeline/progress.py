@@ -54,7 +54,7 @@ def _digest(modules: tuple[str, ...]) -> str:
 
 
 @dataclass
-class Watch:
+class ProgressReader:
     """Looks at a plan's results again and again; what was seen finished is not looked at any more.
 
     A job whose code was edited since it was trained counts as not done: it will be trained again.
@@ -68,21 +68,32 @@ class Watch:
     plan: Plan
     results: Path
     since: int | None = None
-    _left: dict[PlannedJob, int] = field(init=False)  # and when its timing was last written, as far as it was read
-    _counts: dict[str, int] = field(init=False, default_factory=lambda: dict.fromkeys(("networks", *STATUSES), 0))
+    _left: dict[PlannedJob, int] = field(
+        init=False
+    )  # and when its timing was last written, as far as it was read
+    _counts: dict[str, int] = field(
+        init=False, default_factory=lambda: dict.fromkeys(("networks", *STATUSES), 0)
+    )
     _timed: list[float] = field(init=False, default_factory=lambda: [0.0, 0.0])  # cost and seconds
 
     def __post_init__(self) -> None:
-        self._left = dict.fromkeys(self.plan.jobs, 0)
+        self.unfinished = dict.fromkeys(self.plan.jobs, 0)
 
-    def look(self) -> Progress:
+    def read(self) -> Progress:
         """What is done now."""
-        for planned in list(self._left):
+        for planned in list(self.unfinished):
             self._finished(planned)
-        said = {name: self._said(name) for name in {planned.experiment for planned in self._left}}
-        left, running = tuple(self._left), self.since is not None
+        said = {
+            name: self.log_mtimes(name)
+            for name in {planned.experiment for planned in self.unfinished}
+        }
+        left, running = tuple(self.unfinished), self.since is not None
         failed = {p: None for p in left if f"{p.key}{ENDING}" in said[p.experiment]}
-        within = {p: min(self._within(p, said[p.experiment]), len(p.grid)) for p in left if running and p not in failed}
+        within = {
+            p: min(self.networks_in_progress(p, said[p.experiment]), len(p.grid))
+            for p in left
+            if running and p not in failed
+        }
         cost, seconds = self._timed
         return Progress(
             networks=self.plan.networks,
@@ -90,7 +101,11 @@ class Watch:
             **{name: self._counts[name] for name in STATUSES},
             left=left,
             failed=tuple(failed),
-            cost=tuple(p.cost * (1 - within.get(p, 0) / len(p.grid)) for p in left if not (running and p in failed)),
+            cost=tuple(
+                p.cost * (1 - within.get(p, 0) / len(p.grid))
+                for p in left
+                if not (running and p in failed)
+            ),
             speed=cost / seconds if cost > 0 and seconds > 0 else SPEED,
         )
 
@@ -100,20 +115,22 @@ class Watch:
             changed = (job_folder(self.results, planned) / "timing.json").stat().st_mtime_ns
         except OSError:
             return
-        if changed == self._left[planned]:
+        if changed == self.unfinished[planned]:
             return
         record = timing(self.results, planned)
         if record is None or not KEYS <= record.keys():  # its sum is not there yet
             return
-        self._left[planned] = changed
+        self.unfinished[planned] = changed
         if record["code"] != job_digest(planned):
             return
-        del self._left[planned]
+        del self.unfinished[planned]
         for name in self._counts:
             self._counts[name] += record[name]
-        self._timed = [a + record[name] for a, name in zip(self._timed, ("cost", "seconds"), strict=True)]
+        self._timed = [
+            a + record[name] for a, name in zip(self._timed, ("cost", "seconds"), strict=True)
+        ]
 
-    def _said(self, experiment: str) -> dict[str, int]:
+    def log_mtimes(self, experiment: str) -> dict[str, int]:
         """The files beside an experiment's logs, and when they changed, in ns."""
         found = {}
         with suppress(OSError):
@@ -122,7 +139,7 @@ class Watch:
                     found[path.name] = path.stat().st_mtime_ns
         return found
 
-    def _within(self, planned: PlannedJob, said: dict[str, int]) -> int:
+    def networks_in_progress(self, planned: PlannedJob, said: dict[str, int]) -> int:
         """Networks that a job in training has finished."""
         name = f"{planned.key}.log"
         if said.get(name, -1) < (self.since or 0):
@@ -133,7 +150,7 @@ class Watch:
 
 def progress(plan: Plan, results: Path) -> Progress:
     """What is done of ``plan``, at one look."""
-    return Watch(plan, results).look()
+    return ProgressReader(plan, results).read()
 
 
 def speed(results: Path) -> float:
@@ -163,7 +180,9 @@ def line(state: Progress, workers: int, before: int = 0, seconds: float | None =
         seconds: since it began; None: nothing is at work.
     """
     parts = [f"{state.done:,}/{state.networks:,} networks"]
-    if state.cost and seconds is not None and seconds >= 1:  # before, a rate is chance; afterwards, it would only fall
+    if (
+        state.cost and seconds is not None and seconds >= 1
+    ):  # before, a rate is chance; afterwards, it would only fall
         parts.append(f"{60 * max(state.done - before, 0) / seconds:,.0f} a minute")
     if state.cost:
         eta = duration(expected_seconds(state.cost, workers, state.speed))

@@ -27,15 +27,22 @@ def keep(root: Path, results: Path, experiments: list[str], out: Path) -> list[P
     """
     missing = [n for n in experiments if not (results / "figures" / f"{n}.png").exists()]
     if missing:
-        raise UserError(f"{results / 'figures'}: no figure of {', '.join(missing)}; run the pipeline first")
+        raise UserError(
+            f"{results / 'figures'}: no figure of {', '.join(missing)}; run the pipeline first"
+        )
     written = []
     for name in experiments:
-        figures = [(results / "figures" / f"{name}{kind}", out / "figures" / f"{name}{kind}") for kind in FIGURES]
+        figures = [
+            (results / "figures" / f"{name}{kind}", out / "figures" / f"{name}{kind}")
+            for kind in FIGURES
+        ]
         tables = [(results / name / table, out / name / table) for table in TABLES]
         tables.append((results / "claims.parquet", out / "claims.parquet"))
         for source, target in figures + tables:
             if source.exists():
-                files.replace(target, files.read(source))  # without a sum: git holds what it was given
+                files.replace(
+                    target, files.read(source)
+                )  # without a sum: git holds what it was given
                 written.append(target)
             else:  # an experiment that does not train any more
                 target.unlink(missing_ok=True)

@@ -5,7 +5,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
-LOGS = Path(".snakemake") / "slurm_logs"  # of Snakemake's plugin: it is there where the project has ever been on a cluster
+LOGS = (
+    Path(".snakemake") / "slurm_logs"
+)  # of Snakemake's plugin: it is there where the project has ever been on a cluster
 COMMENT = "rule_"  # how the comments of the plugin's jobs begin
 PATIENCE = 30.0  # seconds to wait for a busy or absent controller
 
@@ -23,16 +25,24 @@ def cancel(root: Path) -> list[str]:
         return []
     queued = _call("squeue", "--noheader", f"--user={os.getuid()}", "--format=%i|%Z|%k")
     found = [line.split("|", 2) for line in queued.splitlines() if line.count("|") >= 2]
-    orphans = [job for job, folder, comment in found if Path(folder) == root.resolve() and comment.startswith(COMMENT)]
+    orphans = [
+        job
+        for job, folder, comment in found
+        if Path(folder) == root.resolve() and comment.startswith(COMMENT)
+    ]
     if not orphans:
         return []
     _call("scancel", *orphans)
-    return [f"{len(orphans)} jobs of a pipeline that was killed were still in Slurm's queue: cancelled"]
+    return [
+        f"{len(orphans)} jobs of a pipeline that was killed were still in Slurm's queue: cancelled"
+    ]
 
 
 def _call(*command: str) -> str:
     """What a command said; nothing where it failed or hangs: two writers do each other no harm, so this is no reason to stop."""
     try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False).stdout
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=PATIENCE, check=False
+        ).stdout
     except (OSError, subprocess.TimeoutExpired):
         return ""

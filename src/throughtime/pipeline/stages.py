@@ -32,8 +32,12 @@ def collect(plan: Plan, results: Path, experiment: str) -> Collected:
     Raises:
         UserError: no job has finished, or a table is damaged or is not of its job.
     """
-    jobs = plan.of(experiment).jobs
-    done = [j for j in jobs if all((job_folder(results, j) / f"{t}.parquet").exists() for t in JOB_TABLES)]
+    jobs = plan.select(experiment).jobs
+    done = [
+        j
+        for j in jobs
+        if all((job_folder(results, j) / f"{t}.parquet").exists() for t in JOB_TABLES)
+    ]
     if jobs and not done:
         raise UserError(
             f"{experiment}: none of its {len(jobs)} jobs has finished under {results}; run `snakemake {experiment}` first"
@@ -41,15 +45,21 @@ def collect(plan: Plan, results: Path, experiment: str) -> Collected:
     for name in JOB_TABLES:
         parts = [_read(results, j, name) for j in done]
         if parts:
-            tables.write(pd.concat(parts, ignore_index=True), name, results / experiment / f"{name}.parquet")
+            tables.write(
+                pd.concat(parts, ignore_index=True), name, results / experiment / f"{name}.parquet"
+            )
     return Collected(sum(len(j.grid) for j in done), tuple(j.key for j in jobs if j not in done))
 
 
 def _read(results: Path, planned: PlannedJob, name: str) -> pd.DataFrame:
     path = job_folder(results, planned) / f"{name}.parquet"
     frame = tables.read(name, path)
-    if not set(frame["run_key"]) <= set(planned.run_keys) or (name == "summary" and len(frame) != len(planned.grid)):
-        raise UserError(f"{path}: holds other networks than its job; delete {path.parent} and run again")
+    if not set(frame["run_key"]) <= set(planned.run_keys) or (
+        name == "summary" and len(frame) != len(planned.grid)
+    ):
+        raise UserError(
+            f"{path}: holds other networks than its job; delete {path.parent} and run again"
+        )
     return frame
 
 
@@ -59,9 +69,18 @@ def references(plan: Plan, results: Path, experiment: str) -> int:
     Returns:
         The number of lines.
     """
-    chosen = {(j.job.task.name, task_args(j.job.task)): j.job.task for j in plan.of(experiment).jobs}
+    chosen = {
+        (j.job.task.name, task_args(j.job.task)): j.job.task for j in plan.select(experiment).jobs
+    }
     rows = [
-        {"experiment": experiment, "task": name, "task_args": args, **asdict(line), "by": line.by or "all", "bin": line.bin or 0}
+        {
+            "experiment": experiment,
+            "task": name,
+            "task_args": args,
+            **asdict(line),
+            "by": line.by or "all",
+            "bin": line.bin or 0,
+        }
         for (name, args), task in chosen.items()
         for line in task.references()
     ]
@@ -84,12 +103,16 @@ def compute(root: Path, results: Path, experiment: str, preset: str) -> int:
     try:
         frame = tables.conform(frame, "computed")
     except (ValueError, TypeError, AttributeError) as error:
-        raise UserError(f"{path}: compute({preset!r}) returns no computed table: {error}; see tables.COMPUTED") from None
+        raise UserError(
+            f"{path}: compute({preset!r}) returns no computed table: {error}; see tables.COMPUTED"
+        ) from None
     tables.write(frame, "computed", results / experiment / "computed.parquet")
     return len(frame)
 
 
-def manifest(plan: Plan, results: Path, experiment: str, config: dict[str, Any], code: dict[str, Any]) -> Path:
+def manifest(
+    plan: Plan, results: Path, experiment: str, config: dict[str, Any], code: dict[str, Any]
+) -> Path:
     """Write results/EXPERIMENT/manifest.json: what was run, with what, from which seeds, for how long.
 
     Args:
@@ -99,7 +122,7 @@ def manifest(plan: Plan, results: Path, experiment: str, config: dict[str, Any],
         config: the config in force, and the experiment's own.
         code: digest, commit, versions and machine.
     """
-    jobs = plan.of(experiment).jobs
+    jobs = plan.select(experiment).jobs
     records = {j.key: record for j in jobs if (record := timing(results, j))}
     content = {
         "experiment": experiment,
@@ -107,9 +130,12 @@ def manifest(plan: Plan, results: Path, experiment: str, config: dict[str, Any],
         **code,
         "networks": sum(len(j.grid) for j in jobs),
         "seeds": sorted({int(s) for j in jobs for s in j.grid["seed"]}),
-        "skipped": [asdict(s) for s in plan.of(experiment).skipped],
+        "skipped": [asdict(s) for s in plan.select(experiment).skipped],
         "seconds": round(sum(r["seconds"] for r in records.values()), 1),
-        "jobs": {key: {name: record[name] for name in ("seconds", "networks", "code")} for key, record in records.items()},
+        "jobs": {
+            key: {name: record[name] for name in ("seconds", "networks", "code")}
+            for key, record in records.items()
+        },
     }
     path = results / experiment / "manifest.json"
     write_json(content, path)
@@ -120,4 +146,9 @@ def training_modules(planned: PlannedJob) -> tuple[str, ...]:
     """The modules whose code, with all that they import, decides a job's numbers."""
     job = planned.job
     probes = (f"throughtime.probes.{name}" for name in job.probes)
-    return "throughtime.training.train", tasks()[job.task.name].__module__, f"throughtime.engine.cells.{job.cell}", *probes
+    return (
+        "throughtime.training.train",
+        tasks()[job.task.name].__module__,
+        f"throughtime.engine.cells.{job.cell}",
+        *probes,
+    )

@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from throughtime.core import files
 from throughtime.core.errors import UserError
 from throughtime.pipeline import slurm
-from throughtime.pipeline.watchdog import PIPELINE, _born
+from throughtime.pipeline.watchdog import PIPELINE, start_time
 
 if TYPE_CHECKING:
     from throughtime.pipeline.workflow import Pipeline
@@ -34,7 +34,11 @@ _held: list[FileLock] = []  # for as long as the process lives
 def executing(arguments: Sequence[str]) -> bool:
     """Whether ``snakemake ARGUMENTS`` runs jobs, and does not only say something.
 
-    >>> executing(["--cores", "2"]), executing(["-n"]), executing(["--config", "preset=smoke", "--unlock"])
+    >>> (
+    ...     executing(["--cores", "2"]),
+    ...     executing(["-n"]),
+    ...     executing(["--config", "preset=smoke", "--unlock"]),
+    ... )
     (True, False, False)
     """
     from snakemake.cli import get_argument_parser
@@ -46,16 +50,16 @@ def executing(arguments: Sequence[str]) -> bool:
     return not any(getattr(chosen, name, None) for name in WITHOUT_JOBS)
 
 
-def stand(pipeline: "Pipeline", main: bool, arguments: Sequence[str]) -> None:
-    """What the Snakefile does first: ``begin``, unless nothing will run, or this is one job of a pipeline elsewhere (on a cluster)."""
+def prepare(pipeline: "Pipeline", main: bool, arguments: Sequence[str]) -> None:
+    """What the Snakefile does first: ``start_pipeline``, unless nothing will run, or this is one job of a pipeline elsewhere (on a cluster)."""
     if not main:
         os.environ.pop(PIPELINE, None)  # its process is on another machine
     elif executing(arguments):
-        for line in begin(pipeline.project.root, Path(pipeline.results)):
+        for line in start_pipeline(pipeline.project.root, Path(pipeline.results)):
             print(line, flush=True)
 
 
-def begin(root: Path, results: Path) -> list[str]:
+def start_pipeline(root: Path, results: Path) -> list[str]:
     """Take the results folder for this process, and put in order what an earlier one left.
 
     Files that are not what was written are moved aside, so that Snakemake makes them again.
@@ -71,10 +75,13 @@ def begin(root: Path, results: Path) -> list[str]:
         UserError: another pipeline is at work there, or the folder cannot be written.
     """
     _writable(results)
-    cancelled = slurm.cancel(root) if _take(root, results) else []
-    os.environ[PIPELINE] = f"{os.getpid()} {_born(os.getpid())}"
-    files.sweep(results)
-    damaged = [f"{path}: damaged; it lies in {files.aside(path).name} now, and is made again" for path in files.damaged(results)]
+    cancelled = slurm.cancel(root) if acquire_lock(root, results) else []
+    os.environ[PIPELINE] = f"{os.getpid()} {start_time(os.getpid())}"
+    files.remove_leftovers(results)
+    damaged = [
+        f"{path}: damaged; it lies in {files.set_aside(path).name} now, and is made again"
+        for path in files.damaged(results)
+    ]
     return cancelled + damaged
 
 
@@ -85,7 +92,7 @@ def _writable(results: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _take(root: Path, results: Path) -> bool:
+def acquire_lock(root: Path, results: Path) -> bool:
     """The lock of ``results``; where no pipeline of this project is alive, Snakemake's locks are a dead one's and go.
 
     Returns:
@@ -103,7 +110,9 @@ def _take(root: Path, results: Path) -> bool:
         lock.acquire(blocking=False)
     except Timeout:
         pid = owner.read_text().strip() if owner.exists() else "unknown"
-        raise UserError(f"{results}: a pipeline is at work in this folder (process {pid}); wait for it, or stop it") from None
+        raise UserError(
+            f"{results}: a pipeline is at work in this folder (process {pid}); wait for it, or stop it"
+        ) from None
     owner.write_text(f"{os.getpid()}\n")
     _held.append(lock)
     alone = all(_free(other) for other in folder.glob("*.lock") if other != own)

@@ -8,7 +8,13 @@ from throughtime.core.errors import UserError
 from throughtime.results import tables
 from throughtime.tracking.store import damage
 
-UNSUMMED = (".db", ".log", ".txt", ".lock", files.DAMAGED)  # a database, what programs say: no results file has these endings
+UNSUMMED = (
+    ".db",
+    ".log",
+    ".txt",
+    ".lock",
+    files.DAMAGED,
+)  # a database, what programs say: no results file has these endings
 
 
 @dataclass(frozen=True)
@@ -42,10 +48,16 @@ class Findings:
 
     def lines(self) -> list[str]:
         """For a terminal."""
-        said = [f"{wrong.what}: {wrong.path}\n  made again by: {wrong.mend}" for wrong in self.wrong]
+        said = [
+            f"{wrong.what}: {wrong.path}\n  made again by: {wrong.mend}" for wrong in self.wrong
+        ]
         count = f"{self.checked:,} files checked, {sum(w.what == 'damaged' for w in self.wrong):,} damaged, "
         count += f"{sum(w.what == 'gone' for w in self.wrong):,} gone"
-        return [*said, count + (f"; {self.unsummed:,} have no sum and were not judged" if self.unsummed else "")]
+        return [
+            *said,
+            count
+            + (f"; {self.unsummed:,} have no sum and were not judged" if self.unsummed else ""),
+        ]
 
 
 def inspect(folder: Path) -> Findings:
@@ -57,11 +69,11 @@ def inspect(folder: Path) -> Findings:
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; run `make` first, or name a results folder")
     wrong, checked, unsummed = [], 0, 0
-    for path in files.summed(folder):
+    for path in files.files_with_checksum(folder):
         checked += 1
-        if not files.sound(path):
+        if not files.is_intact(path):
             wrong.append(Wrong(path, "damaged" if path.exists() else "gone", mend(path, folder)))
-    for path in (p for p in files.below(folder, "[!.]*") if not files.sum_path(p).exists()):
+    for path in (p for p in files.find(folder, "[!.]*") if not files.sum_path(p).exists()):
         kind = _judged_alone(path)
         checked += kind is not None
         unsummed += kind is None and path.suffix not in UNSUMMED and "artifacts" not in path.parts

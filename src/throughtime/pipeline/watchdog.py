@@ -16,7 +16,7 @@ PIPELINE = "THROUGHTIME_PIPELINE"  # environment variable: the process whose end
 PATROL = 0.5  # seconds between two looks at whether the pipeline is alive
 
 
-def _born(process: int) -> str:
+def start_time(process: int) -> str:
     """When a process began, so that a later one of the same number is not taken for it; empty where it has ended.
 
     On Linux in ticks since the machine started, which no change of the clock moves.
@@ -25,10 +25,11 @@ def _born(process: int) -> str:
         state, *fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
         return "" if state == "Z" else fields[18]
     except OSError:
-        return "" if Path("/proc/self/stat").exists() else _born_elsewhere(process)
+        return "" if Path("/proc/self/stat").exists() else start_time_elsewhere(process)
 
 
-def _born_elsewhere(process: int) -> str:
+def start_time_elsewhere(process: int) -> str:
+    """``start_time`` on systems without /proc."""
     import psutil
 
     try:
@@ -44,17 +45,24 @@ def end_with_pipeline() -> None:
     """
     process, _, born = os.environ.get(PIPELINE, "").partition(" ")
     if process.isdigit():
-        threading.Thread(target=_patrol, args=(int(process), born), daemon=True, name="patrol").start()
+        threading.Thread(
+            target=watch_parent, args=(int(process), born), daemon=True, name="patrol"
+        ).start()
 
 
-def at_work(process: str) -> bool:
+def is_running(process: str) -> bool:
     """Whether a process of this machine, written as in PIPELINE, has not ended."""
     number, _, born = process.partition(" ")
-    return number.isdigit() and born != "" and _born(int(number)) == born
+    return number.isdigit() and born != "" and start_time(int(number)) == born
 
 
-def _patrol(process: int, born: str) -> None:
-    while _born(process) == born:
+def watch_parent(process: int, born: str) -> None:
+    """End this process once the one of that number and start has ended."""
+    while start_time(process) == born:
         threading.Event().wait(PATROL)
-    print("throughtime: the pipeline that started this job has ended; so does the job", file=sys.stderr, flush=True)
+    print(
+        "throughtime: the pipeline that started this job has ended; so does the job",
+        file=sys.stderr,
+        flush=True,
+    )
     os._exit(3)

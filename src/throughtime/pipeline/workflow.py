@@ -20,13 +20,15 @@ from throughtime.results.provenance import PACKAGE, code_digest
 from throughtime.results.tables import JOB_TABLES
 from throughtime.tasks import tasks
 
-BESIDE = ("pdf", "svg", "csv")  # picture and caption
-FIGURES = ("png", "md", *BESIDE)
-MANY = 1000  # networks, from which on recording some of them early is worth a process of its own
-FIRST = 1e18  # priority of what others wait for: above any training's
-PAGE = ("html", "css", "js")  # what the report page is made of beside code
+OTHER_FORMATS = ("pdf", "svg", "csv")  # picture and caption
+FIGURES = ("png", "md", *OTHER_FORMATS)
+MIN_NETWORKS_FOR_EARLY_TRACKING = (
+    1000  # networks, from which on recording some of them early is worth a process of its own
+)
+HIGHEST_PRIORITY = 1e18  # priority of what others wait for: above any training's
+REPORT_ASSETS = ("html", "css", "js")  # what the report page is made of beside code
 # Errors go on by a pipe, not from the log: on a full disk the log is empty, and its last lines are what says so.
-STAGE = r"""
+SHELL_PREFIX = r"""
 set -euo pipefail
 throughtime() { attempt "$@" 3>&1 | shown; }
 attempt() {
@@ -82,7 +84,9 @@ class Pipeline:
         for name in project.experiments:
             folder = f"experiments/{name}"
             if name in RULES:
-                raise UserError(f"{folder}: {name!r} is also a rule of the Snakefile; rename the experiment")
+                raise UserError(
+                    f"{folder}: {name!r} is also a rule of the Snakefile; rename the experiment"
+                )
             if not (root / folder / "figure.py").exists():
                 raise UserError(f"{folder}/figure.py: no such file; an experiment needs a figure")
         return cls(project, project.plan(), dict(overrides))
@@ -99,9 +103,11 @@ class Pipeline:
         object storage, that is a local copy. On a terminal what is said takes the place of the live line (see monitor.py). Braces are
         doubled, as Snakemake wants them.
         """
-        pairs = " ".join(shlex.quote(f"{key}={json.dumps(value)}") for key, value in self.overrides.items())
+        pairs = " ".join(
+            shlex.quote(f"{key}={json.dumps(value)}") for key, value in self.overrides.items()
+        )
         return (
-            STAGE.replace("COMMAND", f"{shlex.quote(python)} -m throughtime")
+            SHELL_PREFIX.replace("COMMAND", f"{shlex.quote(python)} -m throughtime")
             .replace("PAIRS", pairs)
             .replace("{", "{{")
             .replace("}", "}}")
@@ -114,24 +120,31 @@ class Pipeline:
     @cached_property
     def trained(self) -> list[str]:
         """The experiments that train something."""
-        return [name for name in self.project.experiments if self.plan.of(name).jobs]
+        return [name for name in self.project.experiments if self.plan.select(name).jobs]
 
     @property
     def computing(self) -> list[str]:
         """The experiments that compute something outside of training."""
-        return [name for name in self.project.experiments if (self.project.root / "experiments" / name / COMPUTE).exists()]
+        return [
+            name
+            for name in self.project.experiments
+            if (self.project.root / "experiments" / name / COMPUTE).exists()
+        ]
 
     @property
     def claiming(self) -> dict[str, Path]:
         """The experiments that claim something, and their files."""
-        paths = {name: self.project.root / "experiments" / name / "claims.py" for name in self.project.experiments}
+        paths = {
+            name: self.project.root / "experiments" / name / "claims.py"
+            for name in self.project.experiments
+        }
         return {name: path for name, path in paths.items() if path.exists()}
 
     # Files -----------------------------------------------------------------------------------------------------------
 
     def job_files(self, experiment: str, *names: str) -> list[str]:
         """Files of these names of every job of an experiment."""
-        jobs = self.plan.of(experiment).jobs
+        jobs = self.plan.select(experiment).jobs
         return [str(job_folder(Path(self.results), j) / name) for j in jobs for name in names]
 
     def job_tables(self, experiment: str) -> list[str]:
@@ -141,35 +154,56 @@ class Pipeline:
     def tables(self, experiment: str) -> list[str]:
         """The tables that an experiment's figure reads."""
         names = [experiment, *self.project.experiments[experiment].reads]
-        collected = [f"{self.results}/{n}/{t}.parquet" for n in names if n in self.trained for t in (*JOB_TABLES, "references")]
-        return collected + [f"{self.results}/{n}/computed.parquet" for n in names if n in self.computing]
+        collected = [
+            f"{self.results}/{n}/{t}.parquet"
+            for n in names
+            if n in self.trained
+            for t in (*JOB_TABLES, "references")
+        ]
+        return collected + [
+            f"{self.results}/{n}/computed.parquet" for n in names if n in self.computing
+        ]
 
-    def made(self, *experiments: str) -> list[str]:
+    def all_outputs(self, *experiments: str) -> list[str]:
         """Every file of trained experiments that is not drawn: asked for by name, because Snakemake misses no intermediate file."""
         names = [name for name in experiments or self.trained if name in self.trained]
-        jobs = [path for name in names for path in self.job_files(name, *(f"{t}.parquet" for t in JOB_TABLES), "timing.json")]
-        tables = [f"{self.results}/{n}/{t}.parquet" for n in names for t in (*JOB_TABLES, "references")]
+        jobs = [
+            path
+            for name in names
+            for path in self.job_files(name, *(f"{t}.parquet" for t in JOB_TABLES), "timing.json")
+        ]
+        tables = [
+            f"{self.results}/{n}/{t}.parquet" for n in names for t in (*JOB_TABLES, "references")
+        ]
         return jobs + tables + [f"{self.results}/{name}/manifest.json" for name in names]
 
-    def collected(self) -> list[str]:
+    def collected_tables(self) -> list[str]:
         """The tables of all experiments."""
         return sorted({table for name in self.project.experiments for table in self.tables(name)})
 
-    def computed(self) -> list[str]:
+    def computed_tables(self) -> list[str]:
         """What all experiments compute outside of training."""
         return [f"{self.results}/{n}/computed.parquet" for n in self.computing]
 
-    def claimed(self) -> list[str]:
+    def claim_inputs(self) -> list[str]:
         """The tables that claims are decided on."""
         return sorted({table for name in self.claiming for table in self.tables(name)})
 
     def figures(self, *experiments: str) -> list[str]:
         """The files of figures and captions; of all experiments unless some are named."""
-        return [f"{self.results}/figures/{n}.{kind}" for n in experiments or self.project.experiments for kind in FIGURES]
+        return [
+            f"{self.results}/figures/{n}.{kind}"
+            for n in experiments or self.project.experiments
+            for kind in FIGURES
+        ]
 
     def manifests(self, *experiments: str) -> list[str]:
         """The manifests of those experiments that train something."""
-        return [f"{self.results}/{n}/manifest.json" for n in experiments or self.trained if n in self.trained]
+        return [
+            f"{self.results}/{n}/manifest.json"
+            for n in experiments or self.trained
+            if n in self.trained
+        ]
 
     # In which order ------------------------------------------------------------------------------------------------------
 
@@ -180,23 +214,27 @@ class Pipeline:
         Recording takes one core for minutes; without this the others would wait for it at the end. Those with most networks for their cost
         go first, so that what is left takes longer to train than this to record.
         """
-        parts = {name: self.plan.of(name) for name in self.trained}
+        parts = {name: self.plan.select(name) for name in self.trained}
         chosen: list[str] = []
-        if self.plan.networks < MANY:
+        if self.plan.networks < MIN_NETWORKS_FOR_EARLY_TRACKING:
             return chosen
-        for name in sorted(parts, key=lambda n: sum(j.cost for j in parts[n].jobs) / parts[n].networks)[:-1]:
+        for name in sorted(
+            parts, key=lambda n: sum(j.cost for j in parts[n].jobs) / parts[n].networks
+        )[:-1]:
             if 10 * sum(parts[n].networks for n in chosen) >= 9 * self.plan.networks:
                 break
             chosen.append(name)
         return chosen
 
-    def recorded_early(self) -> list[str]:
+    def early_tracking_files(self) -> list[str]:
         """What says that they were recorded; nothing where there are none."""
         return [f"{self.results}/mlflow/early.txt"] if self.early else []
 
     def order(self, experiment: str, job: str) -> float:
         """The larger the sooner: early experiments before others, and in both jobs that take longer before others."""
-        return self.cost(experiment, job) + (FIRST / 2 if experiment in self.early else 0)
+        return self.cost(experiment, job) + (
+            HIGHEST_PRIORITY / 2 if experiment in self.early else 0
+        )
 
     # What decides a file's content beside its inputs --------------------------------------------------------------------
 
@@ -222,7 +260,7 @@ class Pipeline:
 
     def reference_code(self, experiment: str) -> str:
         """Digest of the tasks of an experiment, their code and their parameters."""
-        jobs = self.plan.of(experiment).jobs
+        jobs = self.plan.select(experiment).jobs
         code = code_digest(*sorted({tasks()[j.job.task.name].__module__ for j in jobs}))
         return digest([code, sorted({j.job.task.model_dump_json() for j in jobs})])
 
@@ -235,36 +273,54 @@ class Pipeline:
         path = self.project.root / "experiments" / experiment / COMPUTE
         return digest([code_digest(path), self.project.config.preset])
 
-    def told(self, experiment: str) -> Experiment:
+    def experiment(self, experiment: str) -> Experiment:
         """What an experiment says of itself."""
         return self.project.experiments[experiment]
 
     def figure_code(self, experiment: str) -> str:
         """Digest of a figure's code, of what it says about its experiment, and of the preset, by which its companion table names cells."""
         path = self.project.root / "experiments" / experiment / "figure.py"
-        told, code = self.told(experiment), code_digest(path, "throughtime.figures.draw")
+        told, code = self.experiment(experiment), code_digest(path, "throughtime.figures.draw")
         return digest([code, told.title, told.question, told.reads, self.project.config.preset])
 
     def claims_code(self) -> str:
         """Digest of all claims, and of what they say about their experiments."""
         reads = [[name, self.project.experiments[name].reads] for name in self.claiming]
-        return digest([reads, code_digest("throughtime.analysis.claims"), [code_digest(path) for path in self.claiming.values()]])
+        return digest(
+            [
+                reads,
+                code_digest("throughtime.analysis.claims"),
+                [code_digest(path) for path in self.claiming.values()],
+            ]
+        )
 
     def manifest_code(self, experiment: str) -> str:
         """Digest of the config in force."""
         sweeps = self.project.experiments[experiment].sweeps_of(self.project.config.preset)
-        return digest([self.project.config.model_dump(mode="json"), sweeps, [j.key for j in self.plan.of(experiment).jobs]])
+        return digest(
+            [
+                self.project.config.model_dump(mode="json"),
+                sweeps,
+                [j.key for j in self.plan.select(experiment).jobs],
+            ]
+        )
 
     def tracking_code(self) -> str:
         """Digest of what writes to MLflow, and of where it writes to."""
         uri = os.environ.get("MLFLOW_TRACKING_URI", "") + str(self.project.config.mlflow)
         return digest(
-            [code_digest("throughtime.tracking.ingest"), hashlib.sha256(uri.encode()).hexdigest(), self.project.config.preset]
+            [
+                code_digest("throughtime.tracking.ingest"),
+                hashlib.sha256(uri.encode()).hexdigest(),
+                self.project.config.preset,
+            ]
         )
 
     def report_code(self) -> str:
         """Digest of what writes the report, its templates, style and script included."""
         parts = [
-            hashlib.sha256(p.read_bytes()).hexdigest() for kind in PAGE for p in sorted(PACKAGE.glob(f"report/templates/*.{kind}"))
+            hashlib.sha256(p.read_bytes()).hexdigest()
+            for kind in REPORT_ASSETS
+            for p in sorted(PACKAGE.glob(f"report/templates/*.{kind}"))
         ]
         return digest([code_digest("throughtime.report.page"), parts])

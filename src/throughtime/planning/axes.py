@@ -27,18 +27,31 @@ class Row(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    seed: int = Field(0, ge=0, lt=2**31, description="names the streams of data, initial weights and phase")
+    seed: int = Field(
+        0, ge=0, lt=2**31, description="names the streams of data, initial weights and phase"
+    )
     init: Literal["orthogonal", "gaussian", "identity", "pytorch"] = Field(
         "orthogonal", description="distribution of W_hh; pytorch is U(+-1/sqrt N), sigma_w^2 = 1/3"
     )
-    gain: float = Field(1.0, ge=0, allow_inf_nan=False, description="factor on W_hh's initial matrix (a standard deviation)")
-    input_gain: float = Field(1.0, ge=0, allow_inf_nan=False, description="W_xh ~ N(0, input_gain^2 / I)")
-    clip_kind: Literal["norm", "value", "none"] = Field("norm", description="how a gradient beyond the threshold is cut")
+    gain: float = Field(
+        1.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="factor on W_hh's initial matrix (a standard deviation)",
+    )
+    input_gain: float = Field(
+        1.0, ge=0, allow_inf_nan=False, description="W_xh ~ N(0, input_gain^2 / I)"
+    )
+    clip_kind: Literal["norm", "value", "none"] = Field(
+        "norm", description="how a gradient beyond the threshold is cut"
+    )
     clip: Annotated[float, BeforeValidator(_infinity)] = Field(
         1.0, gt=0, description="threshold, in the unit of the mean loss's gradient; none: infinity"
     )
     lr: float = Field(1e-3, ge=0, allow_inf_nan=False, description="learning rate")
-    frozen: bool = Field(False, description="True: W_hh keeps its initial value (the reservoir control)")
+    frozen: bool = Field(
+        False, description="True: W_hh keeps its initial value (the reservoir control)"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -77,20 +90,37 @@ class Job(BaseModel):
     hidden: int = Field(32, ge=1, le=65_536, description="N, hidden units")
     batch: int = Field(20, ge=1, le=100_000_000, description="B, sequences a training batch")
     updates: int = Field(1000, ge=0, le=1_000_000_000, description="optimizer steps")
-    mode: Literal["full", "chunked", "sliding", "buffered"] = Field("full", description="what K means")
+    mode: Literal["full", "chunked", "sliding", "buffered"] = Field(
+        "full", description="what K means"
+    )
     K: int = Field(..., ge=1, le=1_000_000, description="truncation length in steps, or full")
     k1: int = Field(1, ge=1, le=1_000_000, description="sliding: steps between backward passes")
-    border: Literal["carry", "reset"] = Field("carry", description="state at a chunk border: detached, or zero")
-    align: Literal["end", "start", "random"] = Field("end", description="where windows are anchored")
+    border: Literal["carry", "reset"] = Field(
+        "carry", description="state at a chunk border: detached, or zero"
+    )
+    align: Literal["end", "start", "random"] = Field(
+        "end", description="where windows are anchored"
+    )
     h0: Literal["zero", "learned"] = Field("zero", description="initial state")
-    optimizer: Literal["sgd", "rmsprop", "adam"] = Field("sgd", description="update rule, torch.optim's defaults")
+    optimizer: Literal["sgd", "rmsprop", "adam"] = Field(
+        "sgd", description="update rule, torch.optim's defaults"
+    )
     momentum: float = Field(0.0, ge=0, lt=1, description="sgd and rmsprop")
-    points: int = Field(20, ge=1, le=100_000, description="points of a curve, evenly spaced over the updates")
-    eval_size: int = Field(1000, ge=1, le=10_000_000, description="fresh sequences in the final evaluation")
+    points: int = Field(
+        20, ge=1, le=100_000, description="points of a curve, evenly spaced over the updates"
+    )
+    eval_size: int = Field(
+        1000, ge=1, le=10_000_000, description="fresh sequences in the final evaluation"
+    )
     dtype: Literal["float32", "float64"] = Field("float32", description="arithmetic of the engine")
-    probes: tuple[str, ...] = Field((), description="what is measured on the networks beside their training, by the names of files")
+    probes: tuple[str, ...] = Field(
+        (),
+        description="what is measured on the networks beside their training, by the names of files",
+    )
     moments: tuple[Annotated[float, Field(ge=0, le=1)], ...] = Field(
-        (0.0, 1.0), min_length=1, description="when probes measure: shares of the updates; 0: before training, 1: after"
+        (0.0, 1.0),
+        min_length=1,
+        description="when probes measure: shares of the updates; 0: before training, 1: after",
     )
 
     @property
@@ -117,14 +147,20 @@ class Job(BaseModel):
     def cost(self) -> float:
         """Arithmetic of one network's training, in steps x (N^2 + 20 N) x B: what the planner balances, not a time."""
         k1, k2 = self.strides
-        visits = min(self.steps, k2) * math.ceil(self.task.scored / k1) if self.task.scored < self.steps else self.steps * k2 / k1
+        visits = (
+            min(self.steps, k2) * math.ceil(self.task.scored / k1)
+            if self.task.scored < self.steps
+            else self.steps * k2 / k1
+        )
         per_step = self.batch * (self.hidden**2 + 20 * self.hidden)
         return self.updates * per_step * (2 * self.steps + max(visits, 1)) / 3
 
     @property
     def probed(self) -> list[int]:
         """The moments as numbers of updates done, in order; without probes there are none."""
-        return sorted({round(moment * self.updates) for moment in self.moments}) if self.probes else []
+        return (
+            sorted({round(moment * self.updates) for moment in self.moments}) if self.probes else []
+        )
 
     def canonical(self) -> dict[str, Any]:
         """All that decides a network's numbers, flat and JSON-ready, the task's parameters beside the task's name."""
@@ -132,7 +168,10 @@ class Job(BaseModel):
         return {"task": self.task.name, **self.task.model_dump(mode="json"), **own}
 
 
-MEASURED = ("probes", "moments")  # of a sweep as a whole, lists in themselves: no axes, and no network's number depends on them
+MEASURED = (
+    "probes",
+    "moments",
+)  # of a sweep as a whole, lists in themselves: no axes, and no network's number depends on them
 
 
 JOB_AXES: tuple[str, ...] = tuple(name for name in Job.model_fields if name not in MEASURED)

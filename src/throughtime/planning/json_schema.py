@@ -15,7 +15,10 @@ from throughtime.tasks import tasks
 
 def schemas() -> dict[str, dict[str, Any]]:
     """Path in the project -> JSON schema."""
-    return {"config.schema.json": _titled(Config, "config.yaml"), "experiments/schema.json": _experiment()}
+    return {
+        "config.schema.json": _titled(Config, "config.yaml"),
+        "experiments/schema.json": _experiment(),
+    }
 
 
 def write(root: Path) -> list[Path]:
@@ -33,15 +36,27 @@ def text(schema: dict[str, Any]) -> str:
 
 
 def _titled(model: type[BaseModel], title: str) -> dict[str, Any]:
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **model.model_json_schema(), "title": title}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **model.model_json_schema(),
+        "title": title,
+    }
 
 
 def _experiment() -> dict[str, Any]:
     schema = _titled(Experiment, "experiment.yaml")
     axes = _axes()
     of_task = f"^({'|'.join(tasks())})\\.({'|'.join(axes)})$"  # copy.length holds for copy alone
-    sweep = {"type": "object", "properties": axes, "patternProperties": {of_task: {}}, "additionalProperties": False}
-    changes = {"type": "object", "additionalProperties": {"anyOf": [{"$ref": "#/$defs/Sweep"}, {"type": "null"}]}}
+    sweep = {
+        "type": "object",
+        "properties": axes,
+        "patternProperties": {of_task: {}},
+        "additionalProperties": False,
+    }
+    changes = {
+        "type": "object",
+        "additionalProperties": {"anyOf": [{"$ref": "#/$defs/Sweep"}, {"type": "null"}]},
+    }
     schema["$defs"] = {**schema.get("$defs", {}), "Sweep": sweep}
     schema["properties"]["sweeps"]["additionalProperties"] = {"$ref": "#/$defs/Sweep"}
     schema["properties"]["presets"]["additionalProperties"] = changes
@@ -54,19 +69,35 @@ def _axes() -> dict[str, Any]:
     axes = {**own, **_fields(Job), **_fields(Row)}
     axes["task"] = {"enum": list(tasks()), "description": "task, by its name"}
     axes["cell"] = {**axes["cell"], "enum": cell_names()}
-    axes["K"] = {**_either(axes["K"], {"const": "full"}), "description": axes["K"].get("description", "")}
-    axes["clip"] = {**_either(axes["clip"], {"const": "none"}), "description": axes["clip"].get("description", "")}
-    axes["seeds"] = {"type": "integer", "minimum": 1, "description": "short for seed: [0, .., seeds - 1]"}
+    axes["K"] = {
+        **_either(axes["K"], {"const": "full"}),
+        "description": axes["K"].get("description", ""),
+    }
+    axes["clip"] = {
+        **_either(axes["clip"], {"const": "none"}),
+        "description": axes["clip"].get("description", ""),
+    }
+    axes["seeds"] = {
+        "type": "integer",
+        "minimum": 1,
+        "description": "short for seed: [0, .., seeds - 1]",
+    }
     lists = {name: axes.pop(name) for name in MEASURED}
     lists["probes"] |= {"items": {"enum": probe_names()}, "uniqueItems": True}
-    made = {name: _either(one, {"type": "array", "items": one, "minItems": 1}) for name, one in axes.items()}
+    made = {
+        name: _either(one, {"type": "array", "items": one, "minItems": 1})
+        for name, one in axes.items()
+    }
     made |= {name: _either(many["items"], many) for name, many in lists.items()}
     return dict(sorted(made.items()))
 
 
 def _fields(model: type[BaseModel]) -> dict[str, Any]:
     properties = model.model_json_schema()["properties"]
-    return {name: {k: v for k, v in field.items() if k not in ("title", "default")} for name, field in properties.items()}
+    return {
+        name: {k: v for k, v in field.items() if k not in ("title", "default")}
+        for name, field in properties.items()
+    }
 
 
 def _either(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:

@@ -31,7 +31,9 @@ class PlannedJob:
         parts = {str(name): [_pair(name, value)] * len(self.grid) for name, value in base.items()}
         parts |= {str(name): _pairs(self.grid[name]) for name in self.grid}
         rows = zip(*(parts[name] for name in sorted(parts)), strict=True)
-        return [hashlib.sha256(f"{{{','.join(row)}}}".encode()).hexdigest()[:16] for row in rows]  # digest() of each row's mapping
+        return [
+            hashlib.sha256(f"{{{','.join(row)}}}".encode()).hexdigest()[:16] for row in rows
+        ]  # digest() of each row's mapping
 
     @cached_property
     def stem(self) -> str:
@@ -74,7 +76,7 @@ class Plan:
         """Trained networks in all."""
         return sum(len(j.grid) for j in self.jobs)
 
-    def of(self, *experiments: str) -> "Plan":
+    def select(self, *experiments: str) -> "Plan":
         """The part of one experiment, or of several, in the plan's order."""
         if len(experiments) == 1:
             return self._parts.get(experiments[0], Plan((), ()))
@@ -91,7 +93,10 @@ class Plan:
             jobs.setdefault(planned.experiment, []).append(planned)
         for skip in self.skipped:
             skipped.setdefault(skip.experiment, []).append(skip)
-        return {name: Plan(tuple(jobs.get(name, ())), tuple(skipped.get(name, ()))) for name in {**jobs, **skipped}}
+        return {
+            name: Plan(tuple(jobs.get(name, ())), tuple(skipped.get(name, ())))
+            for name in {**jobs, **skipped}
+        }
 
     def job(self, key: str) -> PlannedJob:
         """The job of that key. Only jobs that share its readable part are digested.
@@ -103,7 +108,9 @@ class Plan:
         for planned in self.jobs:
             if planned.stem == stem and planned.key == key:
                 return planned
-        raise UserError(f"no job {key!r} in this plan: was a config edited while the pipeline ran? run it again")
+        raise UserError(
+            f"no job {key!r} in this plan: was a config edited while the pipeline ran? run it again"
+        )
 
 
 def _pair(name: Hashable, value: Any) -> str:

@@ -24,8 +24,19 @@ from throughtime.planning.sweep import _known, expand, message
 # Files ---------------------------------------------------------------------------------------------------------------------
 
 
-CODE = ("src", "experiments", "tests", "profiles", ".git", ".ci", ".snakemake", ".venv")  # no place for results
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,40}")  # of an experiment or a sweep: it becomes part of file names
+RESERVED_FOLDERS = (
+    "src",
+    "experiments",
+    "tests",
+    "profiles",
+    ".git",
+    ".ci",
+    ".snakemake",
+    ".venv",
+)  # no place for results
+NAME = re.compile(
+    r"[A-Za-z0-9][A-Za-z0-9_-]{0,40}"
+)  # of an experiment or a sweep: it becomes part of file names
 
 
 class Store(BaseModel):
@@ -33,14 +44,23 @@ class Store(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    uri: str | None = Field(None, description="a server's or a database's address; an SQLite file lies below the project")
+    uri: str | None = Field(
+        None,
+        description="a server's or a database's address; an SQLite file lies below the project",
+    )
 
     @field_validator("uri")
     @classmethod
     def _inside(cls, value: str | None) -> str | None:
         scheme, slashes, place = (value or "").partition(":///")
-        if value and (scheme == "file" or "://" not in value or (slashes and scheme.startswith("sqlite") and outside(place))):
-            raise ValueError("must be a server, or sqlite:/// and a path below the project; MLFLOW_TRACKING_URI may name any other")
+        if value and (
+            scheme == "file"
+            or "://" not in value
+            or (slashes and scheme.startswith("sqlite") and outside(place))
+        ):
+            raise ValueError(
+                "must be a server, or sqlite:/// and a path below the project; MLFLOW_TRACKING_URI may name any other"
+            )
         return value
 
 
@@ -52,17 +72,29 @@ class Config(BaseModel):
     preset: str = "laptop"
     presets: dict[str, str] = Field(..., description="name -> what it is for")
     experiments: list[str] | Literal["all"] = "all"
-    results: str = Field("results", description="a folder below the project's; a symbolic link there may lead elsewhere")
+    results: str = Field(
+        "results",
+        description="a folder below the project's; a symbolic link there may lead elsewhere",
+    )
     device: str = "cpu"
-    max_job_cost: float = Field(5e11, gt=0, description="a costlier job is split by rows (unit of Job.cost)")
-    checkpoint_every: float = Field(60, gt=0, description="seconds of training between two checkpoints of a job")
+    max_job_cost: float = Field(
+        5e11, gt=0, description="a costlier job is split by rows (unit of Job.cost)"
+    )
+    checkpoint_every: float = Field(
+        60, gt=0, description="seconds of training between two checkpoints of a job"
+    )
     mlflow: Store = Field(default_factory=lambda: Store())
 
     @field_validator("results")
     @classmethod
     def _inside(cls, value: str) -> str:
         parts = PurePosixPath(value).parts
-        if outside(value) or not parts or parts[0] in CODE or parts[:2] == ("results", "reference"):
+        if (
+            outside(value)
+            or not parts
+            or parts[0] in RESERVED_FOLDERS
+            or parts[:2] == ("results", "reference")
+        ):
             raise ValueError(
                 "must be a folder of its own below the project, such as results; link it to another disk if it shall lie there"
             )
@@ -81,8 +113,13 @@ class Experiment(BaseModel):
     title: str
     question: str
     sweeps: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    reads: list[str] = Field(default_factory=list, description="other experiments whose tables the figure and the claims also read")
-    alone: bool = Field(False, description="compute.py measures wall time: nothing may run beside it")
+    reads: list[str] = Field(
+        default_factory=list,
+        description="other experiments whose tables the figure and the claims also read",
+    )
+    alone: bool = Field(
+        False, description="compute.py measures wall time: nothing may run beside it"
+    )
     presets: dict[str, dict[str, dict[str, Any] | None]] = Field(default_factory=dict)
 
     @field_validator("name", "sweeps")
@@ -90,7 +127,9 @@ class Experiment(BaseModel):
     def _plain(cls, value: Any) -> Any:
         for name in [value] if isinstance(value, str) else value:
             if not NAME.fullmatch(name):
-                raise ValueError(f"{one_line(repr(name), 50)} is no name: letters, digits, _ and -, at most 41")
+                raise ValueError(
+                    f"{one_line(repr(name), 50)} is no name: letters, digits, _ and -, at most 41"
+                )
         return value
 
     def sweeps_of(self, preset: str) -> dict[str, dict[str, Any]]:
@@ -117,11 +156,15 @@ def load(model: type[BaseModel], path: Path, overrides: dict[str, Any] | None = 
     """
     content = yaml_reader.read(path)
     if not isinstance(content, dict):
-        raise UserError(f"{path}: a mapping of keys is needed; valid: {', '.join(model.model_fields)}")
+        raise UserError(
+            f"{path}: a mapping of keys is needed; valid: {', '.join(model.model_fields)}"
+        )
     content = {**content, **(overrides or {})}
     for key in content:
         if key not in model.model_fields:
-            raise UserError(f"{path}: {key}: unknown key; {nearest(str(key), list(model.model_fields))}")
+            raise UserError(
+                f"{path}: {key}: unknown key; {nearest(str(key), list(model.model_fields))}"
+            )
     try:
         return model(**content)
     except ValidationError as error:
@@ -130,14 +173,20 @@ def load(model: type[BaseModel], path: Path, overrides: dict[str, Any] | None = 
 
 def _experiments(root: Path, config: Config) -> dict[str, Experiment]:
     found: dict[str, Experiment] = {}
-    paths = {path: load(Experiment, path) for path in sorted(root.glob("experiments/*/experiment.yaml"))}
+    paths = {
+        path: load(Experiment, path) for path in sorted(root.glob("experiments/*/experiment.yaml"))
+    }
     for path, experiment in paths.items():
         if experiment.name in found:
-            raise UserError(f"{path}: name: a second experiment is called {experiment.name!r}; rename one")
+            raise UserError(
+                f"{path}: name: a second experiment is called {experiment.name!r}; rename one"
+            )
         found[experiment.name] = experiment
     for path, experiment in paths.items():
         if experiment.name != path.parent.name:
-            raise UserError(f"{path}: name: {experiment.name!r} is not the folder's name; make it {path.parent.name!r}")
+            raise UserError(
+                f"{path}: name: {experiment.name!r} is not the folder's name; make it {path.parent.name!r}"
+            )
         _known(list(experiment.presets), config.presets, f"{path}: presets")
         for preset, changes in experiment.presets.items():
             _known(list(changes), [*experiment.sweeps, "*"], f"{path}: presets.{preset}")
@@ -154,7 +203,9 @@ class Project:
     experiments: dict[str, Experiment]
 
     @classmethod
-    def open(cls, root: Path, preset: str | None = None, overrides: dict[str, Any] | None = None) -> "Project":
+    def open(
+        cls, root: Path, preset: str | None = None, overrides: dict[str, Any] | None = None
+    ) -> "Project":
         """Read and check everything under ``root``.
 
         Args:
@@ -166,13 +217,19 @@ class Project:
             UserError: anything wrong in any file.
         """
         path = root / "config.yaml"
-        config: Config = load(Config, path, {**(overrides or {}), **({"preset": preset} if preset else {})})
+        config: Config = load(
+            Config, path, {**(overrides or {}), **({"preset": preset} if preset else {})}
+        )
         _known([config.preset], config.presets, f"{path}: preset")
         found = _experiments(root, config)
         chosen = list(found) if config.experiments == "all" else config.experiments
         _known(chosen, found, f"{path}: experiments")
-        read = [name for chosen_name in chosen for name in found[chosen_name].reads]  # their tables are needed too
-        return cls(root, config, {name: e for name, e in found.items() if name in chosen or name in read})
+        read = [
+            name for chosen_name in chosen for name in found[chosen_name].reads
+        ]  # their tables are needed too
+        return cls(
+            root, config, {name: e for name, e in found.items() if name in chosen or name in read}
+        )
 
     def plan(self, *experiments: str) -> Plan:
         """All jobs of the chosen preset, and what was skipped; of some experiments, if they are named.
@@ -181,9 +238,17 @@ class Project:
             UserError: a sweep with an unknown axis, a wrong type or an empty axis.
         """
         plans = [
-            expand(name, sweep, axes, f"experiments/{name}/experiment.yaml: sweeps.{sweep}", self.config.max_job_cost)
+            expand(
+                name,
+                sweep,
+                axes,
+                f"experiments/{name}/experiment.yaml: sweeps.{sweep}",
+                self.config.max_job_cost,
+            )
             for name, experiment in self.experiments.items()
             if name in experiments or not experiments
             for sweep, axes in experiment.sweeps_of(self.config.preset).items()
         ]
-        return Plan(tuple(j for p in plans for j in p.jobs), tuple(s for p in plans for s in p.skipped))
+        return Plan(
+            tuple(j for p in plans for j in p.jobs), tuple(s for p in plans for s in p.skipped)
+        )

@@ -11,11 +11,11 @@ from throughtime.planning.plan import PlannedJob
 from throughtime.tasks import Task
 
 LIBRARIES = 600 << 20  # bytes a training process takes before it trains
-SNAKEMAKE = 400 << 20  # bytes of the two processes of Snakemake around it, in a job of Slurm (measured: 190 MB each)
+SNAKEMAKE = (
+    400 << 20
+)  # bytes of the two processes of Snakemake around it, in a job of Slurm (measured: 190 MB each)
 MARGIN = 1.5  # times the memory of a block: what is not of the tape (curves, evaluation, probes, checkpoints)
-SAFETY = (
-    5.0  # times the expected seconds: slower processors, and probes, which Job.cost does not count (the worst seen took 2.8 times)
-)
+SAFETY = 5.0  # times the expected seconds: slower processors, and probes, which Job.cost does not count (the worst seen took 2.8 times)
 ARRIVAL = 2.0  # minutes for what comes before: two starts of Snakemake and one of torch, from a shared disk
 CACHE = 1 << 20  # bytes that one step of a block should take: what a core keeps at hand
 FEWEST, MOST = 8, 48  # rows of a block where memory allows: enough to spread the cost of a call
@@ -26,7 +26,9 @@ START = 4.0  # seconds a process needs before and after it trains: imports, read
 
 def megabytes(planned: PlannedJob, attempt: int = 1) -> int:
     """MiB that a training job may take; twice as many at every further attempt, because too few were told."""
-    return math.ceil((LIBRARIES + SNAKEMAKE + MARGIN * block_bytes(planned)) / 2**20) * 2 ** (attempt - 1)
+    return math.ceil((LIBRARIES + SNAKEMAKE + MARGIN * block_bytes(planned)) / 2**20) * 2 ** (
+        attempt - 1
+    )
 
 
 def minutes(planned: PlannedJob, attempt: int = 1) -> int:
@@ -36,12 +38,16 @@ def minutes(planned: PlannedJob, attempt: int = 1) -> int:
 
 def sizes(job: Job, task: Task, rows: int) -> Sizes:
     """The shapes of ``rows`` rows of ``job`` on ``task``, which is the job's or a variant of it."""
-    return Sizes(rows, task.steps, job.batch, task.inputs, job.hidden, task.outputs, task.scored, task.tokens)
+    return Sizes(
+        rows, task.steps, job.batch, task.inputs, job.hidden, task.outputs, task.scored, task.tokens
+    )
 
 
 def weight_shapes(job: Job) -> Shapes:
     """Shape of every weight of one network of ``job``."""
-    return shapes(cell(job.cell), job.task.inputs, job.hidden, job.task.outputs, job.h0 == "learned")
+    return shapes(
+        cell(job.cell), job.task.inputs, job.hidden, job.task.outputs, job.h0 == "learned"
+    )
 
 
 def bytes_per_row(job: Job) -> int:

@@ -16,14 +16,16 @@ from throughtime.planning.plan import Plan, PlannedJob, Skipped
 from throughtime.tasks import tasks
 
 
-class Impossible(Exception):
+class SkipCombination(Exception):
     """A combination of axes that has no meaning: it is skipped, and the reason is shown."""
 
 
 NETWORKS = 1_000_000  # of a sweep: more could not be planned in reasonable time
 
 
-def expand(experiment: str, sweep: str, axes: dict[str, Any], where: str, max_cost: float = math.inf) -> Plan:
+def expand(
+    experiment: str, sweep: str, axes: dict[str, Any], where: str, max_cost: float = math.inf
+) -> Plan:
     """All jobs of one sweep.
 
     Args:
@@ -52,11 +54,13 @@ def expand(experiment: str, sweep: str, axes: dict[str, Any], where: str, max_co
             chosen = dict(zip(job_axes, values, strict=True))
             try:
                 job = _job(name, {**chosen, **measured}, where)
-            except Impossible as reason:
+            except SkipCombination as reason:
                 text = ", ".join(f"{k}={v}" for k, v in {"task": name, **chosen}.items())
                 skipped[Skipped(experiment, sweep, text, str(reason))] = None
                 continue
-            for number, piece in enumerate(_pieces(rows, job.cost, max_cost)):  # a job asked for twice is one
+            for number, piece in enumerate(
+                _pieces(rows, job.cost, max_cost)
+            ):  # a job asked for twice is one
                 jobs[job, number] = PlannedJob(experiment, sweep, job, piece)
     return Plan(tuple(jobs.values()), tuple(skipped))
 
@@ -67,12 +71,18 @@ def _bounded(of_tasks: list[dict[str, list[Any]]], where: str) -> None:
     if (networks := sum(sizes)) > NETWORKS:
         largest = of_tasks[sizes.index(max(sizes))]
         longest = max(largest, key=lambda axis: len(largest[axis]))
-        raise UserError(f"{where}: {networks:.3g} networks; a sweep has at most {NETWORKS:,}: shorten an axis, such as {longest}")
+        raise UserError(
+            f"{where}: {networks:.3g} networks; a sweep has at most {NETWORKS:,}: shorten an axis, such as {longest}"
+        )
 
 
 def _measured(axes: dict[str, Any], where: str) -> dict[str, tuple[Any, ...]]:
     """The sweep's probes and moments, one or a list; a probe named twice measures once."""
-    found = {name: axes[name] if isinstance(axes[name], list) else [axes[name]] for name in MEASURED if name in axes}
+    found = {
+        name: axes[name] if isinstance(axes[name], list) else [axes[name]]
+        for name in MEASURED
+        if name in axes
+    }
     _known(found.get("probes", []), probe_names(), f"{where}.probes")
     return {name: tuple(dict.fromkeys(values)) for name, values in found.items()}
 
@@ -105,18 +115,24 @@ def _of_task(task: str, lists: dict[str, list[Any]], where: str) -> dict[str, li
     for axis, values in lists.items():
         owner, dot, name = axis.partition(".")
         if dot and owner not in tasks():
-            raise UserError(f"{where}.{axis}: unknown task {owner!r}; {nearest(owner, list(tasks()))}")
+            raise UserError(
+                f"{where}.{axis}: unknown task {owner!r}; {nearest(owner, list(tasks()))}"
+            )
         if dot and owner == task:
             own[name] = values
     return {**{a: v for a, v in lists.items() if "." not in a}, **own}
 
 
-def _split_axes(task: str, lists: dict[str, list[Any]], where: str) -> tuple[dict[str, list[Any]], dict[str, list[Any]]]:
+def _split_axes(
+    task: str, lists: dict[str, list[Any]], where: str
+) -> tuple[dict[str, list[Any]], dict[str, list[Any]]]:
     own = list(tasks()[task].model_fields)
     valid = [a for a in JOB_AXES if a != "task"] + own + list(ROW_AXES)
     for axis in lists:
         if axis == "length" and axis not in own:
-            raise UserError(f"{where}.length: task {task!r} has no length axis; remove it or sweep another task")
+            raise UserError(
+                f"{where}.length: task {task!r} has no length axis; remove it or sweep another task"
+            )
         if axis not in valid:
             raise UserError(
                 f"{where}.{axis}: unknown axis for task {task!r}; {nearest(axis, [*valid, 'seeds', 'task', *MEASURED])}"
@@ -130,7 +146,9 @@ def _split_axes(task: str, lists: dict[str, list[Any]], where: str) -> tuple[dic
 
 def _grid(axes: dict[str, list[Any]], where: str) -> pd.DataFrame:
     try:
-        return grid({"seed": axes.get("seed", [0]), **axes})  # seed first: a block's rows share their data
+        return grid(
+            {"seed": axes.get("seed", [0]), **axes}
+        )  # seed first: a block's rows share their data
     except ValidationError as error:
         raise UserError(message(error, where)) from None
 
@@ -140,7 +158,10 @@ def _job(task: str, chosen: dict[str, Any], where: str) -> Job:
     try:
         made = tasks()[task](**{k: v for k, v in chosen.items() if k in own})
         fields = {k: v for k, v in chosen.items() if k not in own}
-        if ("K" in fields, "mode" in fields) in ((True, False), (False, True)) and "full" not in fields.values():
+        if ("K" in fields, "mode" in fields) in (
+            (True, False),
+            (False, True),
+        ) and "full" not in fields.values():
             raise UserError(f"{where}: K needs a mode and a mode needs K; write both, or full")
         if fields.get("mode") == "full" or fields.get("K", "full") == "full":
             fields = {**fields, "mode": "full", "K": made.steps, "k1": 1, "align": "end"}
@@ -148,8 +169,10 @@ def _job(task: str, chosen: dict[str, Any], where: str) -> Job:
             fields["k1"] = 1  # only sliding has a stride of its own
         job = Job(task=made, **fields)
     except ValidationError as error:
-        if all(e["type"] == "value_error" for e in error.errors()):  # raised by a validator: fields right, together wrong
-            raise Impossible(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
+        if all(
+            e["type"] == "value_error" for e in error.errors()
+        ):  # raised by a validator: fields right, together wrong
+            raise SkipCombination(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
         raise UserError(message(error, where)) from None
     return _possible(job)
 
@@ -157,15 +180,21 @@ def _job(task: str, chosen: dict[str, Any], where: str) -> Job:
 def _possible(job: Job) -> Job:
     """The job, or the reason why it has no meaning."""
     if job.K > job.steps:
-        raise Impossible(f"K={job.K} is longer than the {job.steps} steps of a sequence: the same as full")
+        raise SkipCombination(
+            f"K={job.K} is longer than the {job.steps} steps of a sequence: the same as full"
+        )
     try:
         k1, _ = job.strides
     except ValueError as error:
-        raise Impossible(str(error)) from None
+        raise SkipCombination(str(error)) from None
     if job.border == "reset" and job.mode in ("sliding", "buffered"):
-        raise Impossible(f"border=reset needs disjoint windows; in mode {job.mode} they overlap")
+        raise SkipCombination(
+            f"border=reset needs disjoint windows; in mode {job.mode} they overlap"
+        )
     if job.align == "start" and job.steps % k1:
-        raise Impossible(f"align=start needs a stride that divides the sequence: {job.steps} % {k1} = {job.steps % k1}")
+        raise SkipCombination(
+            f"align=start needs a stride that divides the sequence: {job.steps} % {k1} = {job.steps % k1}"
+        )
     return job
 
 
@@ -181,4 +210,6 @@ def message(error: ValidationError, where: str) -> str:
     """A pydantic error as one line: where, which key, what is wrong, what was given."""
     first = error.errors()[0]
     place = ".".join([where, *(str(p) for p in first["loc"])])
-    return f"{place}: {one_line(first['msg'].lower(), 150)}, got {one_line(repr(first['input']), 60)}"
+    return (
+        f"{place}: {one_line(first['msg'].lower(), 150)}, got {one_line(repr(first['input']), 60)}"
+    )

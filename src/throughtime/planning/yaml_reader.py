@@ -26,7 +26,9 @@ class _Loader(yaml.SafeLoader):
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
                 if key.value in seen:
-                    raise yaml.constructor.ConstructorError(None, None, f"the key {key.value!r} is given twice", key.start_mark)
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"the key {key.value!r} is given twice", key.start_mark
+                    )
                 seen.add(key.value)
         return super().construct_mapping(node, deep)
 
@@ -87,7 +89,11 @@ def parse(text: str, where: str) -> Any:
         line = mark.line + 1 if mark else text.count("\n", 0, getattr(error, "position", 0)) + 1
         said = getattr(error, "problem", None) or getattr(error, "reason", None) or error
         raise UserError(f"{where}:{line}: not YAML: {said}") from None
-    except (ValueError, TypeError, KeyError) as error:  # an integer of thousands of digits; a list as a key; `=`
+    except (
+        ValueError,
+        TypeError,
+        KeyError,
+    ) as error:  # an integer of thousands of digits; a list as a key; `=`
         raise UserError(f"{where}: not YAML that can be read: {error}") from None
 
 
@@ -117,6 +123,10 @@ def _measure(text: str, where: str) -> None:
             if anchor:
                 sizes[anchor] = size
         if len(stack) > DEPTH + 1:
-            raise UserError(f"{where}:{line}: nested deeper than {DEPTH} levels, which no config is")
+            raise UserError(
+                f"{where}:{line}: nested deeper than {DEPTH} levels, which no config is"
+            )
         if stack[-1][1] > NODES:
-            raise UserError(f"{where}:{line}: more than {NODES:,} values (aliases written out), which no config has")
+            raise UserError(
+                f"{where}:{line}: more than {NODES:,} values (aliases written out), which no config has"
+            )

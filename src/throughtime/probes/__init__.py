@@ -31,5 +31,7 @@ def probe(name: str) -> "Callable[[Networks], pd.DataFrame]":
     """
     if name not in probe_names():
         raise KeyError(name)
-    measure: Callable[[Networks], pd.DataFrame] = importlib.import_module(f"{__name__}.{name}").measure
+    measure: Callable[[Networks], pd.DataFrame] = importlib.import_module(
+        f"{__name__}.{name}"
+    ).measure
     return measure

@@ -140,8 +140,15 @@ class Subject:
     """
 
     def __init__(self, networks: Networks, *, overlap: bool = False) -> None:
-        self.job, self.judge, self.cell, self.sizes = networks.job, networks.check_data, networks.cell, networks.sizes
-        self.tape = Tape(networks.cell, networks.sizes, torch.float64, networks.device, overlap=overlap)
+        self.job, self.judge, self.cell, self.sizes = (
+            networks.job,
+            networks.check_data,
+            networks.cell,
+            networks.sizes,
+        )
+        self.tape = Tape(
+            networks.cell, networks.sizes, torch.float64, networks.device, overlap=overlap
+        )
         self.flat = networks.flat.double()
         self.weights = views(self.flat, networks.shapes)
         self.alive = np.flatnonzero(networks.diverged_at == 0)
@@ -170,12 +177,18 @@ class Subject:
                 return
             state = self.tape.states[-1].clone()
 
-    def frame(self, values: Mapping[str, Tensor | Floats], index: Sequence[int] | None = None) -> pd.DataFrame:
+    def frame(
+        self, values: Mapping[str, Tensor | Floats], index: Sequence[int] | None = None
+    ) -> pd.DataFrame:
         """See ``frame``; without rows that have diverged."""
         return frame(values, self.alive, index)
 
 
-def frame(values: Mapping[str, Tensor | Floats], rows: NDArray[np.int64], index: Sequence[int] | None = None) -> pd.DataFrame:
+def frame(
+    values: Mapping[str, Tensor | Floats],
+    rows: NDArray[np.int64],
+    index: Sequence[int] | None = None,
+) -> pd.DataFrame:
     """The long table of some quantities, columns COLUMNS, without NaN.
 
     Args:
@@ -183,14 +196,22 @@ def frame(values: Mapping[str, Tensor | Floats], rows: NDArray[np.int64], index:
         rows: which of the G to keep.
         index: of the n values; None: 0..n-1.
 
-    >>> frame({"a": np.array([[1.0, np.nan], [3.0, 4.0]])}, np.array([0, 1]), [5, 7]).to_numpy().tolist()
+    >>> frame(
+    ...     {"a": np.array([[1.0, np.nan], [3.0, 4.0]])}, np.array([0, 1]), [5, 7]
+    ... ).to_numpy().tolist()
     [[0, 'a', 5, 1.0], [1, 'a', 5, 3.0], [1, 'a', 7, 4.0]]
     """
     parts = [empty()]
     for quantity, value in values.items():
-        array = np.asarray(value.detach().cpu() if isinstance(value, Tensor) else value, np.float64).reshape(len(value), -1)[rows]
+        array = np.asarray(
+            value.detach().cpu() if isinstance(value, Tensor) else value, np.float64
+        ).reshape(len(value), -1)[rows]
         positions = np.arange(array.shape[1]) if index is None else np.asarray(index, np.int64)
-        columns = {"row": np.repeat(rows, len(positions)), "index": np.tile(positions, len(rows)), "value": array.ravel()}
+        columns = {
+            "row": np.repeat(rows, len(positions)),
+            "index": np.tile(positions, len(rows)),
+            "value": array.ravel(),
+        }
         parts.append(pd.DataFrame({**columns, "quantity": quantity}))
     joined = pd.concat(parts[1:] or parts, ignore_index=True)[list(COLUMNS)]
     return joined[joined["value"].notna()].reset_index(drop=True).astype(COLUMNS)

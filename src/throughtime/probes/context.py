@@ -40,7 +40,9 @@ def measure(networks: Networks) -> pd.DataFrame:
     data = networks.job.task.data
     longest = min(LONGEST, len(data.valid) - 1, len(data.train))
     true, target = positions(data.valid, longest)
-    starts = stream(0, "context", "foreign").integers(0, len(data.train) - longest + 1, true.shape[1])
+    starts = stream(0, "context", "foreign").integers(
+        0, len(data.train) - longest + 1, true.shape[1]
+    )
     foreign = data.train[starts + np.arange(longest)[:, None]].astype(np.int64)
     reader = Reader(networks.cell, views(networks.flat.double(), networks.shapes))
     pieces = [slice(i, i + PIECE) for i in range(0, true.shape[1], PIECE)]
@@ -54,7 +56,9 @@ def measure(networks: Networks) -> pd.DataFrame:
 def positions(text: NDArray[np.integer], longest: int) -> tuple[Symbols, Symbols]:
     """(longest, P) contexts and (P) the characters that follow them, evenly spaced over ``text``."""
     places = np.unique(np.linspace(longest, len(text) - 1, POSITIONS).astype(np.int64))
-    return text[places + np.arange(-longest, 0)[:, None]].astype(np.int64), text[places].astype(np.int64)
+    return text[places + np.arange(-longest, 0)[:, None]].astype(np.int64), text[places].astype(
+        np.int64
+    )
 
 
 class Reader:
@@ -67,7 +71,10 @@ class Reader:
 
     def __init__(self, cell: Cell, weights: Weights) -> None:
         self.cell, self.weights = cell, weights
-        self.w_hh, self.table = weights["W_hh"].contiguous(), weights["W_xh"] + weights["b_h"][:, None]
+        self.w_hh, self.table = (
+            weights["W_hh"].contiguous(),
+            weights["W_xh"] + weights["b_h"][:, None],
+        )
 
     def start(self, batch: int) -> Tensor:
         """(G, B, S): h_0 where it is learned, else zero."""
@@ -115,5 +122,7 @@ def losses(
         result["loss_replaced", n] = reader.loss(reader.read(elsewhere, near), target)
         if n < longest:
             far = rng.permuted(true[: longest - n], axis=0)
-            result["loss_shuffled", n] = reader.loss(reader.read(reader.read(fresh, far), near), target)
+            result["loss_shuffled", n] = reader.loss(
+                reader.read(reader.read(fresh, far), near), target
+            )
     return result

@@ -25,10 +25,18 @@ def measure(networks: Networks) -> pd.DataFrame:
     """The quantities above, on BATCHES check batches, lags 0..T-1."""
     subject = Subject(networks)
     head = networks.job.task.head
-    logs = torch.cat([by_example(subject.tape, subject.weights, r.y, r.targets, head) for r in subject.runs(BATCHES)], -1)
+    logs = torch.cat(
+        [
+            by_example(subject.tape, subject.weights, r.y, r.targets, head)
+            for r in subject.runs(BATCHES)
+        ],
+        -1,
+    )
     by_row = logs.transpose(0, 1).cpu().numpy()  # (G, T, sequences)
     values = {"log_gradient_rms": log_rms(by_row)}
-    return subject.frame(values | {f"log_gradient_{name}": q for name, q in quantiles(by_row).items()})
+    return subject.frame(
+        values | {f"log_gradient_{name}": q for name, q in quantiles(by_row).items()}
+    )
 
 
 def by_example(tape: Tape, weights: Weights, y: Tensor, targets: Targets, head: str) -> Tensor:
@@ -57,7 +65,9 @@ def by_example(tape: Tape, weights: Weights, y: Tensor, targets: Targets, head: 
     logs = _run_back(tape, weights, injected, last, first)
     steps = torch.arange(tape.sizes.steps, device=y.device)[:, None, None]
     before = last - steps  # the step that is ``lag`` before the last scored one
-    return torch.where((before >= 0) & (last >= first), logs.gather(0, before.clamp_min(0)), math.nan)
+    return torch.where(
+        (before >= 0) & (last >= first), logs.gather(0, before.clamp_min(0)), math.nan
+    )
 
 
 def _at(dy: Tensor, place: Tensor) -> Tensor:

@@ -32,9 +32,13 @@ def measure(networks: Networks) -> pd.DataFrame:
     subject = Subject(networks)
     lags = sorted({*ladder(subject.sizes.steps), subject.sizes.steps})
     for _ in subject.runs(1):
-        logs = log_singular_values(subject.tape, subject.weights, lags, min(EXAMPLES, subject.sizes.batch))
+        logs = log_singular_values(
+            subject.tape, subject.weights, lags, min(EXAMPLES, subject.sizes.batch)
+        )
     pooled = logs.reshape(*logs.shape[:2], -1)  # (G, lags, sequences x S)
-    values = {"log_singular_max": logs[..., 0].mean(-1)} | {f"log_singular_{k}": v for k, v in quantiles(pooled).items()}
+    values = {"log_singular_max": logs[..., 0].mean(-1)} | {
+        f"log_singular_{k}": v for k, v in quantiles(pooled).items()
+    }
     exponents = lyapunov(subject, min(TRAJECTORIES, subject.sizes.batch))
     frames = [subject.frame(values, lags), subject.frame({"lyapunov": exponents.mean(1)})]
     return pd.concat(frames, ignore_index=True)
@@ -52,7 +56,9 @@ def jacobians(tape: Tape, weights: Weights, t: int, examples: int) -> Tensor:
 
     basis = torch.eye(states, dtype=tape.zero.dtype, device=tape.zero.device).repeat(g, examples, 1)
     dz = torch.empty_like(spread(tape.z[t]))
-    direct = tape.cell.adjoint(basis, spread(tape.z[t]), spread(tape.state[t]), spread(tape.state[t + 1]), dz)
+    direct = tape.cell.adjoint(
+        basis, spread(tape.z[t]), spread(tape.state[t]), spread(tape.state[t + 1]), dz
+    )
     result = torch.zeros_like(basis) if direct is None else direct.clone()
     result[..., : tape.sizes.hidden] += torch.bmm(dz, weights["W_hh"].transpose(1, 2))
     return result.unflatten(1, (examples, states))
@@ -76,10 +82,14 @@ class Product:
         before = self.d.gather(-1, order)
         self.q, r = torch.linalg.qr(columns.gather(-1, order[..., None, :].expand_as(columns)))
         diagonal = r.diagonal(dim1=-2, dim2=-1).abs()
-        lost = diagonal <= torch.finfo(r.dtype).eps * r.shape[-1] * size.gather(-1, order)  # it is nothing but rounding
+        lost = diagonal <= torch.finfo(r.dtype).eps * r.shape[-1] * size.gather(
+            -1, order
+        )  # it is nothing but rounding
         self.d = torch.where(lost, -torch.inf, before + diagonal.log())
         gap = before[..., None, :] - self.d[..., :, None]
-        scale = torch.where(lost[..., :, None] | before.isneginf()[..., None, :], -torch.inf, gap).exp()
+        scale = torch.where(
+            lost[..., :, None] | before.isneginf()[..., None, :], -torch.inf, gap
+        ).exp()
         self.t = (r * scale.triu()) @ self.t.gather(-2, order[..., :, None].expand_as(r))
 
     def log_singular_values(self) -> Floats:
@@ -122,15 +132,23 @@ def log_singular_values(tape: Tape, weights: Weights, lags: list[int], examples:
     product: Product | None = None
     for k in range(1, lags[-1] + 1):
         j = jacobians(tape, weights, steps - k, examples)
-        product = product or Product(torch.eye(j.shape[-1], dtype=j.dtype, device=j.device).expand_as(j))
-        product.extend(j.transpose(-1, -2))  # the transposed product grows on the left, and has the same singular values
+        product = product or Product(
+            torch.eye(j.shape[-1], dtype=j.dtype, device=j.device).expand_as(j)
+        )
+        product.extend(
+            j.transpose(-1, -2)
+        )  # the transposed product grows on the left, and has the same singular values
         if k in lags:
             result.append(product.log_singular_values())
     return np.stack(result, 1)
 
 
 def lyapunov(
-    subject: Subject, trajectories: int, state_burn: int = STATE_BURN, q_burn: int = Q_BURN, measured: int = MEASURED
+    subject: Subject,
+    trajectories: int,
+    state_burn: int = STATE_BURN,
+    q_burn: int = Q_BURN,
+    measured: int = MEASURED,
 ) -> Tensor:
     """(G, trajectories, S) Lyapunov exponents a step, natural log, largest first; -inf where a direction is lost altogether.
 

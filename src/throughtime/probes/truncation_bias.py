@@ -47,7 +47,9 @@ def windows_of(mode: str, steps: int, K: int) -> list[Window]:
     return windows(steps, k1, k2, steps % k1)
 
 
-def mean_gradients(subject: Subject, Ks: list[int]) -> tuple[Weights, dict[tuple[str, int], Weights]]:
+def mean_gradients(
+    subject: Subject, Ks: list[int]
+) -> tuple[Weights, dict[tuple[str, int], Weights]]:
     """The full gradient, and that of each mode and K, means over BATCHES batches.
 
     One forward a batch serves all: truncation changes backward alone.

@@ -15,7 +15,20 @@ from throughtime.results import tables
 CURVES = 5_000  # networks whose curves are in the page, at most: some 450 bytes each
 LINES = ("loss", "eval_measure", "grad_norm")  # a network's curves, in this order
 DIGITS = 4  # significant ones, of all numbers
-FIRST = ("length", "K", "gain", "clip", "mode", "init", "input_gain", "optimizer", "lr", "border", "frozen", "hidden")  # as axes
+FIRST = (
+    "length",
+    "K",
+    "gain",
+    "clip",
+    "mode",
+    "init",
+    "input_gain",
+    "optimizer",
+    "lr",
+    "border",
+    "frozen",
+    "hidden",
+)  # as axes
 TITLES = {
     "length": "length of the task",
     "K": "truncation length K, steps",
@@ -32,7 +45,9 @@ TITLES = {
 AFTER = ("full", "none")  # these follow all numbers on an axis
 
 
-def explore(found: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]], preset: str, most: int = CURVES) -> dict[str, Any]:
+def explore(
+    found: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]], preset: str, most: int = CURVES
+) -> dict[str, Any]:
     """What the page's script is given.
 
     Args:
@@ -56,7 +71,12 @@ def explore(found: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]], preset: str,
             panels = list(_panels(part, networks, preset))
             sweeps.append({"name": f"{sweep}: {task}", "experiment": experiment, "panels": panels})
     count = sum(len(summary) for summary, _ in found.values())
-    return {"sweeps": sweeps, "steps": [list(s) for s in steps], "networks": count, "curves": len(chosen)}
+    return {
+        "sweeps": sweeps,
+        "steps": [list(s) for s in steps],
+        "networks": count,
+        "curves": len(chosen),
+    }
 
 
 def _chosen(summaries: Iterable[pd.DataFrame], most: int) -> set[str]:
@@ -70,9 +90,13 @@ def _chosen(summaries: Iterable[pd.DataFrame], most: int) -> set[str]:
     return set(pd.concat(ranks).sort_values(["rank", "run_key"])["run_key"].head(most))
 
 
-def _lines(curves: pd.DataFrame, steps: dict[tuple[int, ...], int]) -> dict[tuple[str, str], list[Any]]:
+def _lines(
+    curves: pd.DataFrame, steps: dict[tuple[int, ...], int]
+) -> dict[tuple[str, str], list[Any]]:
     """(network, metric) -> place of its steps in ``steps``, which grows, and the values."""
-    rows = curves[curves["metric"].isin(LINES)].sort_values(["run_key", "metric", "step"], kind="stable")
+    rows = curves[curves["metric"].isin(LINES)].sort_values(
+        ["run_key", "metric", "step"], kind="stable"
+    )
     found: dict[tuple[str, str], list[Any]] = {}
     for (run, metric), line in rows.groupby(["run_key", "metric"], sort=False):
         at = steps.setdefault(tuple(line["step"].tolist()), len(steps))
@@ -80,15 +104,26 @@ def _lines(curves: pd.DataFrame, steps: dict[tuple[int, ...], int]) -> dict[tupl
     return found
 
 
-def _networks(summary: pd.DataFrame, lines: dict[tuple[str, str], list[Any]]) -> dict[int, list[Any]]:
+def _networks(
+    summary: pd.DataFrame, lines: dict[tuple[str, str], list[Any]]
+) -> dict[int, list[Any]]:
     """Place of a cell -> its networks, by seed."""
     names = ["run_key", "seed", "status", "failure", "final", "diverged_at"]
-    ordered = summary[names].assign(place=places(summary)).sort_values(["place", "seed"], kind="stable")
+    ordered = (
+        summary[names].assign(place=places(summary)).sort_values(["place", "seed"], kind="stable")
+    )
     found: dict[int, list[Any]] = {}
     for row in ordered.to_dict("records"):
         drawn = [lines.get((row["run_key"], metric), 0) for metric in LINES]
         at = None if pd.isna(row["diverged_at"]) else int(row["diverged_at"])
-        own = [int(row["seed"]), row["status"], row["failure"], _short(row["final"]), at, drawn if any(drawn) else 0]
+        own = [
+            int(row["seed"]),
+            row["status"],
+            row["failure"],
+            _short(row["final"]),
+            at,
+            drawn if any(drawn) else 0,
+        ]
         found.setdefault(int(row["place"]), []).append(own)
     return found
 
@@ -108,7 +143,9 @@ def _short(value: float) -> float | int | None:
 # Panels --------------------------------------------------------------------------------------------------------------------
 
 
-def _panels(heads: pd.DataFrame, networks: dict[int, list[Any]], preset: str) -> Iterator[dict[str, Any]]:
+def _panels(
+    heads: pd.DataFrame, networks: dict[int, list[Any]], preset: str
+) -> Iterator[dict[str, Any]]:
     """The panels of one task of one sweep; ``heads`` is a row a cell."""
     labels = axis_labels(heads)
     axes = distinguishing(labels)
@@ -120,15 +157,22 @@ def _panels(heads: pd.DataFrame, networks: dict[int, list[Any]], preset: str) ->
         words, cells = labels.loc[part.index], heads.loc[part.index]
         shown = {axis: _ordered(words[axis]) if axis else ["all"] for axis in (x, y)}
         yield {
-            "fixed": ", ".join(f"{axis.replace('_', ' ')} {words[axis].iloc[0]}" for axis in fixed) or "nothing else differs",
+            "fixed": ", ".join(f"{axis.replace('_', ' ')} {words[axis].iloc[0]}" for axis in fixed)
+            or "nothing else differs",
             "measure": cells["measure"].iloc[0],
             "x": title(x),
             "y": title(y),
             "xs": shown[x],
             "ys": shown[y],
             "cells": [
-                [*(shown[axis].index(word[axis]) if axis else 0 for axis in (x, y)), cell_key(row, preset), networks[row["place"]]]
-                for word, row in zip(words.to_dict("records"), cells.to_dict("records"), strict=True)
+                [
+                    *(shown[axis].index(word[axis]) if axis else 0 for axis in (x, y)),
+                    cell_key(row, preset),
+                    networks[row["place"]],
+                ]
+                for word, row in zip(
+                    words.to_dict("records"), cells.to_dict("records"), strict=True
+                )
             ],
         }
 
@@ -151,7 +195,7 @@ def axis_labels(heads: pd.DataFrame) -> pd.DataFrame:
     modes = heads["mode"][~full].unique()
     shown = {
         name: pd.Series([text(value) or "–" for value in heads[name]], heads.index, dtype=object)
-        for name in tables.CELL
+        for name in tables.GRID_POINT
         if name not in ("task", "clip_kind")
     }
     shown["K"] = shown["K"].mask(full, "full")
@@ -164,7 +208,9 @@ def axis_labels(heads: pd.DataFrame) -> pd.DataFrame:
 def distinguishing(labels: pd.DataFrame) -> list[str]:
     """The fewest columns, first ones first, that tell the rows apart as well as all columns do.
 
-    >>> distinguishing(pd.DataFrame({"a": ["1", "1", "2"], "b": ["x", "x", "y"], "c": ["1", "2", "1"]}))
+    >>> distinguishing(
+    ...     pd.DataFrame({"a": ["1", "1", "2"], "b": ["x", "x", "y"], "c": ["1", "2", "1"]})
+    ... )
     ['a', 'c']
     """
     kept: list[str] = []

@@ -26,10 +26,18 @@ from throughtime.report import atlas, vega_charts
 from throughtime.results import tables
 
 FAILURES = ("exploding", "truncated", "vanishing", "other")
-VERDICTS = {"supported": "yes", "not supported": "no", "undecided": "open"}  # and the page's classes for them
+VERDICTS = {
+    "supported": "yes",
+    "not supported": "no",
+    "undecided": "open",
+}  # and the page's classes for them
 FIRST = "atlas"  # the figure that a reader sees first
 SERVER = "http://127.0.0.1:5000"  # where `throughtime ui` is, unless that port is taken
-SIZES = {"hidden": "N", "batch": "B", "updates": "updates"}  # columns of the summary that make a budget
+SIZES = {
+    "hidden": "N",
+    "batch": "B",
+    "updates": "updates",
+}  # columns of the summary that make a budget
 
 Found = dict[str, tuple[pd.DataFrame, pd.DataFrame]]  # experiment -> summary, curves
 
@@ -66,7 +74,9 @@ class Tally:
 
     def __add__(self, other: "Tally") -> "Tally":
         merged = Counter(self.counts) + Counter(other.counts)
-        return Tally(self.name, self.planned + other.planned, self.trained + other.trained, dict(merged))
+        return Tally(
+            self.name, self.planned + other.planned, self.trained + other.trained, dict(merged)
+        )
 
 
 def write(root: Path, results: Path, project: Project) -> Path:
@@ -91,15 +101,21 @@ def write(root: Path, results: Path, project: Project) -> Path:
 def render(results: Path, project: Project) -> str:
     """The page as text."""
     plan = project.plan()
-    sections = [_section(results, project, name) for name in sorted(project.experiments, key=lambda n: n != FIRST)]
-    trained = [name for name in project.experiments if plan.of(name).jobs]
+    sections = [
+        _section(results, project, name)
+        for name in sorted(project.experiments, key=lambda n: n != FIRST)
+    ]
+    trained = [name for name in project.experiments if plan.select(name).jobs]
     found = _found(results, trained)
     tallies = [_tally(found, plan, name) for name in trained]
     manifests = {name: _manifest(results, name) for name in trained}
     known = {name: manifest for name, manifest in manifests.items() if manifest}
     explored = atlas.explore(found, project.config.preset)
     environment = Environment(
-        loader=PackageLoader("throughtime.report"), autoescape=select_autoescape(), undefined=StrictUndefined, trim_blocks=True
+        loader=PackageLoader("throughtime.report"),
+        autoescape=select_autoescape(),
+        undefined=StrictUndefined,
+        trim_blocks=True,
     )
     environment.filters["duration"] = duration
     return environment.get_template("report.html").render(
@@ -123,8 +139,14 @@ def render(results: Path, project: Project) -> str:
         seeds=sorted({seed for manifest in known.values() for seed in manifest.get("seeds", [])}),
         explored={name: explored[name] for name in ("networks", "curves")},
         style=Markup(_own("report.css")),
-        scripts=[Markup(vega_charts.javascript()), Markup(_own("report.js"))] if explored["sweeps"] else [],
-        data=_embedded(explored | {"specs": vega_charts.specs(), "looks": vega_charts.STATUS} | _mlflow(results)),
+        scripts=[Markup(vega_charts.javascript()), Markup(_own("report.js"))]
+        if explored["sweeps"]
+        else [],
+        data=_embedded(
+            explored
+            | {"specs": vega_charts.specs(), "looks": vega_charts.STATUS}
+            | _mlflow(results)
+        ),
     )
 
 
@@ -134,13 +156,18 @@ def _own(name: str) -> str:
 
 def _embedded(content: Any) -> Markup:
     """JSON that may stand inside a script element."""
-    return Markup(json.dumps(content, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c"))
+    return Markup(
+        json.dumps(content, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
+    )
 
 
 def _mlflow(results: Path) -> dict[str, Any]:
     """Where the MLflow UI is, and the numbers of its experiments by name, as the ingest left them; none: not ingested yet."""
     recorded = _json(results / "mlflow" / "experiments.json")
-    return {"server": recorded.get("server") or SERVER, "experiments": recorded.get("experiments", {})}
+    return {
+        "server": recorded.get("server") or SERVER,
+        "experiments": recorded.get("experiments", {}),
+    }
 
 
 def _found(results: Path, names: list[str]) -> Found:
@@ -156,8 +183,14 @@ def _found(results: Path, names: list[str]) -> Found:
 
 def _section(results: Path, project: Project, name: str) -> Section:
     told = project.experiments[name]
-    picture, words, table = (results / "figures" / f"{name}.{kind}" for kind in ("png", "md", "csv"))
-    figure = "data:image/png;base64," + base64.b64encode(files.read(picture)).decode() if picture.exists() else ""
+    picture, words, table = (
+        results / "figures" / f"{name}.{kind}" for kind in ("png", "md", "csv")
+    )
+    figure = (
+        "data:image/png;base64," + base64.b64encode(files.read(picture)).decode()
+        if picture.exists()
+        else ""
+    )
     caption = files.read(words).decode().strip() if words.exists() else ""
     first = re.split(r"(?<=[.;])\s", plain(caption), maxsplit=1)[0]
     link = table.relative_to(results).as_posix() if table.exists() else ""
@@ -171,7 +204,9 @@ def plain(caption: str) -> str:
     >>> plain("**K** is `chunked`, see [there](x.md).")
     'K is chunked, see there.'
     """
-    return re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", re.sub(r"\*\*|`|(?<!\w)[*_]|[*_](?!\w)", "", caption))
+    return re.sub(
+        r"\[([^]]*)\]\([^)]*\)", r"\1", re.sub(r"\*\*|`|(?<!\w)[*_]|[*_](?!\w)", "", caption)
+    )
 
 
 def markdown(caption: str) -> str:
@@ -181,9 +216,15 @@ def markdown(caption: str) -> str:
     '<p><strong>n</strong> &lt; 3, <code>K</code></p>'
     """
     text = html.escape(re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", caption), quote=False)
-    for mark, tag in ((r"\*\*(.+?)\*\*", "strong"), (r"`(.+?)`", "code"), (r"(?<!\w)\*(.+?)\*(?!\w)", "em")):
+    for mark, tag in (
+        (r"\*\*(.+?)\*\*", "strong"),
+        (r"`(.+?)`", "code"),
+        (r"(?<!\w)\*(.+?)\*(?!\w)", "em"),
+    ):
         text = re.sub(mark, rf"<{tag}>\1</{tag}>", text)
-    return "".join(f"<p>{' '.join(part.split())}</p>" for part in re.split(r"\n\s*\n", text) if part.strip())
+    return "".join(
+        f"<p>{' '.join(part.split())}</p>" for part in re.split(r"\n\s*\n", text) if part.strip()
+    )
 
 
 def duration(seconds: float) -> str:
@@ -195,11 +236,15 @@ def duration(seconds: float) -> str:
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
-    return f"{whole // 60} min {whole % 60} s" if whole < 3600 else f"{whole // 3600} h {whole % 3600 // 60} min"
+    return (
+        f"{whole // 60} min {whole % 60} s"
+        if whole < 3600
+        else f"{whole // 3600} h {whole % 3600 // 60} min"
+    )
 
 
 def _tally(found: Found, plan: Plan, name: str) -> Tally:
-    planned = plan.of(name).networks
+    planned = plan.select(name).networks
     if name not in found:
         return Tally(name, planned, 0, {})
     summary, _ = found[name]
@@ -209,9 +254,21 @@ def _tally(found: Found, plan: Plan, name: str) -> Tally:
 
 def _budget(name: str, summary: pd.DataFrame) -> dict[str, Any]:
     """What training an experiment's networks was allowed, and took: sizes as ranges, and all steps of all sequences that were seen."""
-    ranges = {column: sorted({int(summary[column].min()), int(summary[column].max())}) for column in SIZES if len(summary)}
-    said = {short: " to ".join(f"{v:,}" for v in ranges.get(column, [])) for column, short in SIZES.items()}
-    return {"name": name, **said, "networks": f"{len(summary):,}", "tokens": f"{int(summary['tokens'].sum()):,}"}
+    ranges = {
+        column: sorted({int(summary[column].min()), int(summary[column].max())})
+        for column in SIZES
+        if len(summary)
+    }
+    said = {
+        short: " to ".join(f"{v:,}" for v in ranges.get(column, []))
+        for column, short in SIZES.items()
+    }
+    return {
+        "name": name,
+        **said,
+        "networks": f"{len(summary):,}",
+        "tokens": f"{int(summary['tokens'].sum()):,}",
+    }
 
 
 def _sum(path: Path) -> str:
@@ -225,7 +282,9 @@ def _claims(results: Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     frame = tables.read("claims", path)
-    shown = frame.assign(**{name: frame[name].map(number) for name in ("statistic", "low", "high", "threshold")})
+    shown = frame.assign(
+        **{name: frame[name].map(number) for name in ("statistic", "low", "high", "threshold")}
+    )
     return [{str(k): v for k, v in row.items()} for row in shown.to_dict("records")]
 
 

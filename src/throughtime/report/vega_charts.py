@@ -9,7 +9,11 @@ from typing import Any, Literal
 import altair as alt
 import vl_convert
 
-STATUS = {"solved": ("#00604a", [1, 0]), "unsolved": ("#8a4b00", [6, 3]), "diverged": ("#a3009b", [2, 2])}  # colour, dashes
+STATUS = {
+    "solved": ("#00604a", [1, 0]),
+    "unsolved": ("#8a4b00", [6, 3]),
+    "diverged": ("#a3009b", [2, 2]),
+}  # colour, dashes
 BRIGHT = 0.62  # of the colour scale: text is dark above, light below
 FONT = 'system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif'
 
@@ -28,7 +32,12 @@ def _version() -> str:
 
 def specs() -> dict[str, dict[str, Any]]:
     """Name -> chart: ``heat`` and the three curves."""
-    charts = {"heat": heat(), "loss": curve("log"), "measure": curve("linear"), "gradient": curve("log")}
+    charts = {
+        "heat": heat(),
+        "loss": curve("log"),
+        "measure": curve("linear"),
+        "gradient": curve("log"),
+    }
     return {name: _plain(chart) for name, chart in charts.items()}
 
 
@@ -42,25 +51,42 @@ def _plain(chart: Any) -> dict[str, Any]:
 def heat() -> Any:
     """Cells of a panel: colour is the share of seeds solved; text says solved / n, and x how many diverged. The chosen one is framed."""
     chosen = alt.param(name="chosen", value="")
-    hints = [alt.Tooltip(f"{name}:N", title=name) for name in ("cell", "n", "solved", "unsolved", "diverged", "seeds")]
+    hints = [
+        alt.Tooltip(f"{name}:N", title=name)
+        for name in ("cell", "n", "solved", "unsolved", "diverged", "seeds")
+    ]
     bands = alt.Scale(paddingInner=0.08, paddingOuter=0.04)  # room for the frame
     base = alt.Chart(alt.NamedData(name="cells")).encode(
-        x=alt.X("x:N", sort=None, scale=bands, axis=alt.Axis(labelAngle=0, grid=False, domain=False, ticks=False)),
-        y=alt.Y("y:N", sort=None, scale=bands, axis=alt.Axis(grid=False, domain=False, ticks=False)),
+        x=alt.X(
+            "x:N",
+            sort=None,
+            scale=bands,
+            axis=alt.Axis(labelAngle=0, grid=False, domain=False, ticks=False),
+        ),
+        y=alt.Y(
+            "y:N", sort=None, scale=bands, axis=alt.Axis(grid=False, domain=False, ticks=False)
+        ),
     )
     framed = alt.condition("datum.key === chosen", alt.value("#c40000"), alt.value("transparent"))
     tiles = base.mark_rect(cursor="pointer", strokeWidth=3).encode(
         color=alt.Color(
             "rate:Q",
             scale=alt.Scale(scheme="cividis", domain=[0, 1]),
-            legend=alt.Legend(title="share of seeds solved", orient="bottom", format=".0%", gradientLength=180, tickCount=2),
+            legend=alt.Legend(
+                title="share of seeds solved",
+                orient="bottom",
+                format=".0%",
+                gradientLength=180,
+                tickCount=2,
+            ),
         ),
         stroke=framed,
         description="label:N",
         tooltip=hints,
     )
     words = base.mark_text(fontSize=11, aria=False).encode(
-        text="text:N", color=alt.condition(f"datum.rate > {BRIGHT}", alt.value("#000000"), alt.value("#ffffff"))
+        text="text:N",
+        color=alt.condition(f"datum.rate > {BRIGHT}", alt.value("#000000"), alt.value("#ffffff")),
     )
     return alt.layer(tiles, words).add_params(chosen).properties(width="container")
 
@@ -75,12 +101,28 @@ def curve(scale: Literal["log", "linear"]) -> Any:
             scale=alt.Scale(type="log", nice=False) if scale == "log" else alt.Scale(zero=False),
             axis=alt.Axis(tickCount=4, format="~g", labelOverlap=True),
         ),
-        color=alt.Color("status:N", scale=alt.Scale(domain=names, range=[c for c, _ in STATUS.values()]), legend=None),
+        color=alt.Color(
+            "status:N",
+            scale=alt.Scale(domain=names, range=[c for c, _ in STATUS.values()]),
+            legend=None,
+        ),
         detail="seed:N",
-        tooltip=[alt.Tooltip(f"{name}:N", title=name) for name in ("seed", "status", "step", "value")],
+        tooltip=[
+            alt.Tooltip(f"{name}:N", title=name) for name in ("seed", "status", "step", "value")
+        ],
     )
-    dashes = alt.StrokeDash("status:N", scale=alt.Scale(domain=names, range=[d for _, d in STATUS.values()]), legend=None)
-    lines = base.mark_line(point=alt.OverlayMarkDef(size=14, strokeDash=[1, 0]), strokeWidth=1.8).encode(strokeDash=dashes)
-    ends = base.transform_filter("datum.last").mark_text(align="left", dx=5, fontSize=11, aria=False).encode(text="name:N")
+    dashes = alt.StrokeDash(
+        "status:N",
+        scale=alt.Scale(domain=names, range=[d for _, d in STATUS.values()]),
+        legend=None,
+    )
+    lines = base.mark_line(
+        point=alt.OverlayMarkDef(size=14, strokeDash=[1, 0]), strokeWidth=1.8
+    ).encode(strokeDash=dashes)
+    ends = (
+        base.transform_filter("datum.last")
+        .mark_text(align="left", dx=5, fontSize=11, aria=False)
+        .encode(text="name:N")
+    )
     room = {"left": 5, "right": 45, "top": 5, "bottom": 5}  # on the right for names
     return alt.layer(lines, ends).properties(width="container", height=170, padding=room)

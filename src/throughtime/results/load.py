@@ -34,24 +34,40 @@ class Results:
     computed: pd.DataFrame = field(default_factory=lambda: tables.empty("computed"))
 
     @classmethod
-    def load(cls, results_dir: Path, experiment: str, reads: Sequence[str] = (), title: str = "", question: str = "") -> "Results":
+    def load(
+        cls,
+        results_dir: Path,
+        experiment: str,
+        reads: Sequence[str] = (),
+        title: str = "",
+        question: str = "",
+    ) -> "Results":
         """Read results_dir/EXPERIMENT/*.parquet; a table that is not there yet is empty, so that a partly failed sweep can be looked at.
 
         Raises:
             UserError: there is no summary and nothing computed of any of the experiments, or a table is damaged.
         """
         names = [experiment, *reads]
-        if not any((results_dir / name / f"{table}.parquet").exists() for name in names for table in ("summary", "computed")):
-            raise UserError(f"{results_dir}: no summary.parquet of {' or '.join(names)}; run `snakemake {experiment}` first")
-        read = {table: _read_all(table, [results_dir / name / f"{table}.parquet" for name in names]) for table in READ}
+        if not any(
+            (results_dir / name / f"{table}.parquet").exists()
+            for name in names
+            for table in ("summary", "computed")
+        ):
+            raise UserError(
+                f"{results_dir}: no summary.parquet of {' or '.join(names)}; run `snakemake {experiment}` first"
+            )
+        read = {
+            table: _read_all(table, [results_dir / name / f"{table}.parquet" for name in names])
+            for table in READ
+        }
         return cls(**read, title=title, question=question)
 
-    def of(self, **values: object) -> "Results":
+    def select(self, **values: object) -> "Results":
         """The networks whose summary has these values (a list: any of them), with their curves, breakdown, probes and references.
 
         What was computed outside of training stays whole.
 
-        >>> Results.empty().of(task="copy", mode=["full", "chunked"]).summary.shape[0]
+        >>> Results.empty().select(task="copy", mode=["full", "chunked"]).summary.shape[0]
         0
         """
         keep = pd.Series(data=True, index=self.summary.index)
@@ -60,7 +76,10 @@ class Results:
         summary = self.summary[keep]
         keys = ["experiment", "task", "task_args"]
         references = self.references.merge(summary[keys].drop_duplicates(), on=keys)
-        own = {t: getattr(self, t)[getattr(self, t)["run_key"].isin(summary["run_key"])] for t in ("curves", "breakdown", "probes")}
+        own = {
+            t: getattr(self, t)[getattr(self, t)["run_key"].isin(summary["run_key"])]
+            for t in ("curves", "breakdown", "probes")
+        }
         return replace(self, summary=summary, references=references, **own)
 
     @property
@@ -68,7 +87,9 @@ class Results:
         """The breakdown beside the summary's columns: a row a network, data set and bin."""
         return self.breakdown.drop(columns="measure").merge(self.summary, on="run_key")
 
-    def probe(self, name: str, quantity: str, step: Literal["first", "last"] | None = None) -> pd.DataFrame:
+    def probe(
+        self, name: str, quantity: str, step: Literal["first", "last"] | None = None
+    ) -> pd.DataFrame:
         """One quantity that a probe measured, beside the summary's columns: a row a network, step and index.
 
         Args:
@@ -83,7 +104,11 @@ class Results:
         chosen = self.probes[(self.probes["probe"] == name) & (self.probes["quantity"] == quantity)]
         if step:
             sweep = ["experiment", "sweep", "updates"]
-            steps = self.probes[["run_key", "step"]].drop_duplicates().merge(self.summary[["run_key", *sweep]], on="run_key")
+            steps = (
+                self.probes[["run_key", "step"]]
+                .drop_duplicates()
+                .merge(self.summary[["run_key", *sweep]], on="run_key")
+            )
             # Of the sweep, not of the network, whose own last step may be its divergence.
             moment = steps.groupby(sweep)["step"].transform("min" if step == "first" else "max")
             at = steps.loc[steps["step"] == moment, ["run_key", "step"]]

@@ -53,14 +53,19 @@ def closure(*entries: str | Path) -> dict[str, Path]:
     ['throughtime', 'throughtime.core', 'throughtime.core.rng']
     """
     found: dict[str, Path] = {}
-    waiting = [(str(e) if isinstance(e, str) else e.name, _file(e) if isinstance(e, str) else e) for e in entries]
+    waiting = [
+        (str(e) if isinstance(e, str) else e.name, _file(e) if isinstance(e, str) else e)
+        for e in entries
+    ]
     while waiting:
         name, path = waiting.pop()
         if path is None:
             raise FileNotFoundError(f"no module {name}")
         if name not in found:
             found[name] = path
-            packages = [name.rpartition(".")[0]] if "." in name and path.is_relative_to(PACKAGE) else []
+            packages = (
+                [name.rpartition(".")[0]] if "." in name and path.is_relative_to(PACKAGE) else []
+            )
             waiting += [(n, _file(n)) for n in (*_imports(path), *packages)]
     return found
 
@@ -122,7 +127,13 @@ def git_commit(root: Path) -> str:
 
 def _git(root: Path, *arguments: str) -> str:
     try:
-        done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=20, check=False)
+        done = subprocess.run(
+            ["git", "-C", str(root), *arguments],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
+        )
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""

@@ -23,7 +23,9 @@ class Column:
 
 def _columns(text: str) -> tuple[Column, ...]:
     lines = [line.split("|") for line in text.strip().splitlines()]
-    return tuple(Column(name.strip(), dtype.strip(), meaning.strip()) for name, dtype, meaning in lines)
+    return tuple(
+        Column(name.strip(), dtype.strip(), meaning.strip()) for name, dtype, meaning in lines
+    )
 
 
 IDENTITY = _columns("""
@@ -155,7 +157,9 @@ TABLES = {
 }
 JOB_TABLES = ("summary", "curves", "breakdown", "probes")  # what a training yields
 STATUSES = ("solved", "unsolved", "diverged")  # how a training can end
-CELL = tuple(c.name for c in IDENTITY if c.name not in ("run_key", "job_key", "seed"))  # what the seeds of a grid cell share
+GRID_POINT = tuple(
+    c.name for c in IDENTITY if c.name not in ("run_key", "job_key", "seed")
+)  # what the seeds of a grid cell share
 
 
 def conform(frame: pd.DataFrame, table: str) -> pd.DataFrame:
@@ -187,7 +191,9 @@ def write(frame: pd.DataFrame, table: str, path: Path) -> None:
         UserError: it cannot be written.
     """
     sink = pa.BufferOutputStream()
-    pq.write_table(pa.Table.from_pandas(conform(frame, table), preserve_index=False), sink, compression="zstd")
+    pq.write_table(
+        pa.Table.from_pandas(conform(frame, table), preserve_index=False), sink, compression="zstd"
+    )
     files.write(path, sink.getvalue().to_pybytes())
 
 
@@ -202,7 +208,9 @@ def read(table: str, path: Path) -> pd.DataFrame:
     except FileNotFoundError:
         raise UserError(f"{path}: no such table; run the pipeline first") from None
     except (pa.ArrowException, OSError, ValueError, TypeError) as error:
-        raise UserError(f"{path}: not a readable {table} table ({str(error).splitlines()[0]}); delete it and run again") from None
+        raise UserError(
+            f"{path}: not a readable {table} table ({str(error).splitlines()[0]}); delete it and run again"
+        ) from None
 
 
 def content_hash(frame: pd.DataFrame) -> str:

@@ -46,7 +46,9 @@ class Batch:
             return a[:, start:stop]
 
         mask = None if self.mask is None else cut(self.mask)
-        return Batch(cut(self.inputs), cut(self.targets), mask, {k: cut(v) for k, v in self.groups.items()})
+        return Batch(
+            cut(self.inputs), cut(self.targets), mask, {k: cut(v) for k, v in self.groups.items()}
+        )
 
 
 @dataclass(frozen=True)
@@ -82,8 +84,12 @@ class Task(BaseModel, ABC):
     head: ClassVar[Literal["softmax", "regression"]]
     measure: ClassVar[Literal["accuracy", "mse", "bpc"]]
     length_axis: ClassVar[bool] = True
-    carries_state: ClassVar[bool] = False  # True: a batch continues the sequences of the batch before, and so does the state
-    loss_bound: ClassVar[float] = 1e4  # a training loss beyond this (nats, or squared units) is a divergence
+    carries_state: ClassVar[bool] = (
+        False  # True: a batch continues the sequences of the batch before, and so does the state
+    )
+    loss_bound: ClassVar[float] = (
+        1e4  # a training loss beyond this (nats, or squared units) is a divergence
+    )
 
     # What fixes tensor shapes ------------------------------------------------------------------------------------------
     @property

@@ -44,7 +44,9 @@ class Corpus:
 
     def map(self, change: Callable[[str], str]) -> "Corpus":
         """Every document changed."""
-        train, valid, test = (tuple(map(change, part)) for part in (self.train, self.valid, self.test))
+        train, valid, test = (
+            tuple(map(change, part)) for part in (self.train, self.valid, self.test)
+        )
         return Corpus(train, valid, test, self.joint)
 
     def symbols(self) -> str:
@@ -70,7 +72,13 @@ KNOWN: dict[str, tuple[File, ...]] = {
     "text8": (File("text8", "md5", "3bea1919949baf155f99411df5fada7e"),),
     "enwik8": (File("enwik8", "md5", "a1fa5ffddb56f4953e226637dabbb36a"),),
     "wikitext2": (File("wikitext-2-v1.zip", "md5", "542ccefacc6c27f945fb54453812b3cd"),),
-    "tinyshakespeare": (File("input.txt", "sha256", "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"),),
+    "tinyshakespeare": (
+        File(
+            "input.txt",
+            "sha256",
+            "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
+        ),
+    ),
 }
 
 
@@ -100,11 +108,15 @@ def load(name: str) -> Corpus:
     for place, content, file in zip(places, contents, KNOWN[name], strict=True):
         check(str(place), content, file.algorithm, file.checksum)
     if name == "wikitext2":
-        contents = _unzip(places[0], [f"wikitext-2/wiki.{part}.tokens" for part in ("train", "valid", "test")])
+        contents = _unzip(
+            places[0], [f"wikitext-2/wiki.{part}.tokens" for part in ("train", "valid", "test")]
+        )
     if len(contents) == 1:
         cuts = [0, round(0.9 * len(contents[0])), round(0.95 * len(contents[0])), len(contents[0])]
         contents = [contents[0][a:b] for a, b in pairwise(cuts)]
-    train, valid, test = ((c.decode("utf-8", errors="replace"),) for c in contents)  # a cut of enwik8 may halve a character
+    train, valid, test = (
+        (c.decode("utf-8", errors="replace"),) for c in contents
+    )  # a cut of enwik8 may halve a character
     return Corpus(train, valid, test)
 
 
@@ -132,7 +144,9 @@ def locate(name: str) -> list[Path]:
     if path.is_dir() and not found:
         raise UserError(f"{path}: no .txt file in this folder")
     if not found:
-        raise UserError(f"corpus {name!r}: neither a file or folder nor a named corpus; {nearest(name, corpus_names())}")
+        raise UserError(
+            f"corpus {name!r}: neither a file or folder nor a named corpus; {nearest(name, corpus_names())}"
+        )
     return found
 
 
@@ -144,7 +158,9 @@ def check(what: str, content: bytes, algorithm: str, checksum: str) -> None:
     """
     found = hashlib.new(algorithm, content, usedforsecurity=False).hexdigest()
     if found != checksum:
-        raise UserError(f"{what}: {algorithm} is {found}, expected {checksum}; fetch it again, or name your own text by its path")
+        raise UserError(
+            f"{what}: {algorithm} is {found}, expected {checksum}; fetch it again, or name your own text by its path"
+        )
 
 
 def fold(text: str) -> str:
@@ -178,7 +194,9 @@ def part(documents: tuple[str, ...], joint: str, limit: int = 0) -> str:
     cuts = [end * max(0, limit - joints) // ends[-1] for end in ends]
     sizes = [b - a for a, b in pairwise(cuts)]
     starts = [(len(d) - size) // 2 for d, size in zip(documents, sizes, strict=True)]
-    return joint.join(d[start : start + size] for d, start, size in zip(documents, starts, sizes, strict=True))[:limit]
+    return joint.join(
+        d[start : start + size] for d, start, size in zip(documents, starts, sizes, strict=True)
+    )[:limit]
 
 
 def _speeches() -> list[Path]:
@@ -199,12 +217,18 @@ def _own(name: str, places: list[Path]) -> Corpus:
         return _deal(texts, "\n\n")
     text = "\n\n".join(texts)
     if len(text) < 10 * PIECES:
-        raise UserError(f"{name}: {len(text)} characters are too few for a corpus; give {10 * PIECES} or more")
-    return _deal([text[i * len(text) // PIECES : (i + 1) * len(text) // PIECES] for i in range(PIECES)], "")
+        raise UserError(
+            f"{name}: {len(text)} characters are too few for a corpus; give {10 * PIECES} or more"
+        )
+    return _deal(
+        [text[i * len(text) // PIECES : (i + 1) * len(text) // PIECES] for i in range(PIECES)], ""
+    )
 
 
 def _deal(texts: list[str], joint: str) -> Corpus:
-    train, valid, test = (tuple(t for i, t in enumerate(texts) if i % 10 in kind) for kind in (range(8), (8,), (9,)))
+    train, valid, test = (
+        tuple(t for i, t in enumerate(texts) if i % 10 in kind) for kind in (range(8), (8,), (9,))
+    )
     return Corpus(train, valid, test, joint)
 
 

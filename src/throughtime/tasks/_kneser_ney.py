@@ -56,7 +56,13 @@ class KneserNey:
     True
     """
 
-    def __init__(self, text: NDArray[np.integer], symbols: int, order: int = 5, discounts: Sequence[float] | None = None):
+    def __init__(
+        self,
+        text: NDArray[np.integer],
+        symbols: int,
+        order: int = 5,
+        discounts: Sequence[float] | None = None,
+    ):
         """Count.
 
         Args:
@@ -69,19 +75,25 @@ class KneserNey:
             ValueError: the text is too short, or n-grams of that order cannot be coded in 63 bits.
         """
         if not 0 <= order <= max_order(symbols):
-            raise ValueError(f"order {order} is outside 0..{max_order(symbols)}, what 63 bits hold of {symbols} symbols")
+            raise ValueError(
+                f"order {order} is outside 0..{max_order(symbols)}, what 63 bits hold of {symbols} symbols"
+            )
         if len(text) <= order:
             raise ValueError(f"a text of {len(text)} symbols is too short for order {order}")
         self.symbols, self.order = symbols, order
         self._raw: list[_Level] = []
-        self._continuation: list[_Level] = []  # of order k from the different n-grams of order k + 1
+        self._continuation: list[
+            _Level
+        ] = []  # of order k from the different n-grams of order k + 1
         for k in range(order + 1):
             grams, counts = np.unique(_codes(text, k + 1, symbols), return_counts=True)
             discount = None if discounts is None else discounts[k]
             self._raw.append(_level(grams, counts, symbols, discount))
             if k:
                 ends, before = np.unique(grams % symbols**k, return_counts=True)
-                self._continuation.append(_level(ends, before, symbols, None if discounts is None else discounts[k - 1]))
+                self._continuation.append(
+                    _level(ends, before, symbols, None if discounts is None else discounts[k - 1])
+                )
 
     def probabilities(self, text: NDArray[np.integer], order: int | None = None) -> Floats:
         """(L,): of each symbol of ``text`` given the ``order`` before it; the first ones have the context they have."""
@@ -94,7 +106,9 @@ class KneserNey:
 
     def distribution(self, context: Sequence[int], order: int | None = None) -> Floats:
         """(symbols,): the probabilities of what follows ``context``."""
-        return np.array([self.probabilities(np.array([*context, w]), order)[-1] for w in range(self.symbols)])
+        return np.array(
+            [self.probabilities(np.array([*context, w]), order)[-1] for w in range(self.symbols)]
+        )
 
     def bits(self, text: NDArray[np.integer], order: int | None = None) -> float:
         """Bits per symbol of ``text``: the mean of -log2 p."""
@@ -131,7 +145,15 @@ def _level(grams: Integers, counts: Integers, symbols: int, discount: float | No
     contexts, first = np.unique(grams // symbols, return_index=True)
     types = np.diff(np.append(first, len(grams)))
     totals = np.add.reduceat(counts, first)
-    return _Level(symbols, grams, counts, contexts, totals, types, _discount(counts) if discount is None else discount)
+    return _Level(
+        symbols,
+        grams,
+        counts,
+        contexts,
+        totals,
+        types,
+        _discount(counts) if discount is None else discount,
+    )
 
 
 def _discount(counts: Integers) -> float:

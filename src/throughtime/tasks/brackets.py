@@ -50,20 +50,32 @@ class Brackets(Task):
     head: ClassVar[Literal["softmax", "regression"]] = "softmax"
     measure: ClassVar[Literal["accuracy", "mse", "bpc"]] = "accuracy"
 
-    length: int = Field(40, ge=2, le=1_000_000, description="symbols of a balanced sequence, even; also the steps T")
+    length: int = Field(
+        40, ge=2, le=1_000_000, description="symbols of a balanced sequence, even; also the steps T"
+    )
     types: int = Field(2, ge=2, le=len(OPENERS), description="k, types of brackets")
     depth: int = Field(3, ge=1, le=1_000_000, description="m, the deepest nesting")
-    opening: float = Field(0.75, gt=0, lt=1, description="probability that a bracket opens where it may also close")
-    score: Literal["octaves", "all"] = Field("octaves", description="one closing an octave of distance and sequence, or all")
-    generate: bool = Field(False, description="predict the next symbol at all steps, not the type of closings only")
+    opening: float = Field(
+        0.75, gt=0, lt=1, description="probability that a bracket opens where it may also close"
+    )
+    score: Literal["octaves", "all"] = Field(
+        "octaves", description="one closing an octave of distance and sequence, or all"
+    )
+    generate: bool = Field(
+        False, description="predict the next symbol at all steps, not the type of closings only"
+    )
 
     @model_validator(mode="after")
     def _sensible(self) -> Self:
         if self.length % 2:
-            raise ValueError(f"brackets: length={self.length} is odd, and a balanced sequence is even; use {self.length + 1}")
+            raise ValueError(
+                f"brackets: length={self.length} is odd, and a balanced sequence is even; use {self.length + 1}"
+            )
         if self.generate and self.opening >= self.types / (self.types + 1):
             limit = self.types / (self.types + 1)
-            raise ValueError(f"brackets: generate needs opening < {limit:.3g}, else the likeliest symbol never tests the memory")
+            raise ValueError(
+                f"brackets: generate needs opening < {limit:.3g}, else the likeliest symbol never tests the memory"
+            )
         return self
 
     @property
@@ -94,7 +106,9 @@ class Brackets(Task):
     def sample(self, rng: np.random.Generator, batch: int) -> Batch:
         """The draws, in order: the walk, the types, the scored closings."""
         opens = self._walk(rng.random((self.length, batch)))
-        level = np.cumsum(np.where(opens, 1, -1), axis=0, dtype=np.int16) + ~opens  # of a closing: that of its match
+        level = (
+            np.cumsum(np.where(opens, 1, -1), axis=0, dtype=np.int16) + ~opens
+        )  # of a closing: that of its match
         match = _matches(opens, level, min(self.depth, self.length // 2))
         kinds = np.take_along_axis(rng.integers(0, self.types, (self.length, batch)), match, axis=0)
         symbols = np.where(opens, kinds, kinds + self.types)
@@ -104,7 +118,11 @@ class Brackets(Task):
         groups = {"distance": bins[octave], "depth": np.where(opens, -1, level).astype(np.int64)}
         if self.generate:
             return Batch(inputs, symbols, groups=groups)
-        mask = _one_each(octave, rng.random((self.length, batch), np.float32)) if self.score == "octaves" else ~opens
+        mask = (
+            _one_each(octave, rng.random((self.length, batch), np.float32))
+            if self.score == "octaves"
+            else ~opens
+        )
         return Batch(inputs, np.where(opens, 0, kinds), mask, groups)
 
     def _walk(self, coin: NDArray) -> NDArray[np.bool_]:
@@ -140,7 +158,11 @@ class Brackets(Task):
         height = np.arange(self.depth + 2)  # with a wall above
         law, right = (height == 0).astype(float), np.float64(0)  # law: P(depth before step t)
         for t in range(self.length):
-            opens = np.where(height == 0, 1.0, np.where(height < min(self.depth, self.length - t), self.opening, 0.0))
+            opens = np.where(
+                height == 0,
+                1.0,
+                np.where(height < min(self.depth, self.length - t), self.opening, 0.0),
+            )
             right += law @ np.where(height == 0, 1 / self.types, 1 - opens)
             law = np.roll(law * opens, 1) + np.roll(law * (1 - opens), -1)
         return float(right / self.length)
@@ -152,10 +174,14 @@ class Brackets(Task):
     def references(self) -> list[Reference]:
         """Chance; the last-opener heuristic by distance (right at distance 1, a guess beyond); with ``generate``, the ceiling."""
         last = [
-            Reference("last opener", 1.0 if o == 0 else 1 / self.types, self.measure, "distance", 1 << o)
+            Reference(
+                "last opener", 1.0 if o == 0 else 1 / self.types, self.measure, "distance", 1 << o
+            )
             for o in range((2 * self.length - 1).bit_length())  # up to the distances of ``long``
         ]
-        best = [Reference("knows the generator", self.ceiling, self.measure)] if self.generate else []
+        best = (
+            [Reference("knows the generator", self.ceiling, self.measure)] if self.generate else []
+        )
         return [*super().references(), *last, *best]
 
     def show(self, batch: Batch, index: int) -> str:
@@ -164,7 +190,10 @@ class Brackets(Task):
         shift = 0 if self.generate else self.types
         scored = np.ones(self.length, bool) if batch.mask is None else batch.mask[:, index]
         read = " ".join(signs[i] for i in batch.inputs[:, index])
-        write = " ".join(signs[i + shift] if s else " " for i, s in zip(batch.targets[:, index], scored, strict=True))
+        write = " ".join(
+            signs[i + shift] if s else " "
+            for i, s in zip(batch.targets[:, index], scored, strict=True)
+        )
         return f"input   {read}\ntarget  {write.rstrip()}"
 
 

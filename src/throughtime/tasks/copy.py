@@ -35,7 +35,10 @@ class Copy(Task):
     measure: ClassVar[Literal["accuracy", "mse", "bpc"]] = "accuracy"
 
     length: int = Field(
-        20, ge=1, le=1_000_000, description="blanks before recall, the marker included: the lag is length + payload steps"
+        20,
+        ge=1,
+        le=1_000_000,
+        description="blanks before recall, the marker included: the lag is length + payload steps",
     )
     payload: int = Field(10, ge=1, le=1_000_000, description="symbols to remember")
     alphabet: int = Field(8, ge=2, le=1_000_000, description="different symbols")

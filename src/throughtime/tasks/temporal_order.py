@@ -92,11 +92,15 @@ class TemporalOrder(Task):
     def sample(self, rng: np.random.Generator, batch: int) -> Batch:
         """Group ``lag``: the realised lag of the first symbol, rounded down to a multiple of ``bin_width``."""
         inputs = rng.integers(2, len(SYMBOLS), (self.length, batch))
-        places = np.stack([rng.integers(*self._interval(1), batch), rng.integers(*self._interval(5), batch)])
+        places = np.stack(
+            [rng.integers(*self._interval(1), batch), rng.integers(*self._interval(5), batch)]
+        )
         symbols = rng.integers(0, 2, (2, batch))
         inputs[places, np.arange(batch)] = symbols
         lag = self.length - 1 - places[:1]
-        return Batch(inputs, 2 * symbols[:1] + symbols[1:], groups={"lag": lag - lag % self.bin_width})
+        return Batch(
+            inputs, 2 * symbols[:1] + symbols[1:], groups={"lag": lag - lag % self.bin_width}
+        )
 
     @property
     def chance(self) -> float:

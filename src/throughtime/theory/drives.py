@@ -57,5 +57,7 @@ def of_task(task: "Task", input_gain: float = 1.0) -> Drive:
     if task.name == "adding":
         return adding(task.steps, input_gain)
     if not task.tokens:
-        raise DomainError(f"task {task.name!r} has features of which theory knows nothing; make a Drive of your own")
+        raise DomainError(
+            f"task {task.name!r} has features of which theory knows nothing; make a Drive of your own"
+        )
     return one_hot(task.inputs, input_gain, {"copy": 1.0, "temporal_order": 0.25}.get(task.name))

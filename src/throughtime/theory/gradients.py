@@ -17,7 +17,16 @@ from typing import Literal
 import numpy as np
 from scipy.special import ndtri
 
-from throughtime.theory.mean_field import DomainError, Floats, chi_1, gain, mean, q_star, sech2, variances
+from throughtime.theory.mean_field import (
+    DomainError,
+    Floats,
+    chi_1,
+    gain,
+    mean,
+    q_star,
+    sech2,
+    variances,
+)
 
 Weights = Literal["gaussian", "orthogonal"]
 
@@ -59,7 +68,9 @@ def singular_values(g: float, s: float, share: Floats | float) -> Floats:
     >>> singular_values(1.0, 0.1, np.array([0.0, 0.5, 1.0])).round(6).tolist()
     [0.0, 0.876954, 1.0]
     """
-    z = np.minimum(ndtri(1 - np.asarray(share, dtype=float) / 2), 1e9)  # sech^2 falls with |z|; finite, for q* = 0
+    z = np.minimum(
+        ndtri(1 - np.asarray(share, dtype=float) / 2), 1e9
+    )  # sech^2 falls with |z|; finite, for q* = 0
     return np.asarray(g * sech2(math.sqrt(q_star(g, s)) * z))
 
 

@@ -35,7 +35,9 @@ class Balancing:
 
     def __post_init__(self) -> None:
         if not 0 < self.positive < self.n or 2 * self.positive == self.n:
-            raise DomainError(f"n={self.n}, positive={self.positive}: 0 < positive < n and positive != n / 2 are needed")
+            raise DomainError(
+                f"n={self.n}, positive={self.positive}: 0 < positive < n and positive != n / 2 are needed"
+            )
 
     # The system --------------------------------------------------------------------------------------------------------
     @cached_property
@@ -92,11 +94,23 @@ class Balancing:
             result.append(s)
         return np.array(result)
 
-    def gradient(self, theta: float, mode: str, K: int, steps: int, start: ArrayLike = 1.0, k1: int = 1, offset: int = 0) -> float:
+    def gradient(
+        self,
+        theta: float,
+        mode: str,
+        K: int,
+        steps: int,
+        start: ArrayLike = 1.0,
+        k1: int = 1,
+        offset: int = 0,
+    ) -> float:
         """The truncated gradient of the mean loss of T steps, exactly: the mean of (s_0(t) - 1) G_depth(t).
 
         >>> g = Balancing()
-        >>> round(g.gradient(0.5, "chunked", 1, steps=4), 6), round(g.gradient(0.5, "full", 4, steps=4), 6)
+        >>> (
+        ...     round(g.gradient(0.5, "chunked", 1, steps=4), 6),
+        ...     round(g.gradient(0.5, "full", 4, steps=4), 6),
+        ... )
         (1.25, 3.75)
         """
         seen = depths(mode, steps, K, k1, offset)
@@ -144,7 +158,14 @@ class Balancing:
 
     # Descent -----------------------------------------------------------------------------------------------------------
     def trajectory(
-        self, mode: str, K: int, updates: int, lr: float = 1e-4, theta: float = 0.5, start: ArrayLike = 1.0, k1: int = 1
+        self,
+        mode: str,
+        K: int,
+        updates: int,
+        lr: float = 1e-4,
+        theta: float = 0.5,
+        start: ArrayLike = 1.0,
+        k1: int = 1,
     ) -> Floats:
         """(updates + 1,): theta in online gradient descent, exactly.
 
@@ -178,7 +199,11 @@ class Balancing:
         stride, depth = (k1, 0) if mode == "full" else strides(mode, K, K, k1)
         n, step = self.n, np.zeros((self.n + 1, self.n + 1))
         step[:n, :n], step[:n, n], step[n, n] = self.A, self.b, 1.0
-        weights = np.full(stride, self.total) if mode == "full" else self.cumulative(depth)[depth - stride + 1 :]
+        weights = (
+            np.full(stride, self.total)
+            if mode == "full"
+            else self.cumulative(depth)[depth - stride + 1 :]
+        )
         map_, pull = np.eye(n + 1), np.zeros(n + 1)
         for weight in weights:
             map_ = step @ map_

@@ -81,7 +81,9 @@ def check(sigma_w: float, s: float) -> None:
         DomainError: sigma_w not positive, s negative, or either not finite or too large.
     """
     if not (0 < sigma_w and 0 <= s and sigma_w**2 + s <= LARGEST):
-        raise DomainError(f"sigma_w={sigma_w}, s={s}: sigma_w > 0, s >= 0 and sigma_w^2 + s <= {LARGEST:g} are needed")
+        raise DomainError(
+            f"sigma_w={sigma_w}, s={s}: sigma_w > 0, s >= 0 and sigma_w^2 + s <= {LARGEST:g} are needed"
+        )
 
 
 def root(f: Callable[[float], float], low: float, high: float) -> float:
@@ -120,7 +122,9 @@ def _below(sigma_w: float, s: float) -> float:
     """A bound from below on q* that is tight for small q*: tanh^2 x >= x^2 - 2/3 x^4 gives q >= sigma_w^2 (q - 2 q^2) + s at the root."""
     b = sigma_w**2 - 1
     r = math.sqrt(b**2 + 8 * sigma_w**2 * s)
-    return (b + r) / (4 * sigma_w**2) if b > 0 else 2 * s / (r - b)  # the quadratic's root, in the form that does not cancel
+    return (
+        (b + r) / (4 * sigma_w**2) if b > 0 else 2 * s / (r - b)
+    )  # the quadratic's root, in the form that does not cancel
 
 
 def variances(sigma_w: float, s: float | Floats, steps: int) -> Floats:

@@ -53,7 +53,10 @@ def surface(w: ArrayLike, b: ArrayLike, steps: int = STEPS) -> pd.DataFrame:
     >>> surface([5.0, 6.0], [-3.0, -2.0, -1.0]).shape
     (6, 4)
     """
-    ws, bs = (v.ravel() for v in np.meshgrid(np.asarray(w, np.float64), np.asarray(b, np.float64), indexing="ij"))
+    ws, bs = (
+        v.ravel()
+        for v in np.meshgrid(np.asarray(w, np.float64), np.asarray(b, np.float64), indexing="ij")
+    )
     loss, dw, db = loss_and_gradient(ws, bs, steps)
     return pd.DataFrame({"w": ws, "b": bs, "loss": loss, "grad_norm": np.hypot(dw, db)})
 
@@ -63,7 +66,9 @@ def default_surface(points: int = 201) -> pd.DataFrame:
     return surface(np.linspace(*W_RANGE, points), np.linspace(*B_RANGE, points))
 
 
-def descend(w: float, b: float, lr: float, updates: int, clip: float = math.inf, steps: int = STEPS) -> pd.DataFrame:
+def descend(
+    w: float, b: float, lr: float, updates: int, clip: float = math.inf, steps: int = STEPS
+) -> pd.DataFrame:
     """Gradient descent from (w, b), the gradient's norm clipped.
 
     There are no data, so a stochastic gradient would be this one.

@@ -34,7 +34,9 @@ def depths(mode: str, steps: int, K: int, k1: int = 1, offset: int = 0) -> Ints:
     return result
 
 
-def reachable(mode: str, steps: int, K: int, k1: int = 1, offset: int = 0, resets: Iterable[int] = ()) -> Mask:
+def reachable(
+    mode: str, steps: int, K: int, k1: int = 1, offset: int = 0, resets: Iterable[int] = ()
+) -> Mask:
     """(T, T): [t, i] is True where gradient can flow from the loss of step t to the input of step i.
 
     Args:
@@ -69,7 +71,9 @@ def copy_dependencies(length: int, payload: int) -> Ints:
     return np.stack([read + length + payload, read], 1)
 
 
-def copy_coverage(mode: str, K: int, length: int, payload: int, align: str = "end", k1: int = 1) -> float:
+def copy_coverage(
+    mode: str, K: int, length: int, payload: int, align: str = "end", k1: int = 1
+) -> float:
     """The share of copy's symbols whose recall can reach them; the lag is L = length + payload for all.
 
     With a stride k1 and a depth k2 (chunked: K and K; sliding: k1 and K; buffered: K and 2K - 1), a loss d steps before its window's end

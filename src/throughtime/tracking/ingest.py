@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from throughtime.core.files import aside
+from throughtime.core.files import set_aside
 from throughtime.planning import yaml_reader
 from throughtime.planning.plan import Plan
 from throughtime.results.paths import write_json
@@ -38,7 +38,7 @@ from throughtime.tracking.store import (
     tracking_uri,
     understood,
 )
-from throughtime.tracking.writer import Counts, Shelf
+from throughtime.tracking.writer import Counts, ExperimentWriter
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -72,22 +72,27 @@ def ingest(
     counts = Counts()
     uri = tracking_uri(root, results, uri)
     (results / "mlflow").mkdir(parents=True, exist_ok=True)
-    with locks.whole(database(uri)):
-        _heal(results, uri)
+    with locks.database_lock(database(uri)):
+        set_aside_damaged_database(results, uri)
         client = connect(uri)
         numbers: dict[str, str] = {}
         with understood(uri), _attempt(uri, results) as attempt:
             for experiment in only or _experiments(results, plan):
-                for shelf, records in _shelves(client, attempt, uri, root, results, plan, preset, experiment, counts):
+                for shelf, records in _shelves(
+                    client, attempt, uri, root, results, plan, preset, experiment, counts
+                ):
                     shelf.fill(records, counts, progress)
                     numbers[shelf.name] = shelf.id
         if only is None:
-            write_json({"server": shown(uri) if _remote(uri) else "", "experiments": numbers}, results / "mlflow" / NUMBERS)
+            write_json(
+                {"server": shown(uri) if _remote(uri) else "", "experiments": numbers},
+                results / "mlflow" / NUMBERS,
+            )
     return counts
 
 
 @contextmanager
-def _attempt(uri: str, results: Path) -> Iterator[locks.Attempt | None]:
+def _attempt(uri: str, results: Path) -> Iterator[locks.TryLock | None]:
     """How buckets are shared out; None: nobody else is there."""
     if database(uri):
         yield None
@@ -98,7 +103,7 @@ def _attempt(uri: str, results: Path) -> Iterator[locks.Attempt | None]:
         yield locks.in_folder(results / "mlflow" / "locks")
 
 
-def _heal(results: Path, uri: str) -> None:
+def set_aside_damaged_database(results: Path, uri: str) -> None:
     """Move the results' own database aside where SQLite finds it damaged: all that it held is written again from the tables.
 
     A store that the user named is left alone; ``connect`` says what is wrong with it.
@@ -106,7 +111,7 @@ def _heal(results: Path, uri: str) -> None:
     path = results.resolve() / "mlflow" / "mlflow.db"
     if database(uri) == path and path.exists() and path.stat().st_size and (said := damage(path)):
         print(
-            f"{path.name}: damaged ({said.splitlines()[0]}); it lies in {aside(path).name} now, and is filled again from the tables"
+            f"{path.name}: damaged ({said.splitlines()[0]}); it lies in {set_aside(path).name} now, and is filled again from the tables"
         )
         for leftover in path.parent.glob(f"{path.name}-*"):  # journals of the damaged one
             leftover.unlink()
@@ -120,7 +125,7 @@ def _experiments(results: Path, plan: Plan) -> list[str]:
 
 def _shelves(
     client: "MlflowClient",
-    attempt: locks.Attempt | None,
+    attempt: locks.TryLock | None,
     uri: str,
     root: Path,
     results: Path,
@@ -128,7 +133,7 @@ def _shelves(
     preset: str,
     experiment: str,
     counts: Counts,
-) -> "Iterator[tuple[Shelf, list[Record]]]":
+) -> "Iterator[tuple[ExperimentWriter, list[Record]]]":
     """The MLflow experiments of one suite experiment, each with its records."""
     found, differing = find(results, plan, experiment), varying(plan, experiment)
     origin, note = _origin(root, experiment), _note(root, experiment)
@@ -137,14 +142,28 @@ def _shelves(
         counts.sources[experiment] = found.source
         counts.networks += len(found.summary)
         yield (
-            Shelf.open(client, attempt, uri, results, experiment, note, network_views(preset, differing), origin),
+            ExperimentWriter.open(
+                client,
+                attempt,
+                uri,
+                results,
+                experiment,
+                note,
+                network_views(preset, differing),
+                origin,
+            ),
             list(networks(found.summary, found.curves, preset, found.made)),
         )
         grid_cells = list(cells(found.summary, differing, preset, found.made))
     page = overview(found, grid_cells, results, experiment, preset)
     if page.files:
         views = cell_views(preset, differing) if found is not None else []
-        yield Shelf.open(client, attempt, uri, results, f"{experiment} summary", note, views, origin), [*grid_cells, page]
+        yield (
+            ExperimentWriter.open(
+                client, attempt, uri, results, f"{experiment} summary", note, views, origin
+            ),
+            [*grid_cells, page],
+        )
 
 
 def _origin(root: Path, experiment: str) -> dict[str, str]:
@@ -154,8 +173,17 @@ def _origin(root: Path, experiment: str) -> dict[str, str]:
     except (OSError, KeyError):  # a container's user may have no name
         user = "unknown"
     commit = git_commit(root)
-    source = {"mlflow.source.name": f"experiments/{experiment}/experiment.yaml", "mlflow.source.type": "LOCAL"}
-    return {"mlflow.user": user, "mlflow.source.git.commit": commit, "user": user, "git_commit": commit, **source}
+    source = {
+        "mlflow.source.name": f"experiments/{experiment}/experiment.yaml",
+        "mlflow.source.type": "LOCAL",
+    }
+    return {
+        "mlflow.user": user,
+        "mlflow.source.git.commit": commit,
+        "user": user,
+        "git_commit": commit,
+        **source,
+    }
 
 
 def _note(root: Path, experiment: str) -> str:

@@ -1,7 +1,7 @@
 """Which of several ingests writes what. Locks follow the store, not the results folder, and vanish with their process.
 
 A SQLite file has one writer at a time: a lock file beside it is held for a whole ingest, and others wait. In any other store the work is
-shared out: a lock has a name, an *attempt* says whether it could be had just now, and ``turns`` goes through many names, free ones first.
+shared out: a lock has a name, an *attempt* says whether it could be had just now, and ``each_as_it_becomes_free`` goes through many names, free ones first.
 
 A killed client may have sent a last COMMIT, and its lock be free before that is done. In PostgreSQL whoever takes a lock first waits for
 every transaction that has written to MLflow's runs; a SQLite database ends with its process; a server's last request is not waited for, and
@@ -22,11 +22,11 @@ from throughtime.tracking.store import PATIENCE
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-Attempt = Callable[[str], AbstractContextManager[bool]]
+TryLock = Callable[[str], AbstractContextManager[bool]]
 POLL = 0.1  # seconds until a lock that another process holds is tried again
 
 
-def whole(database: Path | None) -> AbstractContextManager[object]:
+def database_lock(database: Path | None) -> AbstractContextManager[object]:
     """A SQLite database for this process alone, after any other is done with it; None: nothing is locked. Its folder is made."""
     if database is None:
         return nullcontext()
@@ -35,13 +35,15 @@ def whole(database: Path | None) -> AbstractContextManager[object]:
     return FileLock(path.with_name(f".{path.name}.lock"))
 
 
-def in_folder(folder: Path) -> Attempt:
+def in_folder(folder: Path) -> TryLock:
     """Locks between the processes that write from one results folder: files, which stay and mean nothing when nobody holds them."""
     folder.mkdir(parents=True, exist_ok=True)
 
     @contextmanager
     def attempt(name: str) -> Iterator[bool]:
-        lock = FileLock(folder / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.lock", blocking=False)
+        lock = FileLock(
+            folder / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.lock", blocking=False
+        )
         try:
             lock.acquire()
         except Timeout:
@@ -55,7 +57,7 @@ def in_folder(folder: Path) -> Attempt:
     return attempt
 
 
-def in_database(connection: "Connection") -> Attempt:
+def in_database(connection: "Connection") -> TryLock:
     """PostgreSQL's advisory locks, between all that write to one database.
 
     Args:
@@ -71,23 +73,29 @@ def in_database(connection: "Connection") -> Attempt:
 
     @contextmanager
     def attempt(name: str) -> Iterator[bool]:
-        number = int.from_bytes(hashlib.sha256(f"throughtime {name}".encode()).digest()[:8], signed=True)
+        number = int.from_bytes(
+            hashlib.sha256(f"throughtime {name}".encode()).digest()[:8], signed=True
+        )
         if not ask(f"SELECT pg_try_advisory_lock({number})"):
             yield False
             return
         try:
-            ask(f"SET LOCAL lock_timeout = '{PATIENCE}s'; LOCK TABLE runs IN SHARE MODE")  # those who write to it are done now
+            ask(
+                f"SET LOCAL lock_timeout = '{PATIENCE}s'; LOCK TABLE runs IN SHARE MODE"
+            )  # those who write to it are done now
             yield True
         except BaseException:
             with suppress(SQLAlchemyError):  # where the connection is gone, so is the lock
                 ask(f"SELECT pg_advisory_unlock({number})")
             raise
-        ask(f"SELECT pg_advisory_unlock({number})")  # raises where the connection was lost meanwhile, and the lock with it
+        ask(
+            f"SELECT pg_advisory_unlock({number})"
+        )  # raises where the connection was lost meanwhile, and the lock with it
 
     return attempt
 
 
-def turns(attempt: Attempt, names: Iterable[str]) -> Iterator[str]:
+def each_as_it_becomes_free(attempt: TryLock, names: Iterable[str]) -> Iterator[str]:
     """Every name once, each while its lock is held; those that others hold come as they become free."""
     waiting = list(names)
     while waiting:
@@ -102,7 +110,7 @@ def turns(attempt: Attempt, names: Iterable[str]) -> Iterator[str]:
 
 
 @contextmanager
-def held(attempt: Attempt | None, name: str) -> Iterator[None]:
+def hold(attempt: TryLock | None, name: str) -> Iterator[None]:
     """One lock, waited for; None: nobody else is there."""
-    for _ in turns(attempt, [name]) if attempt else [name]:
+    for _ in each_as_it_becomes_free(attempt, [name]) if attempt else [name]:
         yield

@@ -28,7 +28,16 @@ LAYOUT = 2  # raise it when a record's content changes its meaning: every run is
 TAGS = ("run_key", "job_key", "experiment", "status", "failure", "measure")
 PARAMS = tuple(c.name for c in tables.IDENTITY if c.name not in TAGS)
 METRICS = tuple(c.name for c in tables.SUMMARY if c.name not in (*PARAMS, *TAGS, "diverged_at"))
-CELL_METRICS = ("final", "final_loss", "train_loss", "grad_norm", "clipped_share", "radius_end", "signal_start", "signal_end")
+CELL_METRICS = (
+    "final",
+    "final_loss",
+    "train_loss",
+    "grad_norm",
+    "clipped_share",
+    "radius_end",
+    "signal_start",
+    "signal_end",
+)
 SHARES = ("vanishing", "exploding", "truncated")
 NAMED = (
     "task",
@@ -71,7 +80,17 @@ class Record:
     def sha(self) -> str:
         """Digest of the content: a run whose tag ``content_sha`` says the same is up to date."""
         files = {name: hashlib.sha256(data).hexdigest() for name, data in self.files.items()}
-        content = [LAYOUT, self.key, self.name, self.params, self.metrics, self.tags, self.curves, self.dataset, files]
+        content = [
+            LAYOUT,
+            self.key,
+            self.name,
+            self.params,
+            self.metrics,
+            self.tags,
+            self.curves,
+            self.dataset,
+            files,
+        ]
         return digest(content, 32)
 
 
@@ -85,7 +104,9 @@ class Made:
 
 def _params(row: Mapping[Any, Any]) -> dict[str, str]:
     shown = {name: text(row[name]) for name in PARAMS if name in row}
-    shown["clipping"] = "none" if row["clip_kind"] == "none" else f"{row['clip_kind']} {text(row['clip'])}"
+    shown["clipping"] = (
+        "none" if row["clip_kind"] == "none" else f"{row['clip_kind']} {text(row['clip'])}"
+    )
     return {name: value for name, value in shown.items() if value is not None}
 
 
@@ -107,12 +128,14 @@ def varying(plan: Plan, experiment: str) -> list[str]:
 
     Read off the plan, not off the tables, so that a half-finished sweep names its cells as the finished one does.
     """
-    names = [name for name in tables.CELL if name not in NAMED]
+    names = [name for name in tables.GRID_POINT if name not in NAMED]
     seen: dict[tuple[str, str], set[str]] = {}
-    for planned in plan.of(experiment).jobs:
+    for planned in plan.select(experiment).jobs:
         fixed = {"sweep": planned.sweep, **planned.job.model_dump(include=set(JOB_AXES) - {"task"})}
         for name in names:
-            values = planned.grid[name].astype(str) if name in Row.model_fields else [str(fixed[name])]
+            values = (
+                planned.grid[name].astype(str) if name in Row.model_fields else [str(fixed[name])]
+            )
             seen.setdefault((planned.job.task.name, name), set()).update(values)
     several = {name for (_, name), values in seen.items() if len(values) > 1}
     return [name for name in names if name in several]
@@ -124,10 +147,18 @@ def _words(row: Mapping[Any, Any], differing: list[str]) -> Iterator[str]:
         value = text(row[name])
         if name == "sweep" or value in (None, "false") or (name == "K" and row["mode"] == "full"):
             continue
-        yield name if value == "true" else str(value) if isinstance(row[name], str) else f"{name}={value}"
+        yield (
+            name
+            if value == "true"
+            else str(value)
+            if isinstance(row[name], str)
+            else f"{name}={value}"
+        )
 
 
-def networks(summary: pd.DataFrame, curves: pd.DataFrame, preset: str, made: dict[str, Made]) -> Iterator[Record]:
+def networks(
+    summary: pd.DataFrame, curves: pd.DataFrame, preset: str, made: dict[str, Made]
+) -> Iterator[Record]:
     """A record a row of ``summary``.
 
     Args:
@@ -136,12 +167,19 @@ def networks(summary: pd.DataFrame, curves: pd.DataFrame, preset: str, made: dic
         made: job key -> when, and by what code.
     """
     lines = {
-        key: list(zip("curves/" + g["metric"], g["step"].tolist(), g["value"].tolist(), strict=True)) for key, g in _by_run(curves)
+        key: list(
+            zip("curves/" + g["metric"], g["step"].tolist(), g["value"].tolist(), strict=True)
+        )
+        for key, g in _by_run(curves)
     }
     for row in summary.to_dict("records"):
         job = made[row["job_key"]]
         diverged = row["status"] == "diverged"
-        flags = {"solved": row["status"] == "solved", "diverged": diverged, "diverged_step": row["diverged_at"]}
+        flags = {
+            "solved": row["status"] == "solved",
+            "diverged": diverged,
+            "diverged_step": row["diverged_at"],
+        }
         yield Record(
             key=row["run_key"],
             name=f"{_base(row)}-s{row['seed']}",
@@ -149,7 +187,11 @@ def networks(summary: pd.DataFrame, curves: pd.DataFrame, preset: str, made: dic
             metrics=_finite({name: row[name] for name in METRICS} | flags),
             tags={name: str(row[name]) for name in TAGS}
             | {"preset": preset, "cell": cell_key(row, preset), "code_digest": job.code},
-            curves=[(metric, step, value) for metric, step, value in lines.get(row["run_key"], []) if math.isfinite(value)],
+            curves=[
+                (metric, step, value)
+                for metric, step, value in lines.get(row["run_key"], [])
+                if math.isfinite(value)
+            ],
             dataset=_dataset(row),
             span=job.span,
         )
@@ -160,12 +202,14 @@ def _by_run(curves: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
         yield str(key), group
 
 
-def cells(summary: pd.DataFrame, differing: list[str], preset: str, made: dict[str, Made]) -> Iterator[Record]:
+def cells(
+    summary: pd.DataFrame, differing: list[str], preset: str, made: dict[str, Made]
+) -> Iterator[Record]:
     """A record a grid cell: n, rates with Wilson's interval, mean and standard deviation (n - 1) over the seeds.
 
     A diverged network counts in every rate; ``NAME_n`` says how many finite values a mean is made of where that is not ``n``.
     """
-    for _, group in summary.groupby(list(tables.CELL), sort=False, dropna=False):
+    for _, group in summary.groupby(list(tables.GRID_POINT), sort=False, dropna=False):
         row = group.iloc[0].to_dict()
         jobs = [made[key] for key in group["job_key"].unique()]
         code = ", ".join(sorted({job.code for job in jobs}))
@@ -189,7 +233,12 @@ def cells(summary: pd.DataFrame, differing: list[str], preset: str, made: dict[s
 def _rates(group: pd.DataFrame) -> dict[str, float]:
     n, solved = len(group), int((group["status"] == "solved").sum())
     low, high = wilson(solved, n)
-    rates = {"n": n, "success_rate": solved / n, "success_low": float(low), "success_high": float(high)}
+    rates = {
+        "n": n,
+        "success_rate": solved / n,
+        "success_low": float(low),
+        "success_high": float(high),
+    }
     rates["diverged_share"] = float((group["status"] == "diverged").mean())
     return rates | {f"{name}_share": float(group[name].mean()) for name in SHARES}
 

@@ -39,9 +39,16 @@ class View:
     @property
     def tag(self) -> tuple[str, str]:
         """Key and value of the experiment tag."""
-        packed = base64.b64encode(zlib.compress(json.dumps(self.state, sort_keys=True).encode(), 9)).decode()
+        packed = base64.b64encode(
+            zlib.compress(json.dumps(self.state, sort_keys=True).encode(), 9)
+        ).decode()
         return TAG + self.id, json.dumps(
-            {"name": self.name, "createdAt": CREATED, "updatedAt": CREATED, "state": f"deflate;{packed}"}
+            {
+                "name": self.name,
+                "createdAt": CREATED,
+                "updatedAt": CREATED,
+                "state": f"deflate;{packed}",
+            }
         )
 
     def link(self, server: str, experiment_id: str) -> str:
@@ -58,7 +65,9 @@ def unpack(tag_value: str) -> dict[str, Any]:
     {'groupBy': None}
     """
     packed: str = json.loads(tag_value)["state"]
-    state: dict[str, Any] = json.loads(zlib.decompress(base64.b64decode(packed.removeprefix("deflate;"))))
+    state: dict[str, Any] = json.loads(
+        zlib.decompress(base64.b64decode(packed.removeprefix("deflate;")))
+    )
     return state
 
 
@@ -70,7 +79,12 @@ def network_views(preset: str, differing: list[str]) -> list[View]:
         differing: parameters in which grid cells differ.
     """
     outcome = ["diverged", "diverged_step", "final", "train_loss", "grad_norm", "clipped_share"]
-    columns = [_NAME, "tags.`failure`", *_metrics(*outcome), *_parameters("task", "length", *differing, "seed")]
+    columns = [
+        _NAME,
+        "tags.`failure`",
+        *_metrics(*outcome),
+        *_parameters("task", "length", *differing, "seed"),
+    ]
     failed = f"tags.preset = '{preset}' and tags.status != 'solved'"
     return [View("failures", "failures first", _state(failed, "metrics.`diverged`", columns, 190))]
 
@@ -78,12 +92,25 @@ def network_views(preset: str, differing: list[str]) -> list[View]:
 def cell_views(preset: str, differing: list[str]) -> list[View]:
     """The views of a summary experiment, whose runs are grid cells (and the overview, which the filter leaves out)."""
     shown = [name for name in differing if name != "sweep"]
-    outcome = ["n", "success_rate", "success_low", "success_high", "diverged_share", "final_mean", "final_std"]
+    outcome = [
+        "n",
+        "success_rate",
+        "success_low",
+        "success_high",
+        "diverged_share",
+        "final_mean",
+        "final_std",
+    ]
     columns = [_NAME, *_metrics(*outcome), *_parameters("task", "length", *shown)]
     only = f"tags.preset = '{preset}' and tags.kind = 'cell'"
     mean = _state(only, "metrics.`success_rate`", columns, 350)
-    plane = _state(only, "tags.`run_key`", columns, 350) | _parallel()  # by a digest: the 100 loaded first are a fair sample
-    return [View("mean", "mean over seeds", mean), View("plane", "K x clip x scale", plane, charts=True)]
+    plane = (
+        _state(only, "tags.`run_key`", columns, 350) | _parallel()
+    )  # by a digest: the 100 loaded first are a fair sample
+    return [
+        View("mean", "mean over seeds", mean),
+        View("plane", "K x clip x scale", plane, charts=True),
+    ]
 
 
 def _parallel() -> dict[str, Any]:
@@ -108,14 +135,37 @@ def _parallel() -> dict[str, Any]:
         "deleted": False,
     }
     sections = [section | {"columns": 1, "cardHeight": 460}]
-    return {"compareRunCharts": [card], "compareRunSections": sections, "runsHiddenMode": "SHOW_ALL", "isAccordionReordered": True}
+    return {
+        "compareRunCharts": [card],
+        "compareRunSections": sections,
+        "runsHiddenMode": "SHOW_ALL",
+        "isAccordionReordered": True,
+    }
 
 
 def _state(search: str, order_by: str, columns: list[str], name_width: int) -> dict[str, Any]:
-    facets = {"searchFilter": search, "orderByKey": order_by, "orderByAsc": False, "startTime": "ALL", "lifecycleFilter": "Active"}
+    facets = {
+        "searchFilter": search,
+        "orderByKey": order_by,
+        "orderByAsc": False,
+        "startTime": "ALL",
+        "lifecycleFilter": "Active",
+    }
     widths = {c: 75 if c.startswith("params") else 105 for c in columns} | {_NAME: name_width}
-    table = {"selectedColumns": columns[1:], "columnOrder": [*columns, "runDateAndNestInfo", "duration"], "columnWidths": widths}
-    return facets | table | {"datasetsFilter": [], "modelVersionFilter": "All Runs", "runsHiddenMode": "FIRST_20_RUNS"}
+    table = {
+        "selectedColumns": columns[1:],
+        "columnOrder": [*columns, "runDateAndNestInfo", "duration"],
+        "columnWidths": widths,
+    }
+    return (
+        facets
+        | table
+        | {
+            "datasetsFilter": [],
+            "modelVersionFilter": "All Runs",
+            "runsHiddenMode": "FIRST_20_RUNS",
+        }
+    )
 
 
 _NAME = "attributes.`Run Name`"

@@ -33,22 +33,40 @@ def find(results: Path, plan: Plan, experiment: str) -> Found | None:
     Raises:
         UserError: a table is damaged.
     """
-    folder, wanted = results / experiment, [j.key for j in plan.of(experiment).jobs]
+    folder, wanted = results / experiment, [j.key for j in plan.select(experiment).jobs]
     jobs = {key: folder / "jobs" / key for key in wanted}
-    done = [key for key, job in jobs.items() if all((job / f"{name}.parquet").exists() for name in JOB_TABLES)]
+    done = [
+        key
+        for key, job in jobs.items()
+        if all((job / f"{name}.parquet").exists() for name in JOB_TABLES)
+    ]
     if done:
         summary, curves = (
-            pd.concat([tables.read(name, jobs[key] / f"{name}.parquet") for key in done], ignore_index=True) for name in READ
+            pd.concat(
+                [tables.read(name, jobs[key] / f"{name}.parquet") for key in done],
+                ignore_index=True,
+            )
+            for name in READ
         )
-        return Found(summary, curves, {key: _made(jobs[key]) for key in done}, f"tables of {len(done)} of {len(wanted)} jobs")
+        return Found(
+            summary,
+            curves,
+            {key: _made(jobs[key]) for key in done},
+            f"tables of {len(done)} of {len(wanted)} jobs",
+        )
     if not all((folder / f"{name}.parquet").exists() for name in READ):
         return None
-    summary, curves = tables.read("summary", folder / "summary.parquet"), tables.read("curves", folder / "curves.parquet")
+    summary, curves = (
+        tables.read("summary", folder / "summary.parquet"),
+        tables.read("curves", folder / "curves.parquet"),
+    )
     summary = summary[summary["job_key"].isin(wanted)]
     curves = curves[curves["run_key"].isin(summary["run_key"])]
     end = int(1000 * (folder / "summary.parquet").stat().st_mtime)
     recorded = _json(folder / "manifest.json").get("jobs", {})
-    made = {key: Made(str(recorded.get(key, {}).get("code", "unknown")), (end, end)) for key in wanted}
+    made = {
+        key: Made(str(recorded.get(key, {}).get("code", "unknown")), (end, end)) for key in wanted
+    }
     return Found(summary, curves, made, "collected tables")
 
 
@@ -68,7 +86,9 @@ def _json(path: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def overview(found: Found | None, records: list[Record], results: Path, experiment: str, preset: str) -> Record:
+def overview(
+    found: Found | None, records: list[Record], results: Path, experiment: str, preset: str
+) -> Record:
     """The run that carries an experiment's figure and tables."""
     figures = {
         p.name: p
@@ -86,5 +106,13 @@ def overview(found: Found | None, records: list[Record], results: Path, experime
         rows = [{"name": r.name, **r.metrics, **r.params} for r in records]
         files["cells.csv"] = pd.DataFrame(rows).to_csv(index=False, lineterminator="\n").encode()
     caption = files.get(f"{experiment}.md", b"").decode()
-    tags = {"experiment": experiment, "preset": preset, "kind": "overview"} | ({"mlflow.note.content": caption} if caption else {})
-    return Record(key=digest([experiment, preset], 16), name="overview", metrics=metrics, tags=tags, files=files)
+    tags = {"experiment": experiment, "preset": preset, "kind": "overview"} | (
+        {"mlflow.note.content": caption} if caption else {}
+    )
+    return Record(
+        key=digest([experiment, preset], 16),
+        name="overview",
+        metrics=metrics,
+        tags=tags,
+        files=files,
+    )

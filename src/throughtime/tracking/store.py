@@ -36,7 +36,11 @@ def tracking_uri(root: Path, results: Path, configured: str | None = None) -> st
 
     A relative SQLite path is taken from ``root``, not from where the command was called.
     """
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or configured or f"sqlite:///{(results / 'mlflow' / 'mlflow.db').resolve()}"
+    uri = (
+        os.environ.get("MLFLOW_TRACKING_URI")
+        or configured
+        or f"sqlite:///{(results / 'mlflow' / 'mlflow.db').resolve()}"
+    )
     path = database(uri)
     return uri if path is None or path.is_absolute() else f"sqlite:///{(root / path).resolve()}"
 
@@ -64,13 +68,20 @@ def understood(uri: str) -> Iterator[None]:
     try:
         yield
     except (MlflowException, SQLAlchemyError, sqlite3.Error) as error:
-        path, said = database(uri), " ".join(str(getattr(error, "orig", None) or error).replace(uri, shown(uri)).split())[:200]
+        path, said = (
+            database(uri),
+            " ".join(str(getattr(error, "orig", None) or error).replace(uri, shown(uri)).split())[
+                :200
+            ],
+        )
         mend = (
             "if it holds nothing but these runs, delete it and run again"
             if path
             else "check MLFLOW_TRACKING_URI and the server's log"
         )
-        raise UserError(f"{shown(uri)}: the MLflow store cannot be used ({said}); {mend}") from error
+        raise UserError(
+            f"{shown(uri)}: the MLflow store cannot be used ({said}); {mend}"
+        ) from error
 
 
 def shown(uri: str) -> str:
@@ -125,7 +136,9 @@ def _reachable(uri: str) -> None:
         pass  # it answers; whether it lets us in, it says later
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
-        raise UserError(f"{shown(uri)}: no MLflow server answers ({reason}); start it or unset MLFLOW_TRACKING_URI") from None
+        raise UserError(
+            f"{shown(uri)}: no MLflow server answers ({reason}); start it or unset MLFLOW_TRACKING_URI"
+        ) from None
 
 
 @cache
@@ -180,11 +193,17 @@ def _prepare(uri: str) -> None:
         first = create_engine(uri, poolclass=NullPool, connect_args={"connect_timeout": PATIENCE})
     except ModuleNotFoundError as error:
         install = "pip install --no-deps -r requirements-postgres.lock"
-        raise UserError(f"{shown(uri)}: PostgreSQL needs the package {error.name}: {install}") from None
+        raise UserError(
+            f"{shown(uri)}: PostgreSQL needs the package {error.name}: {install}"
+        ) from None
     except ValueError:
-        raise UserError(f"{shown(uri)}: no address of a database: postgresql://USER:PASSWORD@HOST:PORT/DATABASE") from None
+        raise UserError(
+            f"{shown(uri)}: no address of a database: postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
+        ) from None
     with first.connect() as connection:
-        connection.execute(text("SELECT pg_advisory_lock(hashtext('throughtime tables'))"))  # until the connection is closed
+        connection.execute(
+            text("SELECT pg_advisory_lock(hashtext('throughtime tables'))")
+        )  # until the connection is closed
         engine(uri)
 
 

@@ -25,7 +25,9 @@ PATIENCE = 90.0  # seconds for the server to answer; 5 are usual
 GRACE = 10.0  # seconds for it to stop by itself
 
 
-def serve(root: Path, results: Path, configured: str | None = None, port: int = 5000, host: str = HOST) -> None:
+def serve(
+    root: Path, results: Path, configured: str | None = None, port: int = 5000, host: str = HOST
+) -> None:
     """Run the server until Ctrl-C or SIGTERM; where the store is a server already, only print the links.
 
     Args:
@@ -38,23 +40,36 @@ def serve(root: Path, results: Path, configured: str | None = None, port: int = 
     """
     uri = tracking_uri(root, results, configured)
     if uri.startswith(("http://", "https://")):
-        print(f"MLFLOW_TRACKING_URI is a server already: {shown(uri)}\n{links(uri.rstrip('/'))}", flush=True)
+        print(
+            f"MLFLOW_TRACKING_URI is a server already: {shown(uri)}\n{links(uri.rstrip('/'))}",
+            flush=True,
+        )
         return
     path = database(uri)
     if path is not None and not path.exists():
-        raise UserError(f"{path}: no MLflow database yet; run `make` first, or `make smoke` for tiny grids")
+        raise UserError(
+            f"{path}: no MLflow database yet; run `make` first, or `make smoke` for tiny grids"
+        )
     chosen = free_port(port, host)
     if chosen != port:
         print(f"Port {port} is taken; using {chosen}.", flush=True)
     names = known_as(host)
     if host != HOST:
-        print(f"Whoever reaches {names[0]}:{chosen} can read, change and delete runs: MLflow asks for no password.", flush=True)
+        print(
+            f"Whoever reaches {names[0]}:{chosen} can read, change and delete runs: MLflow asks for no password.",
+            flush=True,
+        )
     with _interruptible(), _server(uri, results, host, chosen) as process:
         address = f"http://{names[0]}:{chosen}"
-        print(f"MLflow is at {address}/?workflowType=machine_learning\n{links(address)}\nCtrl-C stops it.", flush=True)
+        print(
+            f"MLflow is at {address}/?workflowType=machine_learning\n{links(address)}\nCtrl-C stops it.",
+            flush=True,
+        )
         process.wait()
     if process.returncode not in (0, -signal.SIGTERM):
-        raise UserError(f"the MLflow server stopped by itself; {results / 'mlflow' / 'server.log'} says why")
+        raise UserError(
+            f"the MLflow server stopped by itself; {results / 'mlflow' / 'server.log'} says why"
+        )
 
 
 def free_port(wanted: int, host: str = HOST) -> int:
@@ -74,7 +89,9 @@ def free_port(wanted: int, host: str = HOST) -> int:
                 reason = error.strerror or str(error)
                 continue
             return int(probe.getsockname()[1])
-    raise UserError(f"{host}: cannot listen there ({reason}); --host takes an address of this machine, 0.0.0.0 for all of them")
+    raise UserError(
+        f"{host}: cannot listen there ({reason}); --host takes an address of this machine, 0.0.0.0 for all of them"
+    )
 
 
 def known_as(host: str) -> list[str]:
@@ -93,20 +110,33 @@ def links(server: str) -> str:
     lines = []
     for experiment in sorted(_experiments(server), key=lambda e: e["name"]):
         name, number = experiment["name"], experiment["experiment_id"]
-        tags = {t["key"].removeprefix(TAG): t["value"] for t in experiment.get("tags", []) if t["key"].startswith(TAG)}
+        tags = {
+            t["key"].removeprefix(TAG): t["value"]
+            for t in experiment.get("tags", [])
+            if t["key"].startswith(TAG)
+        }
         views = [
-            View(key, json.loads(value)["name"], unpack(value), "compareRunCharts" in unpack(value)) for key, value in tags.items()
+            View(key, json.loads(value)["name"], unpack(value), "compareRunCharts" in unpack(value))
+            for key, value in tags.items()
         ]
         lines += [f"  {name + ': ' + view.name:40} {view.link(server, number)}" for view in views]
         if not views:
-            lines.append(f"  {name:40} {server}/#/experiments/{number}/runs?workflowType=machine_learning")
-    return "\n".join(["Saved views:", *lines]) if lines else "Nothing is recorded yet: run `throughtime track`."
+            lines.append(
+                f"  {name:40} {server}/#/experiments/{number}/runs?workflowType=machine_learning"
+            )
+    return (
+        "\n".join(["Saved views:", *lines])
+        if lines
+        else "Nothing is recorded yet: run `throughtime track`."
+    )
 
 
 def _experiments(server: str) -> list[dict[str, Any]]:
     body = json.dumps({"max_results": 1000}).encode()
     request = urllib.request.Request(
-        f"{server}/api/2.0/mlflow/experiments/search", data=body, headers={"Content-Type": "application/json"}
+        f"{server}/api/2.0/mlflow/experiments/search",
+        data=body,
+        headers={"Content-Type": "application/json"},
     )
     try:
         with urllib.request.urlopen(request, timeout=30) as answer:
@@ -139,19 +169,55 @@ def _interruptible() -> Iterator[None]:
 @contextmanager
 def _server(uri: str, results: Path, host: str, port: int) -> Iterator["subprocess.Popen[bytes]"]:
     """A server that answers; it and its children are gone when the block ends."""
-    command = [sys.executable, "-m", "mlflow", "server", "--artifacts-destination", str(artifact_folder(results).resolve())]
-    command += ["--host", host, "--port", str(port), "--workers", "1"]  # one person: one worker, 0.5 GB and not 3
+    command = [
+        sys.executable,
+        "-m",
+        "mlflow",
+        "server",
+        "--artifacts-destination",
+        str(artifact_folder(results).resolve()),
+    ]
+    command += [
+        "--host",
+        host,
+        "--port",
+        str(port),
+        "--workers",
+        "1",
+    ]  # one person: one worker, 0.5 GB and not 3
     names = [f"{name}:{port}" for name in known_as(host)]
-    if host != HOST:  # of other names than loopback's MLflow wants to be told, against pages that ask in a browser's name
-        command += ["--allowed-hosts", ",".join(names), "--cors-allowed-origins", ",".join(f"http://{name}" for name in names)]
+    if (
+        host != HOST
+    ):  # of other names than loopback's MLflow wants to be told, against pages that ask in a browser's name
+        command += [
+            "--allowed-hosts",
+            ",".join(names),
+            "--cors-allowed-origins",
+            ",".join(f"http://{name}" for name in names),
+        ]
     # By the environment, not on the command line, where everybody on this machine could read a database's password.
-    environment = {**os.environ, **QUIET, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_BACKEND_STORE_URI": uri}
+    environment = {
+        **os.environ,
+        **QUIET,
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_BACKEND_STORE_URI": uri,
+    }
     log = results / "mlflow" / "server.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
-        process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
+        process = subprocess.Popen(
+            command,
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
     try:
-        _wait(process, f"http://{HOST if host in EVERYWHERE else names[0].rpartition(':')[0]}:{port}/health", log)
+        _wait(
+            process,
+            f"http://{HOST if host in EVERYWHERE else names[0].rpartition(':')[0]}:{port}/health",
+            log,
+        )
         yield process
     finally:
         _stop(process)
@@ -165,8 +231,13 @@ def _wait(process: "subprocess.Popen[bytes]", address: str, log: Path) -> None:
             return
         except (URLError, OSError):
             time.sleep(0.2)
-    last = next((line for line in reversed(log.read_text(errors="replace").splitlines()) if line.strip()), "it said nothing")
-    raise UserError(f"the MLflow server did not start: {last.strip()[:200]}; all it said is in {log}")
+    last = next(
+        (line for line in reversed(log.read_text(errors="replace").splitlines()) if line.strip()),
+        "it said nothing",
+    )
+    raise UserError(
+        f"the MLflow server did not start: {last.strip()[:200]}; all it said is in {log}"
+    )
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:

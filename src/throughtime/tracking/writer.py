@@ -45,12 +45,15 @@ class Counts:
     sources: dict[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        read = "; ".join(f"{name}: {source}" for name, source in self.sources.items()) or "no tables yet"
+        read = (
+            "; ".join(f"{name}: {source}" for name, source in self.sources.items())
+            or "no tables yet"
+        )
         return f"{self.networks} networks; {self.new} runs new, {self.skipped} unchanged, {self.replaced} replaced ({read})"
 
 
 @dataclass(frozen=True, eq=False)
-class Shelf:
+class ExperimentWriter:
     """One MLflow experiment, open for writing.
 
     Attributes:
@@ -61,7 +64,7 @@ class Shelf:
     """
 
     client: "MlflowClient"
-    attempt: locks.Attempt | None
+    attempt: locks.TryLock | None
     name: str
     id: str
     folder: Path | None
@@ -72,23 +75,28 @@ class Shelf:
     def open(
         cls,
         client: "MlflowClient",
-        attempt: locks.Attempt | None,
+        attempt: locks.TryLock | None,
         uri: str,
         results: Path,
         name: str,
         note: str,
         views: list[View],
         origin: dict[str, str],
-    ) -> "Shelf":
+    ) -> "ExperimentWriter":
         """The experiment of that name, made or restored where needed, with its note and views."""
         slug = name.replace(" ", "-")
         remote = _remote(uri)
-        wanted = {"mlflow.note.content": note, "mlflow.experimentKind": "custom_model_development"} | dict(v.tag for v in views)
-        with locks.held(attempt, name):
+        wanted = {
+            "mlflow.note.content": note,
+            "mlflow.experimentKind": "custom_model_development",
+        } | dict(v.tag for v in views)
+        with locks.hold(attempt, name):
             found = client.get_experiment_by_name(name)
             if found is None:
                 location = None if remote else f"mlflow-artifacts:/{slug}"
-                found = client.get_experiment(client.create_experiment(name, artifact_location=location))
+                found = client.get_experiment(
+                    client.create_experiment(name, artifact_location=location)
+                )
             if found.lifecycle_stage == "deleted":
                 client.restore_experiment(found.experiment_id)
             for key, value in wanted.items():
@@ -97,12 +105,14 @@ class Shelf:
         folder = None if remote else artifact_folder(results) / slug
         return cls(client, attempt, name, found.experiment_id, folder, origin)
 
-    def fill(self, records: list[Record], counts: Counts, progress: Callable[[int], None] | None = None) -> None:
+    def fill(
+        self, records: list[Record], counts: Counts, progress: Callable[[int], None] | None = None
+    ) -> None:
         """Write the records that are not up to date."""
         for first, bucket in self._buckets(records):
             known = _known(self.client, self.id, first)
             for record in bucket:
-                self._settle(record, known.get(record.key, []), counts)
+                self.sync(record, known.get(record.key, []), counts)
                 if progress:
                     progress(counts.new + counts.skipped + counts.replaced)
 
@@ -114,27 +124,33 @@ class Shelf:
         buckets: dict[str, list[Record]] = {}
         for record in records:
             buckets.setdefault(f"{self.name}/{record.key[0]}", []).append(record)
-        for name in locks.turns(self.attempt, buckets):
+        for name in locks.each_as_it_becomes_free(self.attempt, buckets):
             yield name[-1], buckets[name]
 
-    def _settle(self, record: Record, runs: "list[Run]", counts: Counts) -> None:
+    def sync(self, record: Record, runs: "list[Run]", counts: Counts) -> None:
         """Bring one record up to date, whose runs so far are these."""
         sha = record.sha
-        current = [r for r in runs if r.data.tags.get("content_sha") == sha and r.info.status in TERMINAL]
+        current = [
+            r for r in runs if r.data.tags.get("content_sha") == sha and r.info.status in TERMINAL
+        ]
         for run in [r for r in runs if r not in current[:1]]:
             self._delete(run.info.run_id)
         if not current:
             self._write(record, sha)
-        mended = bool(current) and self._mend(current[0].info.run_id, record.files)
+        mended = bool(current) and self.restore_artifacts(current[0].info.run_id, record.files)
         counts.new += not runs
         counts.replaced += bool(runs) and (mended or not current)
         counts.skipped += bool(current) and not mended
 
-    def _mend(self, run_id: str, files: dict[str, bytes]) -> bool:
+    def restore_artifacts(self, run_id: str, files: dict[str, bytes]) -> bool:
         """Put back the artifacts on this disk that are gone or differ, in size or in content; whether there were any."""
         if self.folder is None:
             return False
-        broken = {name: content for name, content in files.items() if not _holds(self._place(run_id, name), content)}
+        broken = {
+            name: content
+            for name, content in files.items()
+            if not _holds(self._place(run_id, name), content)
+        }
         self._attach(run_id, broken)
         return bool(broken)
 
@@ -152,27 +168,33 @@ class Shelf:
 
         start, end = record.span if any(record.span) else (None, None)
         tags = record.tags | self.origin | {"run_key": record.key}
-        run_id = self.client.create_run(self.id, start_time=start, tags=tags, run_name=record.name).info.run_id
+        run_id = self.client.create_run(
+            self.id, start_time=start, tags=tags, run_name=record.name
+        ).info.run_id
         points = [Metric(name, value, end or 0, 0) for name, value in record.metrics.items()]
         points += [Metric(name, value, end or 0, step) for name, step, value in record.curves]
         parameters = [Param(name, value) for name, value in record.params.items()]
         if record.dataset:
-            self._describe(run_id, record.dataset)
-        *before, last = [points[i : i + 900] for i in range(0, max(len(points), 1), 900)]  # a call takes 1,000 entities
+            self.log_dataset(run_id, record.dataset)
+        *before, last = [
+            points[i : i + 900] for i in range(0, max(len(points), 1), 900)
+        ]  # a call takes 1,000 entities
         for part in before:
             self.client.log_batch(run_id, part, synchronous=True)
         self._attach(run_id, record.files)
         self.client.set_terminated(run_id, "FINISHED", end)
         # Of a call MLflow writes parameters, then metrics, then tags, each in a transaction: the tag means that all is there.
-        self.client.log_batch(run_id, last, parameters, [RunTag("content_sha", sha)], synchronous=True)
+        self.client.log_batch(
+            run_id, last, parameters, [RunTag("content_sha", sha)], synchronous=True
+        )
 
-    def _describe(self, run_id: str, dataset: dict[str, Any]) -> None:
+    def log_dataset(self, run_id: str, dataset: dict[str, Any]) -> None:
         """Say what a run was trained on. All buckets share a dataset's row, which MLflow fails to make where two processes do at once."""
         key, described = digest(dataset), [_input(dataset)]
         if key in self.datasets:
             self.client.log_inputs(run_id, described)
         else:
-            with locks.held(self.attempt, f"{self.name} datasets"):
+            with locks.hold(self.attempt, f"{self.name} datasets"):
                 self.client.log_inputs(run_id, described)
             self.datasets.add(key)
 
@@ -231,6 +253,10 @@ def _input(dataset: dict[str, Any]) -> Any:
     name = f"{dataset['task']} T={dataset['steps']}"
     source = json.dumps({"task": dataset["task"], **dataset["args"]}, sort_keys=True)
     made = Dataset(
-        name=name, digest=digest(dataset), source_type="code", source=source, profile=json.dumps({"steps": dataset["steps"]})
+        name=name,
+        digest=digest(dataset),
+        source_type="code",
+        source=source,
+        profile=json.dumps({"steps": dataset["steps"]}),
     )
     return DatasetInput(made, [InputTag("mlflow.data.context", "training")])

@@ -15,7 +15,9 @@ from throughtime.engine.sizes import Sizes
 from throughtime.tasks import Batch, Task
 
 
-def tensors(batches: Sequence[Batch], rows: Tensor, sizes: Sizes, dtype: torch.dtype) -> tuple[Tensor, Targets]:
+def tensors(
+    batches: Sequence[Batch], rows: Tensor, sizes: Sizes, dtype: torch.dtype
+) -> tuple[Tensor, Targets]:
     """Inputs and targets of all rows, from one batch a distinct source.
 
     Args:
@@ -31,7 +33,9 @@ def tensors(batches: Sequence[Batch], rows: Tensor, sizes: Sizes, dtype: torch.d
     values = torch.from_numpy(np.stack([b.targets for b in batches], 1)).to(rows.device)
     masks = None
     if batches[0].mask is not None:
-        masks = torch.from_numpy(np.stack([b.mask for b in batches if b.mask is not None], 1)).to(rows.device)
+        masks = torch.from_numpy(np.stack([b.mask for b in batches if b.mask is not None], 1)).to(
+            rows.device
+        )
     if sizes.tokens:
         x = input_index(x.index_select(1, rows), sizes.inputs)
     else:
@@ -45,10 +49,14 @@ def tensors(batches: Sequence[Batch], rows: Tensor, sizes: Sizes, dtype: torch.d
 class Feed:
     """Training batches of a block: a row's data depend on the task and on its own seed alone, and rows of one seed share theirs."""
 
-    def __init__(self, task: Task, seeds: pd.Series, sizes: Sizes, dtype: torch.dtype, device: str) -> None:
+    def __init__(
+        self, task: Task, seeds: pd.Series, sizes: Sizes, dtype: torch.dtype, device: str
+    ) -> None:
         distinct, index = np.unique(seeds, return_inverse=True)
         self.rows = torch.from_numpy(index.astype(np.int64)).to(device)
-        self.streams: list[Iterator[Batch]] = [task.batches(stream(int(s), "data", task.name), sizes.batch) for s in distinct]
+        self.streams: list[Iterator[Batch]] = [
+            task.batches(stream(int(s), "data", task.name), sizes.batch) for s in distinct
+        ]
         self.sizes, self.dtype = sizes, dtype
 
     def skip(self, batches: int) -> None:

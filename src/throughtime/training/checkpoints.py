@@ -90,7 +90,12 @@ class Checkpoints:
         start = 0
         with suppress(UserError):  # missing or damaged: from here on it is trained again
             while True:
-                blocks.append({name: tables.read(name, self._table(start, name)) for name in tables.JOB_TABLES})
+                blocks.append(
+                    {
+                        name: tables.read(name, self._table(start, name))
+                        for name in tables.JOB_TABLES
+                    }
+                )
                 start += len(blocks[-1]["summary"])
         return blocks
 
@@ -104,7 +109,7 @@ class Checkpoints:
             return 0.0
 
 
-class Keeper(Protocol):
+class CheckpointStore(Protocol):
     """Keeps what a training has reached; see checkpoints.py."""
 
     def finished(self) -> list[dict[str, pd.DataFrame]]:

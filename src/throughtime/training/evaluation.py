@@ -21,7 +21,7 @@ Group = tuple[str, int]  # what errors are grouped by, and the bin
 ALL: Group = ("all", 0)
 
 
-class Judge:
+class Evaluator:
     """Evaluation data of one task variant, drawn once, and the scores of a block of rows on them.
 
     Args:
@@ -37,14 +37,18 @@ class Judge:
     @cached_property
     def batches(self) -> list[Batch]:
         """The data; seed 0 of their own stream, whatever the runs' seeds."""
-        return list(self.task.evaluation(stream(0, self.purpose, self.task.name), self.job.batch, self.size))
+        return list(
+            self.task.evaluation(stream(0, self.purpose, self.task.name), self.job.batch, self.size)
+        )
 
     def inputs(self, batch: Batch, tape: Tape) -> tuple[Tensor, Targets]:
         """The batch for every row of the tape."""
         rows = torch.zeros(tape.sizes.rows, dtype=torch.int64, device=tape.zero.device)
         return tensors([batch], rows, tape.sizes, tape.zero.dtype)
 
-    def scores(self, tape: Tape, weights: Weights, resets: frozenset[int] = frozenset()) -> "Scores":
+    def scores(
+        self, tape: Tape, weights: Weights, resets: frozenset[int] = frozenset()
+    ) -> "Scores":
         """Errors of every row on all batches.
 
         Args:
@@ -102,7 +106,9 @@ class Scores:
         yield from sorted(g for g in self.count if g != ALL)
 
 
-def _errors(task: Task, y: Tensor, values: Tensor) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _errors(
+    task: Task, y: Tensor, values: Tensor
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Per-position loss and measure, (G, Ts B) each."""
     if task.head == "regression":
         loss = measure = (y - values).square().mean(-1)
@@ -110,16 +116,20 @@ def _errors(task: Task, y: Tensor, values: Tensor) -> tuple[NDArray[np.float64],
         loss = -log_softmax(y).gather(-1, values.unsqueeze(-1)).squeeze(-1)
         measure = loss / math.log(2) if task.measure == "bpc" else (y.argmax(-1) == values)
     rows = y.shape[1]
-    return tuple(v.transpose(0, 1).reshape(rows, -1).to(torch.float64).cpu().numpy() for v in (loss, measure))  # type: ignore[return-value]  # two of them
+    return tuple(
+        v.transpose(0, 1).reshape(rows, -1).to(torch.float64).cpu().numpy() for v in (loss, measure)
+    )  # type: ignore[return-value]  # two of them
 
 
 CHECK = 200  # fresh sequences in a check during training
 
 
-class Judges:
+class Evaluators:
     """All evaluation data of a job, drawn once and used by each of its blocks."""
 
     def __init__(self, job: Job) -> None:
-        self.check = Judge(job, job.task, "check", min(CHECK, job.eval_size))
+        self.check = Evaluator(job, job.task, "check", min(CHECK, job.eval_size))
         variants: dict[str, Task] = {"train": job.task, **job.task.evaluation_sets}
-        self.final = {name: Judge(job, task, "eval", job.eval_size) for name, task in variants.items()}
+        self.final = {
+            name: Evaluator(job, task, "eval", job.eval_size) for name, task in variants.items()
+        }

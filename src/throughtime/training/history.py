@@ -25,7 +25,11 @@ class History:
 
     def interval(self, step: int, since: int) -> None:
         """The points that sum up the updates since ``since``."""
-        loss, norm, clipped = np.stack(self.loss[since:]), np.stack(self.norm[since:]), np.stack(self.clipped[since:])
+        loss, norm, clipped = (
+            np.stack(self.loss[since:]),
+            np.stack(self.norm[since:]),
+            np.stack(self.clipped[since:]),
+        )
         self.point(
             step,
             loss=loss.mean(0),
@@ -37,9 +41,17 @@ class History:
     def arrays(self) -> Arrays:
         """All of it as arrays without Python objects."""
         steps, names, values = zip(*self.points, strict=True)
-        kept: Arrays = {"points.step": np.array(steps), "points.name": np.array(names), "points.value": np.stack(values)}
+        kept: Arrays = {
+            "points.step": np.array(steps),
+            "points.name": np.array(names),
+            "points.value": np.stack(values),
+        }
         if self.loss:
-            kept |= {"loss": np.stack(self.loss), "norm": np.stack(self.norm), "clipped": np.stack(self.clipped)}
+            kept |= {
+                "loss": np.stack(self.loss),
+                "norm": np.stack(self.norm),
+                "clipped": np.stack(self.clipped),
+            }
         return kept
 
     def restore(self, arrays: Arrays) -> None:
@@ -54,5 +66,14 @@ class History:
         parts = []
         for step, metric, values in self.points:
             good = np.isfinite(values) & (step < alive_until)
-            parts.append(pd.DataFrame({"run_key": np.array(keys)[good], "step": step, "metric": metric, "value": values[good]}))
+            parts.append(
+                pd.DataFrame(
+                    {
+                        "run_key": np.array(keys)[good],
+                        "step": step,
+                        "metric": metric,
+                        "value": values[good],
+                    }
+                )
+            )
         return tables.conform(pd.concat(parts, ignore_index=True), "curves")

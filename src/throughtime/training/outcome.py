@@ -11,10 +11,12 @@ from throughtime.planning.axes import ROW_AXES, Job
 from throughtime.planning.plan import PlannedJob
 from throughtime.results import tables
 from throughtime.tasks._base import task_args
-from throughtime.training.checkpoints import Keeper
-from throughtime.training.trainer import Block
+from throughtime.training.checkpoints import CheckpointStore
+from throughtime.training.trainer import Trainer
 
-VANISHING = 1e-2  # a signal at the dependency's lag below this fraction of the signal at lag 1 has vanished
+VANISHING = (
+    1e-2  # a signal at the dependency's lag below this fraction of the signal at lag 1 has vanished
+)
 EXPLODING = 0.5  # a run clipped at more than this share of its updates has exploding gradients for its threshold
 
 Floats = NDArray[np.float64]
@@ -24,7 +26,11 @@ def identity(planned: PlannedJob, rows: pd.DataFrame, keys: list[str]) -> pd.Dat
     """The IDENTITY columns of some rows of a planned job."""
     job, task = planned.job, planned.job.task
     lags = task.lags or (pd.NA, pd.NA)
-    fields = {name: value for name, value in job.model_dump(mode="json").items() if name in {c.name for c in tables.IDENTITY}}
+    fields = {
+        name: value
+        for name, value in job.model_dump(mode="json").items()
+        if name in {c.name for c in tables.IDENTITY}
+    }
     fields |= {
         "job_key": planned.key,
         "experiment": planned.experiment,
@@ -39,7 +45,9 @@ def identity(planned: PlannedJob, rows: pd.DataFrame, keys: list[str]) -> pd.Dat
     return rows[list(ROW_AXES)].assign(run_key=keys, **fields)
 
 
-def label(job: Job, status: NDArray[np.str_], clipped: Floats, start: Floats, end: Floats) -> pd.DataFrame:
+def label(
+    job: Job, status: NDArray[np.str_], clipped: Floats, start: Floats, end: Floats
+) -> pd.DataFrame:
     """How runs failed: vanishing, exploding, truncated, and the first that holds as ``failure``.
 
     Args:
@@ -53,8 +61,12 @@ def label(job: Job, status: NDArray[np.str_], clipped: Floats, start: Floats, en
     exploding = diverged | (failed & (clipped > EXPLODING))
     truncated = failed & bool(job.task.lags and job.reach < job.task.lags[0])
     conditions = [~failed, diverged, truncated, vanishing, exploding]
-    failure = np.select(conditions, ["none", "exploding", "truncated", "vanishing", "exploding"], "other")
-    return pd.DataFrame({"vanishing": vanishing, "exploding": exploding, "truncated": truncated, "failure": failure})
+    failure = np.select(
+        conditions, ["none", "exploding", "truncated", "vanishing", "exploding"], "other"
+    )
+    return pd.DataFrame(
+        {"vanishing": vanishing, "exploding": exploding, "truncated": truncated, "failure": failure}
+    )
 
 
 def _middle(values: Floats, reduce: str) -> Floats:
@@ -68,7 +80,11 @@ def _middle(values: Floats, reduce: str) -> Floats:
 
 
 def train_block(
-    planned: PlannedJob, rows: pd.DataFrame, keys: list[str], block: Block, keeper: Keeper | None = None
+    planned: PlannedJob,
+    rows: pd.DataFrame,
+    keys: list[str],
+    block: Trainer,
+    keeper: CheckpointStore | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Train ``block`` and return its summary, curves, breakdown and probes, each conforming to its schema."""
     job, task = planned.job, planned.job.task
@@ -86,7 +102,11 @@ def train_block(
     breakdown, final, final_loss = judge(block, keys)
     done = np.where(dead, block.diverged_at - 1, job.updates)
     norm = np.stack(block.history.norm) if block.history.norm else np.zeros((0, len(rows)))
-    clipped = np.sum(block.history.clipped, axis=0) / np.maximum(done, 1) if block.history.clipped else np.zeros(len(rows))
+    clipped = (
+        np.sum(block.history.clipped, axis=0) / np.maximum(done, 1)
+        if block.history.clipped
+        else np.zeros(len(rows))
+    )
     status = np.select([dead, [task.solved(v) for v in final]], ["diverged", "solved"], "unsolved")
     summary = identity(planned, rows, keys).assign(
         status=status,
@@ -116,15 +136,17 @@ def train_block(
     return tables.conform(summary, "summary"), curves, breakdown, probed(block, keys)
 
 
-def probed(block: Block, keys: list[str]) -> pd.DataFrame:
+def probed(block: Trainer, keys: list[str]) -> pd.DataFrame:
     """The probes table: what ``block`` measured, each row under its network's key."""
     if not block.measured:
         return tables.empty("probes")
     found = pd.concat(block.measured, ignore_index=True)
-    return tables.conform(found.assign(run_key=np.array(keys)[found["row"]]).drop(columns="row"), "probes")
+    return tables.conform(
+        found.assign(run_key=np.array(keys)[found["row"]]).drop(columns="row"), "probes"
+    )
 
 
-def train_loss(block: Block) -> Floats:
+def train_loss(block: Trainer) -> Floats:
     """(G) mean training loss since the last point of the curve; the last finite loss where a row has diverged."""
     history, updates, points = block.history.loss, block.job.updates, block.job.points
     if not history:
@@ -134,16 +156,21 @@ def train_loss(block: Block) -> Floats:
     return np.where(block.diverged_at > 0, block.last_loss, mean)
 
 
-def judge(block: Block, keys: list[str]) -> tuple[pd.DataFrame, Floats, Floats]:
+def judge(block: Trainer, keys: list[str]) -> tuple[pd.DataFrame, Floats, Floats]:
     """The breakdown table, and measure and loss (G) on fresh sequences of the training length; NaN for rows that have diverged."""
     alive = block.diverged_at == 0
     parts, final, final_loss = [], np.full(len(keys), math.nan), np.full(len(keys), math.nan)
     for data, judge in block.judges.final.items():
         scores = block.scores(judge, block.variant_tape(judge.task))
         if data == "train":
-            final, final_loss = np.where(alive, scores.measure(), math.nan), np.where(alive, scores.loss, math.nan)
+            final, final_loss = (
+                np.where(alive, scores.measure(), math.nan),
+                np.where(alive, scores.loss, math.nan),
+            )
         for by, bin_ in scores.groups():
             part = pd.DataFrame({"run_key": keys, "value": scores.measure((by, bin_))})
-            part = part.assign(data=data, by=by, bin=bin_, n=scores.count[by, bin_], measure=judge.task.measure)
+            part = part.assign(
+                data=data, by=by, bin=bin_, n=scores.count[by, bin_], measure=judge.task.measure
+            )
             parts.append(part[alive])
     return tables.conform(pd.concat(parts, ignore_index=True), "breakdown"), final, final_loss

@@ -17,10 +17,10 @@ from throughtime.planning.plan import PlannedJob
 from throughtime.planning.resources import rows_at_once
 from throughtime.results import tables
 from throughtime.results.tables import JOB_TABLES
-from throughtime.training.checkpoints import Keeper
-from throughtime.training.evaluation import Judges
+from throughtime.training.checkpoints import CheckpointStore
+from throughtime.training.evaluation import Evaluators
 from throughtime.training.outcome import train_block
-from throughtime.training.trainer import Block, FindProbe
+from throughtime.training.trainer import FindProbe, Trainer
 
 TWIN = "twin"  # stands for the run key of a row that is trained for company and not kept
 
@@ -78,7 +78,7 @@ def train(
     device: str = "cpu",
     progress: Callable[[int], None] | None = None,
     block: int | None = None,
-    keeper: Keeper | None = None,
+    keeper: CheckpointStore | None = None,
     probe: FindProbe | None = None,
 ) -> Tables:
     """Train every row of a planned job.
@@ -99,20 +99,35 @@ def train(
     """
     job, rows, keys = planned.job, planned.grid, planned.run_keys
     height = block or math.ceil(len(rows) / math.ceil(len(rows) / rows_at_once(job)))  # even blocks
-    judges = Judges(job)
+    judges = Evaluators(job)
     parts = keeper.finished() if keeper else []
     with one_thread():
         if not same_bits_anywhere():
             warnings.warn(
-                "a network's last bits may depend on its place in the grid: import throughtime before torch is used", stacklevel=2
+                "a network's last bits may depend on its place in the grid: import throughtime before torch is used",
+                stacklevel=2,
             )
         for start in range(sum(len(part["summary"]) for part in parts), len(rows), height):
             piece = rows.iloc[start : start + height].reset_index(drop=True)
             rows_trained, own = with_twin(piece, keys[start : start + height])
-            made = train_block(planned, rows_trained, own, Block(job, rows_trained, judges, device, probe), keeper)
-            parts = [*parts, {n: t[t["run_key"] != TWIN] for n, t in zip(JOB_TABLES, made, strict=True)}]
+            made = train_block(
+                planned,
+                rows_trained,
+                own,
+                Trainer(job, rows_trained, judges, device, probe),
+                keeper,
+            )
+            parts = [
+                *parts,
+                {n: t[t["run_key"] != TWIN] for n, t in zip(JOB_TABLES, made, strict=True)},
+            ]
             if keeper and start + len(piece) < len(rows):
                 keeper.finish(parts[-1])
             if progress:
                 progress(start + len(piece))
-    return Tables(*(tables.conform(pd.concat([p[n] for p in parts], ignore_index=True), n) for n in JOB_TABLES))
+    return Tables(
+        *(
+            tables.conform(pd.concat([p[n] for p in parts], ignore_index=True), n)
+            for n in JOB_TABLES
+        )
+    )

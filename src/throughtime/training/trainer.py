@@ -21,14 +21,16 @@ from throughtime.planning.axes import Job
 from throughtime.planning.resources import sizes, weight_shapes
 from throughtime.tasks import Task
 from throughtime.training.batches import Feed
-from throughtime.training.checkpoints import Keeper
-from throughtime.training.evaluation import Judge, Judges, Scores
+from throughtime.training.checkpoints import CheckpointStore
+from throughtime.training.evaluation import Evaluator, Evaluators, Scores
 from throughtime.training.history import History
 
-FindProbe = Callable[[str], Callable[["Block"], pd.DataFrame]]  # probes are handed in: the trainer knows none
+FindProbe = Callable[
+    [str], Callable[["Trainer"], pd.DataFrame]
+]  # probes are handed in: the trainer knows none
 
 
-class Block:
+class Trainer:
     """Rows in training.
 
     Args:
@@ -39,14 +41,23 @@ class Block:
         probe: name -> what measures these networks; needed where the job has probes.
     """
 
-    def __init__(self, job: Job, rows: pd.DataFrame, judges: Judges, device: str = "cpu", probe: FindProbe | None = None) -> None:
+    def __init__(
+        self,
+        job: Job,
+        rows: pd.DataFrame,
+        judges: Evaluators,
+        device: str = "cpu",
+        probe: FindProbe | None = None,
+    ) -> None:
         self.job, self.rows, self.judges, self.device, self.probe = job, rows, judges, device, probe
         self.cell, self.dtype = cell(job.cell), getattr(torch, job.dtype)
         self.sizes = sizes(job, job.task, len(rows))
         self.shapes = weight_shapes(job)
         self.flat = initial(self.cell, rows, self.shapes, self.dtype).to(device)
         self.weights = views(self.flat, self.shapes)
-        self.tape = Tape(self.cell, self.sizes, self.dtype, device, overlap=overlapping(self.windows()))
+        self.tape = Tape(
+            self.cell, self.sizes, self.dtype, device, overlap=overlapping(self.windows())
+        )
         self.feed = Feed(job.task, rows["seed"], self.sizes, self.dtype, device)
         self.optimizer = Optimizer(job.optimizer, self.flat, self._column("lr"), job.momentum)
         self.by_norm = self._threshold("norm")
@@ -58,7 +69,9 @@ class Block:
         self.last_loss = np.full(len(rows), math.nan)
         self.state: Tensor | None = None
         self.history = History()
-        self.measured: list[pd.DataFrame] = []  # what probes found, columns of tables.PROBES with row for run_key
+        self.measured: list[
+            pd.DataFrame
+        ] = []  # what probes found, columns of tables.PROBES with row for run_key
 
     def _column(self, name: str, dtype: torch.dtype = torch.float64) -> Tensor:
         return torch.tensor(self.rows[name].to_numpy(), dtype=dtype, device=self.device)
@@ -73,16 +86,22 @@ class Block:
 
     def resets(self, found: list[Window]) -> frozenset[int]:
         """Steps before which the state is set to zero."""
-        return frozenset(w.start for w in found if w.start) if self.job.border == "reset" else frozenset()
+        return (
+            frozenset(w.start for w in found if w.start)
+            if self.job.border == "reset"
+            else frozenset()
+        )
 
     # Training ----------------------------------------------------------------------------------------------------------
-    def train(self, keeper: Keeper | None = None) -> None:
+    def train(self, keeper: CheckpointStore | None = None) -> None:
         """All updates, with a check at every point of the curve, and the job's probes at its moments.
 
         Args:
             keeper: is asked for a state to go on from, and is given one whenever it is due; changes no number.
         """
-        points = {round(self.job.updates * i / self.job.points) for i in range(1, self.job.points + 1)}
+        points = {
+            round(self.job.updates * i / self.job.points) for i in range(1, self.job.points + 1)
+        }
         probed = set(self.job.probed)
         saved = keeper.load() if keeper else None
         done = self.restore(saved) if saved else 0  # updates
@@ -103,13 +122,19 @@ class Block:
 
     def state_after(self, updates: int) -> Arrays:
         """All that the rest of the training depends on, after so many updates and what was measured at them."""
-        own = {"flat": self.flat, "state": self.state, **{f"optimizer.{k}": v for k, v in self.optimizer.memory().items()}}
+        own = {
+            "flat": self.flat,
+            "state": self.state,
+            **{f"optimizer.{k}": v for k, v in self.optimizer.memory().items()},
+        }
         arrays = {name: tensor.cpu().numpy() for name, tensor in own.items() if tensor is not None}
         arrays |= {"updates": np.array(updates), "count": np.array(self.optimizer.count)}
         arrays |= {name: getattr(self, name) for name in ("diverged_at", "solved_at", "last_loss")}
         measured = pd.concat(self.measured, ignore_index=True) if self.measured else pd.DataFrame()
         columns = {f"measured.{c}": measured[c].to_numpy() for c in measured}
-        texts = {name: column.astype(str) for name, column in columns.items() if column.dtype == object}  # no Python objects
+        texts = {
+            name: column.astype(str) for name, column in columns.items() if column.dtype == object
+        }  # no Python objects
         return arrays | self.history.arrays() | columns | texts
 
     def restore(self, arrays: Arrays) -> int:
@@ -119,14 +144,21 @@ class Block:
             The updates done by then.
         """
         updates = int(arrays["updates"])
-        for name, memory in {"flat": self.flat, **{f"optimizer.{k}": v for k, v in self.optimizer.memory().items()}}.items():
+        for name, memory in {
+            "flat": self.flat,
+            **{f"optimizer.{k}": v for k, v in self.optimizer.memory().items()},
+        }.items():
             memory.copy_(torch.from_numpy(arrays[name]))
         if "state" in arrays:
             self.state = torch.from_numpy(arrays["state"]).to(self.device)
         self.optimizer.count = int(arrays["count"])
         for name in ("diverged_at", "solved_at", "last_loss"):
             setattr(self, name, arrays[name])
-        columns = {name.removeprefix("measured."): values for name, values in arrays.items() if name.startswith("measured.")}
+        columns = {
+            name.removeprefix("measured."): values
+            for name, values in arrays.items()
+            if name.startswith("measured.")
+        }
         self.measured = [pd.DataFrame(columns)] if columns else []
         self.history.restore(arrays)
         self.feed.skip(updates)
@@ -138,10 +170,14 @@ class Block:
         found = self.windows(float(self.phases.random()))
         x, targets = next(self.feed)
         head = self.job.task.head
-        loss, named = gradients(self.tape, self.weights, x, targets, head, found, self.state, self.resets(found))
+        loss, named = gradients(
+            self.tape, self.weights, x, targets, head, found, self.state, self.resets(found)
+        )
         gradient = self.flatten(named)
         norm = norms(gradient)
-        bad = ~(torch.isfinite(norm) & (loss <= self.job.task.loss_bound))  # a NaN loss compares false
+        bad = ~(
+            torch.isfinite(norm) & (loss <= self.job.task.loss_bound)
+        )  # a NaN loss compares false
         clipped = clip_(gradient, norm, self.by_norm, self.by_value)
         self.optimizer.step_(self.flat, gradient)
         bad |= ~torch.isfinite(self.flat).all(1)
@@ -175,7 +211,7 @@ class Block:
         self.history.clipped.append(clipped.cpu().numpy() & alive)
 
     @property
-    def check_data(self) -> Judge:
+    def check_data(self) -> Evaluator:
         """The data of the checks during training."""
         return self.judges.check
 
@@ -183,10 +219,12 @@ class Block:
     def measure(self, step: int) -> None:
         """What the job's probes find after ``step`` updates; they change nothing here."""
         assert self.probe, "a job with probes needs somebody who knows them"
-        self.measured += [self.probe(name)(self).assign(step=step, probe=name) for name in self.job.probes]
+        self.measured += [
+            self.probe(name)(self).assign(step=step, probe=name) for name in self.job.probes
+        ]
 
     # Judgement ---------------------------------------------------------------------------------------------------------
-    def scores(self, judge: Judge, tape: Tape | None = None) -> Scores:
+    def scores(self, judge: Evaluator, tape: Tape | None = None) -> Scores:
         """The rows' scores on a judge's data, with the state reset where training resets it."""
         found = windows(judge.task.steps, *self.job.strides, self.job.offset())
         return judge.scores(tape or self.tape, self.weights, self.resets(found))
@@ -196,7 +234,11 @@ class Block:
         scores = self.scores(self.judges.check)
         value = scores.measure()
         self.history.point(step, eval_loss=scores.loss, eval_measure=value)
-        now = np.array([self.job.task.solved(v) for v in value]) & (self.solved_at == 0) & (self.diverged_at == 0)
+        now = (
+            np.array([self.job.task.solved(v) for v in value])
+            & (self.solved_at == 0)
+            & (self.diverged_at == 0)
+        )
         self.solved_at[now & (step > 0)] = step
 
     def radius(self) -> Floats:
@@ -216,4 +258,14 @@ class Block:
     def variant_tape(self, task: Task) -> Tape:
         """Memory for judging on ``task``."""
         same = sizes(self.job, task, len(self.rows)) == self.sizes
-        return self.tape if same else Tape(self.cell, sizes(self.job, task, len(self.rows)), self.dtype, self.device, overlap=False)
+        return (
+            self.tape
+            if same
+            else Tape(
+                self.cell,
+                sizes(self.job, task, len(self.rows)),
+                self.dtype,
+                self.device,
+                overlap=False,
+            )
+        )

@@ -18,7 +18,13 @@ from throughtime.results import tables
 
 ROOT = Path(__file__).parents[3]
 SMOKE = ("--config", "preset=smoke")
-ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update")
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+)
 LOCAL = ("file:", "data:", "blob:", "about:", "http://127.0.0.1:")
 SIZES = {"wide": {"width": 1280, "height": 900}, "narrow": {"width": 390, "height": 844}}
 
@@ -35,10 +41,21 @@ class Site:
 
     def start(self, *command: str) -> "subprocess.Popen[str]":
         """Start a Python module in the copy, with the copy's package."""
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW", "SNAKEMAKE", "THROUGHTIME"))}
+        kept = {
+            k: v
+            for k, v in os.environ.items()
+            if not k.startswith(("MLFLOW", "SNAKEMAKE", "THROUGHTIME"))
+        }
         environment = {**kept, "PYTHONPATH": str(self.root / "src"), "PYTHONUNBUFFERED": "1"}
         whole = [sys.executable, "-m", *command]
-        return subprocess.Popen(whole, cwd=self.root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        return subprocess.Popen(
+            whole,
+            cwd=self.root,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
 
     def run(self, *command: str) -> str:
         """Run one, which must succeed; what it said."""
@@ -57,7 +74,9 @@ class Site:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     root = tmp_path_factory.mktemp("project")
     for name in ("src", "experiments", "profiles", "captions"):
-        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+        shutil.copytree(
+            ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
+        )
     for name in ("Snakefile", "config.yaml"):
         shutil.copy(ROOT / name, root)
     made = Site(root)

@@ -21,7 +21,9 @@ def page(watched: Watched) -> Page:
 
 def link(server: Server, experiment: str, view: str) -> str:
     """The address that `throughtime ui` printed for a saved view."""
-    found = re.search(rf"^  {re.escape(f'{experiment}: {view}')} +(\S+)$", server[1], flags=re.MULTILINE)
+    found = re.search(
+        rf"^  {re.escape(f'{experiment}: {view}')} +(\S+)$", server[1], flags=re.MULTILINE
+    )
     assert found, server[1]
     return found[1]
 
@@ -33,10 +35,14 @@ def counted(page: Page, n: int) -> None:
 
 def names(page: Page) -> list[str]:
     """The names of the runs that are shown, from above."""
-    return [name.strip() for name in page.locator("a[href*='/runs/']").all_inner_texts() if name.strip()]
+    return [
+        name.strip() for name in page.locator("a[href*='/runs/']").all_inner_texts() if name.strip()
+    ]
 
 
-def test_the_list_shows_every_experiment_with_its_question(page: Page, server: Server, site: Site, shots: Path) -> None:
+def test_the_list_shows_every_experiment_with_its_question(
+    page: Page, server: Server, site: Site, shots: Path
+) -> None:
     page.goto(f"{server[0]}/?workflowType=machine_learning#/experiments")
     for name in sorted(path.stem for path in (site.results / "figures").glob("*.png")):
         expect(page.get_by_role("link", name=f"{name} summary", exact=True)).to_be_visible()
@@ -46,7 +52,9 @@ def test_the_list_shows_every_experiment_with_its_question(page: Page, server: S
     page.screenshot(path=shots / "mlflow-experiments.png")
 
 
-def test_failures_first_shows_the_networks_that_failed(page: Page, server: Server, site: Site, shots: Path) -> None:
+def test_failures_first_shows_the_networks_that_failed(
+    page: Page, server: Server, site: Site, shots: Path
+) -> None:
     summary = site.networks("clipping")
     page.goto(link(server, "clipping", "failures first"))
     counted(page, int((summary["status"] != "solved").sum()))
@@ -55,7 +63,9 @@ def test_failures_first_shows_the_networks_that_failed(page: Page, server: Serve
     page.screenshot(path=shots / "mlflow-failures.png")
 
 
-def test_mean_over_seeds_shows_a_row_a_cell(page: Page, server: Server, site: Site, shots: Path) -> None:
+def test_mean_over_seeds_shows_a_row_a_cell(
+    page: Page, server: Server, site: Site, shots: Path
+) -> None:
     page.goto(link(server, "clipping summary", "mean over seeds"))
     counted(page, site.networks("clipping")["cell"].nunique())
     for column in ("n", "success_rate", "success_low"):
@@ -64,7 +74,9 @@ def test_mean_over_seeds_shows_a_row_a_cell(page: Page, server: Server, site: Si
     page.screenshot(path=shots / "mlflow-mean.png")
 
 
-def test_parallel_coordinates_of_k_clip_and_scale(page: Page, server: Server, site: Site, shots: Path) -> None:
+def test_parallel_coordinates_of_k_clip_and_scale(
+    page: Page, server: Server, site: Site, shots: Path
+) -> None:
     page.goto(link(server, "clipping summary", "K x clip x scale"))
     counted(page, site.networks("clipping")["cell"].nunique())
     expect(page.get_by_text("Parallel Coordinates")).to_be_visible()
@@ -73,7 +85,9 @@ def test_parallel_coordinates_of_k_clip_and_scale(page: Page, server: Server, si
     page.screenshot(path=shots / "mlflow-plane.png")
 
 
-def test_a_network_shows_its_outcome_and_its_curves(page: Page, server: Server, site: Site, shots: Path) -> None:
+def test_a_network_shows_its_outcome_and_its_curves(
+    page: Page, server: Server, site: Site, shots: Path
+) -> None:
     client = MlflowClient(tracking_uri=server[0])
     row = site.networks("clipping").iloc[0]
     number = client.get_experiment_by_name("clipping").experiment_id
@@ -88,7 +102,9 @@ def test_a_network_shows_its_outcome_and_its_curves(page: Page, server: Server, 
     page.screenshot(path=shots / "mlflow-curves.png")
 
 
-def test_figure_and_tables_are_artifacts_and_can_be_looked_at(page: Page, server: Server, shots: Path) -> None:
+def test_figure_and_tables_are_artifacts_and_can_be_looked_at(
+    page: Page, server: Server, shots: Path
+) -> None:
     client = MlflowClient(tracking_uri=server[0])
     number = client.get_experiment_by_name("clipping summary").experiment_id
     (run,) = client.search_runs([number], "tags.kind = 'overview'")
@@ -104,11 +120,15 @@ def test_figure_and_tables_are_artifacts_and_can_be_looked_at(page: Page, server
     page.screenshot(path=shots / "mlflow-artifacts.png")
 
 
-def test_from_a_cell_of_the_report_to_its_runs(page: Page, watched: Watched, server: Server, site: Site, shots: Path) -> None:
+def test_from_a_cell_of_the_report_to_its_runs(
+    page: Page, watched: Watched, server: Server, site: Site, shots: Path
+) -> None:
     page.goto((site.results / "report.html").as_uri())
     tile = page.locator("#map path[role=button]").first
     key = tile.evaluate("element => element.__data__.datum.key")
-    experiment = page.locator("#sweep option:checked").evaluate("option => option.parentElement.label")
+    experiment = page.locator("#sweep option:checked").evaluate(
+        "option => option.parentElement.label"
+    )
     own = site.networks(experiment)
     own = own[own["cell"] == key]
     tile.click()

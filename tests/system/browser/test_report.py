@@ -47,7 +47,10 @@ def networks(page: Page, site: Site, tile: Locator) -> pd.DataFrame:
 
 
 def ended(own: pd.DataFrame) -> dict[str, int]:
-    return {status: int((own["status"] == status).sum()) for status in ("solved", "unsolved", "diverged")}
+    return {
+        status: int((own["status"] == status).sum())
+        for status in ("solved", "unsolved", "diverged")
+    }
 
 
 @both
@@ -60,7 +63,13 @@ def test_every_figure_is_there_with_caption_and_words_for_it(page: Page, site: S
         assert image.evaluate("image => image.complete && image.naturalWidth > 500")
         assert len(image.get_attribute("alt") or "") > 40
         assert len(section.locator("figcaption").inner_text()) > 100
-    for title in ("What was claimed", "Methods", "Budget", "Combinations that were skipped", "Machine, versions, wall times"):
+    for title in (
+        "What was claimed",
+        "Methods",
+        "Budget",
+        "Combinations that were skipped",
+        "Machine, versions, wall times",
+    ):
         assert page.get_by_role("heading", name=re.compile(title)).count() == 1
     assert "Vega" in page.locator("footer").inner_text()  # whose work is in the page
 
@@ -84,14 +93,23 @@ def test_hovering_over_a_cell_tells_its_seeds_statuses_and_n(page: Page, site: S
     tile.hover()
     tooltip = page.locator("#vg-tooltip-element")
     expect(tooltip).to_be_visible()
-    said = {row.locator(".key").inner_text().rstrip(":"): row.locator(".value").inner_text() for row in tooltip.locator("tr").all()}
+    said = {
+        row.locator(".key").inner_text().rstrip(":"): row.locator(".value").inner_text()
+        for row in tooltip.locator("tr").all()
+    }
     assert said["n"] == str(len(own))
-    assert {status: int(said[status]) for status in ("solved", "unsolved", "diverged")} == ended(own)
-    assert said["seeds"] == ", ".join(f"{seed} {status}" for seed, status in zip(own["seed"], own["status"], strict=True))
+    assert {status: int(said[status]) for status in ("solved", "unsolved", "diverged")} == ended(
+        own
+    )
+    assert said["seeds"] == ", ".join(
+        f"{seed} {status}" for seed, status in zip(own["seed"], own["status"], strict=True)
+    )
 
 
 @both
-def test_choosing_a_cell_shows_its_curves_and_its_networks(page: Page, site: Site, shots: Path, watched: Watched) -> None:
+def test_choosing_a_cell_shows_its_curves_and_its_networks(
+    page: Page, site: Site, shots: Path, watched: Watched
+) -> None:
     tile = tiles(page).last
     own = networks(page, site, tile)
     tile.click()
@@ -120,7 +138,11 @@ def test_curves_are_those_of_the_table(page: Page, site: Site) -> None:
     assert drawn
     for (seed, step), value in drawn.items():
         run = own.loc[own["seed"] == seed, "run_key"].item()
-        row = curves[(curves["run_key"] == run) & (curves["metric"] == "grad_norm") & (curves["step"] == step)]
+        row = curves[
+            (curves["run_key"] == run)
+            & (curves["metric"] == "grad_norm")
+            & (curves["step"] == step)
+        ]
         assert value == pytest.approx(row["value"].item(), rel=1e-3)
 
 
@@ -132,7 +154,9 @@ def test_every_panel_of_every_sweep_draws_all_its_cells(page: Page, site: Site) 
         for j, panel in enumerate(one["panels"]):
             if len(one["panels"]) > 1:
                 page.locator("#panel").select_option(str(j))
-            expect(page.locator("#said")).to_contain_text(f"{panel['fixed']}: {len(panel['cells'])} cells")
+            expect(page.locator("#said")).to_contain_text(
+                f"{panel['fixed']}: {len(panel['cells'])} cells"
+            )
             expect(tiles(page)).to_have_count(len(panel["cells"]))
             shown |= {cell[2] for cell in panel["cells"]}
     trained = {one["experiment"] for one in data["sweeps"]}
@@ -181,7 +205,9 @@ def test_it_is_accessible_and_fits_its_screen(page: Page, shots: Path) -> None:
     page.screenshot(path=shots / f"report-{width}.png", full_page=True)
 
 
-def test_without_javascript_it_says_what_is_missing_and_shows_the_rest(browser: Browser, site: Site) -> None:
+def test_without_javascript_it_says_what_is_missing_and_shows_the_rest(
+    browser: Browser, site: Site
+) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto((site.results / "report.html").as_uri())

@@ -8,7 +8,9 @@ from playwright.sync_api import expect
 from tests.system.browser.conftest import SMOKE, Site, Watched
 
 
-def test_snakemakes_own_report_shows_figures_with_captions(watched: Watched, site: Site, tmp_path: Path, shots: Path) -> None:
+def test_snakemakes_own_report_shows_figures_with_captions(
+    watched: Watched, site: Site, tmp_path: Path, shots: Path
+) -> None:
     path = tmp_path / "report.html"
     site.run("snakemake", "--report", str(path), *SMOKE)
     page = watched.page
@@ -18,7 +20,9 @@ def test_snakemakes_own_report_shows_figures_with_captions(watched: Watched, sit
     page.get_by_text("Figures", exact=True).first.click()
     expect(page.get_by_text("clipping", exact=True).first).to_be_visible()
     page.screenshot(path=shots / "snakemake-report-figures.png")
-    assert len(re.findall(r"n_diverged", path.read_text(encoding="utf-8", errors="replace"))) >= 12  # the captions
+    assert (
+        len(re.findall(r"n_diverged", path.read_text(encoding="utf-8", errors="replace"))) >= 12
+    )  # the captions
     assert not [
         said for said in watched.complaints if "tailwindcss" not in said
     ]  # what Snakemake's page says of its own style sheet

@@ -23,7 +23,18 @@ from types import FrameType
 
 import psutil
 
-PROGRAMS = ("munged", "mariadbd", "mariadb-install-db", "slurmdbd", "slurmctld", "slurmd", "sbatch", "srun", "sacct", "sacctmgr")
+PROGRAMS = (
+    "munged",
+    "mariadbd",
+    "mariadb-install-db",
+    "slurmdbd",
+    "slurmctld",
+    "slurmd",
+    "sbatch",
+    "srun",
+    "sacct",
+    "sacctmgr",
+)
 PACKAGES = "slurmctld slurmd slurm-client slurmdbd munge mariadb-server"
 PATIENCE = 60.0  # seconds after which a daemon counts as broken
 POLL = 0.05  # seconds between two looks
@@ -106,7 +117,9 @@ def check() -> None:
     """
     missing = [name for name in PROGRAMS if shutil.which(name, path=_path()) is None]
     if missing:
-        raise Unavailable(f"{', '.join(missing)}: not installed; as root: apt-get install --no-install-recommends {PACKAGES}")
+        raise Unavailable(
+            f"{', '.join(missing)}: not installed; as root: apt-get install --no-install-recommends {PACKAGES}"
+        )
     if os.geteuid() != 0:
         raise Unavailable("the daemons of Slurm are started as root here; run this as root")
 
@@ -149,12 +162,20 @@ class Slurm:
     @property
     def environment(self) -> dict[str, str]:
         """What a command needs to see this cluster."""
-        return {"SLURM_CONF": str(self.folder / "slurm.conf"), "PATH": os.pathsep.join([str(self.folder / "bin"), _path()])}
+        return {
+            "SLURM_CONF": str(self.folder / "slurm.conf"),
+            "PATH": os.pathsep.join([str(self.folder / "bin"), _path()]),
+        }
 
     def call(self, *command: str) -> str:
         """Run a command on this cluster, which must succeed; what it said."""
         done = subprocess.run(
-            command, env={**os.environ, **self.environment}, capture_output=True, text=True, timeout=PATIENCE, check=False
+            command,
+            env={**os.environ, **self.environment},
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
         )
         if done.returncode:
             raise RuntimeError(f"{' '.join(command)}: {done.stdout}{done.stderr}")
@@ -165,7 +186,13 @@ class Slurm:
     def up(self) -> None:
         """Start all daemons, each when the one before it answers."""
         controller, node, accounting, database = _free_ports(4)
-        self._write(controller=controller, node=node, accounting=accounting, database=database, password=secrets.token_hex(16))
+        self._write(
+            controller=controller,
+            node=node,
+            accounting=accounting,
+            database=database,
+            password=secrets.token_hex(16),
+        )
         munge = self.folder / "munge"
         self._start("munged", "--foreground", "--force", f"--socket={munge}/socket", f"--key-file={munge}/key",
                     f"--log-file={munge}/log", f"--pid-file={munge}/pid", f"--seed-file={munge}/seed")  # fmt: skip
@@ -174,32 +201,53 @@ class Slurm:
         self._until("mariadbd", lambda: _listening(database))
         self._start("slurmdbd", "-D")
         self._until("slurmdbd", lambda: _listening(accounting))
-        self._until("slurmdbd", lambda: self._succeeds("sacctmgr", "--immediate", "add", "cluster", "throughtime"))
+        self._until(
+            "slurmdbd",
+            lambda: self._succeeds("sacctmgr", "--immediate", "add", "cluster", "throughtime"),
+        )
         self._start("slurmctld", "-D", "-c")
         self._until("slurmctld", lambda: _listening(controller))
         self._start("slurmd", "-D", "-N", "localhost")
-        self._until("slurmd", lambda: self.call("sinfo", "--noheader", "--format=%t").strip() == "idle")
+        self._until(
+            "slurmd", lambda: self.call("sinfo", "--noheader", "--format=%t").strip() == "idle"
+        )
 
     def _write(self, **values: int | str) -> None:
-        values |= {"folder": str(self.folder), "host": platform_node(), "cpus": self.cpus, "memory": self.memory}
+        values |= {
+            "folder": str(self.folder),
+            "host": platform_node(),
+            "cpus": self.cpus,
+            "memory": self.memory,
+        }
         for name in ("munge", "state", "spool", "database", "bin"):
             (self.folder / name).mkdir(mode=0o755)
         key = self.folder / "munge" / "key"
         key.touch(mode=0o400)
         key.write_bytes(secrets.token_bytes(128))
-        for name, text in (("slurm.conf", SLURM_CONF), ("slurmdbd.conf", SLURMDBD_CONF), ("database.sql", DATABASE)):
+        for name, text in (
+            ("slurm.conf", SLURM_CONF),
+            ("slurmdbd.conf", SLURMDBD_CONF),
+            ("database.sql", DATABASE),
+        ):
             path = self.folder / name
             path.touch(mode=0o600)
             path.write_text(text.format(**values))
         # Within a job the plugin (jobstep 0.6.1) calls srun without SLURM_CONF: an srun that knows it comes first in PATH.
         srun = self.folder / "bin" / "srun"
-        srun.write_text(f'#!/bin/sh\nSLURM_CONF={self.folder}/slurm.conf exec {shutil.which("srun")} "$@"\n')
+        srun.write_text(
+            f'#!/bin/sh\nSLURM_CONF={self.folder}/slurm.conf exec {shutil.which("srun")} "$@"\n'
+        )
         srun.chmod(0o755)
 
     def _start_database(self, port: int) -> None:
         data = self.folder / "database"
         common = ("--no-defaults", f"--datadir={data}", "--user=root")
-        self.call("mariadb-install-db", *common, "--auth-root-authentication-method=normal", "--skip-test-db")
+        self.call(
+            "mariadb-install-db",
+            *common,
+            "--auth-root-authentication-method=normal",
+            "--skip-test-db",
+        )
         self._start("mariadbd", *common, "--bind-address=127.0.0.1", f"--port={port}", f"--socket={self.folder}/db",
                     f"--pid-file={self.folder}/db.pid", f"--init-file={self.folder}/database.sql",
                     "--innodb-buffer-pool-size=64M", "--innodb-lock-wait-timeout=900")  # fmt: skip
@@ -220,7 +268,9 @@ class Slurm:
         deadline = time.monotonic() + PATIENCE
         while not ready():
             if self.daemons[name].poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"{name} does not come up: {(self.folder / f'{name}.out').read_text(errors='replace')[-2000:]}")
+                raise RuntimeError(
+                    f"{name} does not come up: {(self.folder / f'{name}.out').read_text(errors='replace')[-2000:]}"
+                )
             time.sleep(POLL)
 
     def _succeeds(self, *command: str) -> bool:
@@ -284,9 +334,13 @@ def cluster(cpus: int | None = None, memory: int = 8000) -> Iterator[Slurm]:
         Unavailable: this machine cannot run it.
     """
     check()
-    folder = Path(tempfile.mkdtemp(prefix="slurm-"))  # short: a socket's path has at most 107 characters
+    folder = Path(
+        tempfile.mkdtemp(prefix="slurm-")
+    )  # short: a socket's path has at most 107 characters
     slurm = Slurm(folder, cpus or os.cpu_count() or 1, memory)
-    with subprocess.Popen([sys.executable, __file__, REAP, str(folder)], stdin=subprocess.PIPE, start_new_session=True):
+    with subprocess.Popen(
+        [sys.executable, __file__, REAP, str(folder)], stdin=subprocess.PIPE, start_new_session=True
+    ):
         try:
             slurm.up()
             yield slurm
@@ -307,10 +361,14 @@ def _stop(number: int, frame: FrameType | None) -> None:
 def main(command: list[str]) -> int:
     """Run a command on a cluster; its exit code."""
     signal.signal(signal.SIGTERM, _stop)
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell hands it on ignored to what it starts in the background
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # a shell hands it on ignored to what it starts in the background
     try:
         with cluster() as slurm:
-            return subprocess.run(command, env={**os.environ, **slurm.environment}, check=False).returncode
+            return subprocess.run(
+                command, env={**os.environ, **slurm.environment}, check=False
+            ).returncode
     except Unavailable as error:
         print(error, file=sys.stderr)
         return 2

@@ -56,7 +56,17 @@ class Submitting(Site):
         more = {**self.slurm.environment, **environment}
         if self.first_on_path:
             more["PATH"] = f"{self.first_on_path}{os.pathsep}{more['PATH']}"
-        command = [*prefix, sys.executable, "-m", "snakemake", "--workflow-profile", "slurm", *QUICK, "--config", *self.config]
+        command = [
+            *prefix,
+            sys.executable,
+            "-m",
+            "snakemake",
+            "--workflow-profile",
+            "slurm",
+            *QUICK,
+            "--config",
+            *self.config,
+        ]
         return subprocess.Popen(
             command, cwd=self.root, env=self.environment(**more), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             start_new_session=True,
@@ -66,8 +76,12 @@ class Submitting(Site):
         """The jobs that worked in this copy, by number."""
         assert self.slurm
         found: dict[str, Record] = {}
-        said = self.slurm.call("sacct", "--noheader", "--parsable2", "--format=JobID,State,ReqMem,WorkDir,Comment")
-        for number, state, memory, folder, comment in (line.split("|", 4) for line in said.splitlines()):
+        said = self.slurm.call(
+            "sacct", "--noheader", "--parsable2", "--format=JobID,State,ReqMem,WorkDir,Comment"
+        )
+        for number, state, memory, folder, comment in (
+            line.split("|", 4) for line in said.splitlines()
+        ):
             if "." not in number and Path(folder) == self.root:
                 found[number] = Record(state.split()[0], int(memory.rstrip("M")), comment)
             elif re.fullmatch(r"\d+\.\d+", number) and number.split(".")[0] in found:
@@ -76,7 +90,11 @@ class Submitting(Site):
 
     def trainings(self) -> dict[str, Record]:
         """Those of its finished jobs that train (a job's comment comes to the database at its end)."""
-        return {number: record for number, record in self.records().items() if record.comment.startswith("rule_train")}
+        return {
+            number: record
+            for number, record in self.records().items()
+            if record.comment.startswith("rule_train")
+        }
 
     def settled(self) -> dict[str, Record]:
         """Its jobs, when none waits or runs any more."""
@@ -125,7 +143,7 @@ def site(tmp_path: Path, slurm: Slurm) -> Submitting:
 def planned(site: Site, *experiments: str) -> dict[str, int]:
     """The trainings of experiments: key -> MiB that are asked for."""
     whole = Project.open(site.root, "smoke").plan()
-    return {j.key: resources.megabytes(j) for name in experiments for j in whole.of(name).jobs}
+    return {j.key: resources.megabytes(j) for name in experiments for j in whole.select(name).jobs}
 
 
 def test_the_cluster_listens_on_loopback_alone(slurm: Slurm):
@@ -138,7 +156,9 @@ def test_the_cluster_listens_on_loopback_alone(slurm: Slurm):
     assert listening == {"127.0.0.1"}
 
 
-def test_the_same_tables_as_on_one_machine_and_all_trained_by_slurm(site: Submitting, undisturbed: Site):
+def test_the_same_tables_as_on_one_machine_and_all_trained_by_slurm(
+    site: Submitting, undisturbed: Site
+):
     site.run()
     site.check(undisturbed.contents(), undisturbed.runs())
     records, keys = site.trainings(), planned(site, "brackets", "initialization")
@@ -158,9 +178,16 @@ def test_the_same_tables_as_on_one_machine_and_all_trained_by_slurm(site: Submit
 def test_a_training_that_slurm_kills_for_its_memory_gets_more(site: Submitting):
     """The estimate is made too small, and the training so long that Slurm, which looks every second, sees it."""
     site.config = ("preset=smoke", "experiments=[brackets]")
-    source, sweep = site.root / "src/throughtime/planning/resources.py", site.root / "experiments/brackets/experiment.yaml"
+    source, sweep = (
+        site.root / "src/throughtime/planning/resources.py",
+        site.root / "experiments/brackets/experiment.yaml",
+    )
     text = source.read_text()
-    source.write_text(text.replace("LIBRARIES = 600 << 20", "LIBRARIES = 20 << 20").replace("SNAKEMAKE = 400", "SNAKEMAKE = 300"))
+    source.write_text(
+        text.replace("LIBRARIES = 600 << 20", "LIBRARIES = 20 << 20").replace(
+            "SNAKEMAKE = 400", "SNAKEMAKE = 300"
+        )
+    )
     assert source.read_text() != text
     text = sweep.read_text()
     sweep.write_text(text.replace("updates: 3,", "updates: 6000,"))
@@ -175,34 +202,46 @@ def test_a_training_that_slurm_kills_for_its_memory_gets_more(site: Submitting):
 
 
 @pytest.mark.parametrize("reachable", [True, False], ids=["orphans are cancelled", "two writers"])
-def test_kill_of_the_controlling_snakemake(reachable: bool, site: Submitting, undisturbed: Site, tmp_path: Path):
+def test_kill_of_the_controlling_snakemake(
+    reachable: bool, site: Submitting, undisturbed: Site, tmp_path: Path
+):
     process = site.start()
     try:
-        assert site.until(process, lambda: any(r.state == "RUNNING" and r.steps for r in site.records().values()))
+        assert site.until(
+            process, lambda: any(r.state == "RUNNING" and r.steps for r in site.records().values())
+        )
         process.kill()
     finally:
         site.finish(process)
     orphans = site.records()
     assert {r.state for r in orphans.values()} & {"RUNNING", "PENDING"}, orphans
-    if not reachable:  # the next pipeline cannot ask for the queue, and what is in it goes on beside it
+    if (
+        not reachable
+    ):  # the next pipeline cannot ask for the queue, and what is in it goes on beside it
         site.first_on_path = tmp_path / "bin"
         site.first_on_path.mkdir()
         (site.first_on_path / "squeue").write_text("#!/bin/sh\nexit 1\n")
         (site.first_on_path / "squeue").chmod(0o755)
     said = site.run()
-    states = {number: record.state for number, record in site.settled().items() if number in orphans}
+    states = {
+        number: record.state for number, record in site.settled().items() if number in orphans
+    }
     if reachable:
         assert "jobs of a pipeline that was killed were still in Slurm's queue: cancelled" in said
         assert "CANCELLED" in states.values()
     else:
-        assert set(states.values()) == {"COMPLETED"}, "the end of a pipeline is no end of jobs on a cluster"
+        assert set(states.values()) == {"COMPLETED"}, (
+            "the end of a pipeline is no end of jobs on a cluster"
+        )
     site.check(undisturbed.contents(), undisturbed.runs())
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_nothing_is_left_when_the_script_is_stopped(number: signal.Signals):
     """Ctrl-C, a polite kill, and kill -9: daemons and jobs end, and the temporary folder goes."""
-    command = "sbatch --output=/dev/null --wrap 'sleep 600' > /dev/null; echo $SLURM_CONF; sleep 600"
+    command = (
+        "sbatch --output=/dev/null --wrap 'sleep 600' > /dev/null; echo $SLURM_CONF; sleep 600"
+    )
     script = subprocess.Popen(
         [sys.executable, "-m", "tests.system.cluster.slurm", "bash", "-c", command],
         cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True,

@@ -27,7 +27,9 @@ POLL = 0.01  # seconds between two looks at a running pipeline
 def copy_project(root: Path) -> Path:
     """The project without its results, in ``root``."""
     for name in ("src", "experiments", "profiles"):
-        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+        shutil.copytree(
+            ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
+        )
     for name in ("Snakefile", "config.yaml"):
         shutil.copy(ROOT / name, root)
     return root
@@ -55,12 +57,25 @@ class Site:
 
     def environment(self, **more: str) -> dict[str, str]:
         """Of the pipelines: the copy's package, and nothing that points to another pipeline."""
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW", "SNAKEMAKE", "THROUGHTIME"))}
+        kept = {
+            k: v
+            for k, v in os.environ.items()
+            if not k.startswith(("MLFLOW", "SNAKEMAKE", "THROUGHTIME"))
+        }
         return {**kept, "PYTHONPATH": str(self.root / "src"), **more}
 
     def start(self, *prefix: str, cores: int = 2, **environment: str) -> "subprocess.Popen[str]":
         """A pipeline in a process group of its own."""
-        command = [*prefix, sys.executable, "-m", "snakemake", "--cores", str(cores), "--config", *self.config]
+        command = [
+            *prefix,
+            sys.executable,
+            "-m",
+            "snakemake",
+            "--cores",
+            str(cores),
+            "--config",
+            *self.config,
+        ]
         return subprocess.Popen(
             command,
             cwd=self.root,
@@ -94,7 +109,13 @@ class Site:
         """A command of throughtime in the copy."""
         command = [sys.executable, "-m", "throughtime", *arguments, "--config", *self.config]
         return subprocess.run(
-            command, cwd=self.root, env=self.environment(), capture_output=True, text=True, check=False, timeout=PATIENCE
+            command,
+            cwd=self.root,
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PATIENCE,
         )
 
     # What must be the same ---------------------------------------------------------------------------------------------------
@@ -104,8 +125,12 @@ class Site:
         found = {}
         for path in sorted(self.results.rglob("*.parquet")):
             if path.parent.name != "artifacts" and "mlflow" not in path.parts:
-                found[str(path.relative_to(self.results))] = tables.content_hash(tables.read(path.stem, path))
-        for path in sorted(p for p in (self.results / "figures").glob("[!.]*") if p.suffix != files.DAMAGED):
+                found[str(path.relative_to(self.results))] = tables.content_hash(
+                    tables.read(path.stem, path)
+                )
+        for path in sorted(
+            p for p in (self.results / "figures").glob("[!.]*") if p.suffix != files.DAMAGED
+        ):
             found[f"figures/{path.name}"] = files.sum_path(path).read_text()
         return found
 
@@ -148,7 +173,9 @@ class Site:
 
     def written(self) -> int:
         """Files of results that are finished so far."""
-        return sum(1 for _ in files.summed(self.results)) if self.results.exists() else 0
+        return (
+            sum(1 for _ in files.files_with_checksum(self.results)) if self.results.exists() else 0
+        )
 
     def until(self, process: "subprocess.Popen[str]", reached: Callable[[], bool]) -> bool:
         """Wait until ``reached`` holds; False where the pipeline ended before."""
@@ -175,7 +202,9 @@ class Site:
         process = self.start()
         goal = self.written() + rng.randrange(most)
         try:
-            alive = self.until(process, lambda: self.written() >= goal and bool(self._victims(process, victim)))
+            alive = self.until(
+                process, lambda: self.written() >= goal and bool(self._victims(process, victim))
+            )
             if alive:
                 time.sleep(rng.random() * 0.3)  # anywhere within whatever it is doing
                 for target in self._victims(process, victim):
@@ -245,4 +274,12 @@ def state_of(site: Site) -> str:
     parts, damaged = len(list(site.results.rglob(".*.part"))), len(files.damaged(site.results))
     tried = len(list(site.results.rglob("block.npz")))
     database = (site.results / "mlflow" / "mlflow.db").exists()
-    return json.dumps({"files": site.written(), "scraps": parts, "damaged": damaged, "checkpoints": tried, "database": database})
+    return json.dumps(
+        {
+            "files": site.written(),
+            "scraps": parts,
+            "damaged": damaged,
+            "checkpoints": tried,
+            "database": database,
+        }
+    )

@@ -105,7 +105,9 @@ DAMAGES = [
 
 
 @pytest.mark.parametrize("how", [harness.flip, harness.truncate])
-def test_damaged_files_are_made_again(finished: Site, undisturbed: Site, how: harness.Damage) -> None:
+def test_damaged_files_are_made_again(
+    finished: Site, undisturbed: Site, how: harness.Damage
+) -> None:
     rng = random.Random(f"{SEED} {how.__name__}")
     hit = [rng.choice(sorted(finished.results.glob(pattern))) for pattern in DAMAGES]
     for path in hit:
@@ -114,16 +116,22 @@ def test_damaged_files_are_made_again(finished: Site, undisturbed: Site, how: ha
     named = finished.throughtime("verify")
     assert named.returncode == 2
     found = {p for p in hit if f"damaged: {p.relative_to(finished.root)}\n" in named.stdout}
-    assert {p for p in hit if p.suffix != ".db"} <= found  # a byte flipped inside a value of the database cannot be seen
+    assert {
+        p for p in hit if p.suffix != ".db"
+    } <= found  # a byte flipped inside a value of the database cannot be seen
     said = finished.run()
-    assert all(f"{p.relative_to(finished.root)}: damaged" in said for p in found if p.suffix != ".db")
+    assert all(
+        f"{p.relative_to(finished.root)}: damaged" in said for p in found if p.suffix != ".db"
+    )
     agree(finished, undisturbed)
 
 
 @pytest.mark.parametrize("how", [harness.flip, harness.truncate])
-def test_a_sum_that_is_damaged_costs_a_redo_and_no_more(finished: Site, undisturbed: Site, how: harness.Damage) -> None:
+def test_a_sum_that_is_damaged_costs_a_redo_and_no_more(
+    finished: Site, undisturbed: Site, how: harness.Damage
+) -> None:
     rng = random.Random(f"{SEED} sums {how.__name__}")
-    for path in rng.sample(list(files.summed(finished.results)), 3):
+    for path in rng.sample(list(files.files_with_checksum(finished.results)), 3):
         how(files.sum_path(path), rng)
     finished.run()
     agree(finished, undisturbed)
@@ -133,7 +141,10 @@ def test_two_pipelines_in_one_folder(fresh: Site, undisturbed: Site) -> None:
     first = fresh.start()
     assert fresh.until(first, lambda: fresh.written() > 0)
     said = fresh.fail()
-    assert f"results: a pipeline is at work in this folder (process {first.pid}); wait for it, or stop it" in said
+    assert (
+        f"results: a pipeline is at work in this folder (process {first.pid}); wait for it, or stop it"
+        in said
+    )
     log("a second pipeline in the folder", fresh)
     code, said = fresh.finish(first)
     assert code == 0, said
@@ -144,7 +155,9 @@ def test_two_pipelines_in_one_folder(fresh: Site, undisturbed: Site) -> None:
 def test_files_from_another_time(finished: Site, undisturbed: Site, days: int) -> None:
     """The clock was wrong when half of the files were written."""
     rng = random.Random(f"{SEED} {days}")
-    for path in sorted(p for p in finished.results.rglob("*") if p.is_file() and rng.random() < 0.5):
+    for path in sorted(
+        p for p in finished.results.rglob("*") if p.is_file() and rng.random() < 0.5
+    ):
         then = path.stat().st_mtime + days * 86400
         os.utime(path, (then, then))
     log(f"half of the files dated {days} days off", finished)
@@ -184,8 +197,12 @@ def test_a_full_disk(fresh: Site, undisturbed: Site) -> None:
     with harness.mounted(fresh.results, "300k"):
         for size in ("600k", "2m", "6m"):
             said = fresh.fail()
-            assert "cannot be written: No space left on device; free some space and run again" in said
-            assert files.damaged(fresh.results) == []  # no half-written file, though the disk is full
+            assert (
+                "cannot be written: No space left on device; free some space and run again" in said
+            )
+            assert (
+                files.damaged(fresh.results) == []
+            )  # no half-written file, though the disk is full
             log(f"full disk, before it grows to {size}", fresh)
             harness.remount(fresh.results, f"size={size}")
         harness.remount(fresh.results, "size=500m")
@@ -199,7 +216,10 @@ def test_a_read_only_results_folder(fresh: Site, undisturbed: Site) -> None:
         fresh.kill("group", random.Random(f"{SEED} read-only"))
         harness.remount(fresh.results, "ro")
         said = fresh.fail()
-        assert "cannot be written: Read-only file system; make its folder writable and run again" in said
+        assert (
+            "cannot be written: Read-only file system; make its folder writable and run again"
+            in said
+        )
         log("read-only results folder", fresh)
         harness.remount(fresh.results, "rw")
         fresh.run()

@@ -46,7 +46,9 @@ def program(name: str) -> str:
     path = os.pathsep.join([os.environ.get("PATH", ""), *map(str, reversed(places))])
     found = shutil.which(name, path=path)
     if found is None:
-        raise Unavailable(f"{name}: not installed; as root: apt-get install --no-install-recommends {PACKAGE}")
+        raise Unavailable(
+            f"{name}: not installed; as root: apt-get install --no-install-recommends {PACKAGE}"
+        )
     return found
 
 
@@ -94,7 +96,10 @@ class Server:
         found = []
         for process in psutil.process_iter():
             with suppress(psutil.Error, OSError):
-                if Path(process.cwd()).is_relative_to(self.folder) and process.status() != psutil.STATUS_ZOMBIE:
+                if (
+                    Path(process.cwd()).is_relative_to(self.folder)
+                    and process.status() != psutil.STATUS_ZOMBIE
+                ):
                     found.append(process)
         return found
 
@@ -132,13 +137,17 @@ def _up(running: Server) -> "subprocess.Popen[bytes]":
             return process
         except psycopg2.OperationalError:
             if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"postgres does not come up: {(folder / 'log').read_text(errors='replace')[-2000:]}") from None
+                raise RuntimeError(
+                    f"postgres does not come up: {(folder / 'log').read_text(errors='replace')[-2000:]}"
+                ) from None
             time.sleep(POLL)
 
 
 def sweep(folder: Path) -> None:
     """End whatever is left of the server, and delete its folder."""
-    number = signal.SIGQUIT  # "immediate": sessions end, and shared memory is given back, which a kill would leave
+    number = (
+        signal.SIGQUIT
+    )  # "immediate": sessions end, and shared memory is given back, which a kill would leave
     while left := Server(folder, 0, "").processes():
         for process in left:
             with suppress(psutil.NoSuchProcess):
@@ -160,7 +169,9 @@ def server() -> Iterator[Server]:
         program(name)
     folder = Path(tempfile.mkdtemp(prefix="postgres-"))
     running = Server(folder, _free_port(), secrets.token_hex(16))
-    with subprocess.Popen([sys.executable, __file__, REAP, str(folder)], stdin=subprocess.PIPE, start_new_session=True):
+    with subprocess.Popen(
+        [sys.executable, __file__, REAP, str(folder)], stdin=subprocess.PIPE, start_new_session=True
+    ):
         try:
             process = _up(running)
             yield running
@@ -186,10 +197,16 @@ def _stop(number: int, frame: FrameType | None) -> None:
 def main(command: list[str]) -> int:
     """Run a command beside a server with an empty database; its exit code."""
     signal.signal(signal.SIGTERM, _stop)
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell hands it on ignored to what it starts in the background
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # a shell hands it on ignored to what it starts in the background
     try:
         with server() as running:
-            environment = {**os.environ, "MLFLOW_TRACKING_URI": running.create("mlflow"), "POSTGRES_FOLDER": str(running.folder)}
+            environment = {
+                **os.environ,
+                "MLFLOW_TRACKING_URI": running.create("mlflow"),
+                "POSTGRES_FOLDER": str(running.folder),
+            }
             return subprocess.run(command, env=environment, check=False).returncode
     except Unavailable as error:
         print(error, file=sys.stderr)

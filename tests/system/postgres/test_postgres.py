@@ -35,7 +35,9 @@ CELLS = worker.GAINS * worker.JOBS
 LOG = ROOT / "results" / "postgres" / "log.csv"
 COLUMNS = ("what", "processes", "networks", "runs", "seconds", "runs a second", "written by each")
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # mlflow, alembic and sqlalchemy warn of each other
+pytestmark = pytest.mark.filterwarnings(
+    "ignore"
+)  # mlflow, alembic and sqlalchemy warn of each other
 
 Ask = Callable[[str], list[tuple[Any, ...]]]
 
@@ -86,7 +88,11 @@ class Ingests:
     seconds: float = 0
 
     def start(self, results: Path, share: int = 0, of: int = 1) -> None:
-        environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'src'}", "OMP_NUM_THREADS": "1"}
+        environment = {
+            **os.environ,
+            "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'src'}",
+            "OMP_NUM_THREADS": "1",
+        }
         command = [
             sys.executable,
             "-W",
@@ -97,7 +103,9 @@ class Ingests:
             *map(str, (self.seeds, share, of)),
         ]
         pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        self.processes.append(subprocess.Popen(command, env={**environment, "MLFLOW_TRACKING_URI": self.uri}, **pipes))
+        self.processes.append(
+            subprocess.Popen(command, env={**environment, "MLFLOW_TRACKING_URI": self.uri}, **pipes)
+        )
 
     def kill(self, count: int) -> None:
         for process in self.processes[:count]:
@@ -129,14 +137,23 @@ def together(uri: str, seeds: int, *results: Path, shares: bool = False) -> Inge
 def note(capsys: pytest.CaptureFixture[str], what: str, ingests: Ingests) -> None:
     """A line for the closing note, on the terminal and in LOG: measured, not judged."""
     runs = sum(ingests.new)
-    figures = (len(ingests.processes), 200 * ingests.seeds, runs, round(ingests.seconds, 1), round(runs / ingests.seconds, 1))
+    figures = (
+        len(ingests.processes),
+        200 * ingests.seeds,
+        runs,
+        round(ingests.seconds, 1),
+        round(runs / ingests.seconds, 1),
+    )
     row = (what, *figures, " ".join(map(str, ingests.new)))
     LOG.parent.mkdir(parents=True, exist_ok=True)
     header = not LOG.exists()
     with LOG.open("a", newline="") as file:
         csv.writer(file).writerows([COLUMNS] * header + [row])
     with capsys.disabled():
-        print("\n" + "; ".join(f"{name}: {value}" for name, value in zip(COLUMNS, row, strict=True)), flush=True)
+        print(
+            "\n" + "; ".join(f"{name}: {value}" for name, value in zip(COLUMNS, row, strict=True)),
+            flush=True,
+        )
 
 
 def wanted(results: Path, seeds: int) -> tuple[list[Record], list[Record]]:
@@ -171,7 +188,9 @@ def check_exact(ask: Ask, results: Path, seeds: int, shares: bool = False) -> No
     trained, of_cells = wanted(results, seeds)
     assert len(trained) == 200 * seeds
     assert len(of_cells) == CELLS
-    assert sorted(ask(RUNS.format(name="clipping"))) == sorted((r.key, r.sha, "FINISHED") for r in trained)
+    assert sorted(ask(RUNS.format(name="clipping"))) == sorted(
+        (r.key, r.sha, "FINISHED") for r in trained
+    )
     found = ask(RUNS.format(name="clipping summary"))
     assert shares or {(r.key, r.sha, "FINISHED") for r in of_cells} < set(found)
     assert {r.key for r in of_cells} < {key for key, _, _ in found}
@@ -186,11 +205,18 @@ def check_exact(ask: Ask, results: Path, seeds: int, shares: bool = False) -> No
         only = f"WHERE tag.value = '{record.key}'"
         parameters = ask(OF_RUN.format(columns="entry.key, entry.value", table="params", more=only))
         assert {name: value for _, name, value in parameters} == record.params
-        points = ask(OF_RUN.format(columns="entry.key, entry.step, entry.value", table="metrics", more=only))
+        points = ask(
+            OF_RUN.format(columns="entry.key, entry.step, entry.value", table="metrics", more=only)
+        )
         told = [(name, 0, value) for name, value in record.metrics.items()] + record.curves
-        assert sorted((name, step) for _, name, step, _ in points) == sorted((name, step) for name, step, _ in told)
+        assert sorted((name, step) for _, name, step, _ in points) == sorted(
+            (name, step) for name, step, _ in told
+        )
         values = {(name, step): value for name, step, value in told}
-        assert all(math.isclose(value, values[name, step], rel_tol=1e-12) for _, name, step, value in points)
+        assert all(
+            math.isclose(value, values[name, step], rel_tol=1e-12)
+            for _, name, step, value in points
+        )
 
 
 def asking(postgres: Server, uri: str) -> Ask:
@@ -200,35 +226,47 @@ def asking(postgres: Server, uri: str) -> Ask:
 # At once -------------------------------------------------------------------------------------------------------------------
 
 
-def test_8_processes_record_the_same_5000_networks(postgres: Server, many: Path, capsys: pytest.CaptureFixture[str]):
+def test_8_processes_record_the_same_5000_networks(
+    postgres: Server, many: Path, capsys: pytest.CaptureFixture[str]
+):
     uri = postgres.create("same")
     ingests = together(uri, MANY, *[many] * 8)
     note(capsys, "8 processes, the same networks", ingests)
     check_exact(asking(postgres, uri), many, MANY)
     assert sum(ingests.new) == 5000 + CELLS + 1
-    assert all(sum(counts) == 5000 + CELLS + 1 for counts in ingests.each), "each has seen to all of them"
+    assert all(sum(counts) == 5000 + CELLS + 1 for counts in ingests.each), (
+        "each has seen to all of them"
+    )
     assert sum(replaced for _, _, replaced in ingests.each) == 0
     assert sum(new > 0 for new in ingests.new) > 1, "the work was not shared"
 
 
-def test_8_processes_record_a_share_each(postgres: Server, some: Path, capsys: pytest.CaptureFixture[str]):
+def test_8_processes_record_a_share_each(
+    postgres: Server, some: Path, capsys: pytest.CaptureFixture[str]
+):
     uri = postgres.create("shares")
     ingests = together(uri, SOME, *[some] * 8, shares=True)
     note(capsys, "8 processes, a share each", ingests)
     check_exact(asking(postgres, uri), some, SOME, shares=True)
     assert sum(ingests.new) == 400 + CELLS + 1
-    assert sum(replaced for _, _, replaced in ingests.each) <= 7, "the overview alone differs from share to share"
+    assert sum(replaced for _, _, replaced in ingests.each) <= 7, (
+        "the overview alone differs from share to share"
+    )
 
 
 @pytest.mark.parametrize("killed", [5, 8])
-def test_kill_of_some_of_8_midway(killed: int, postgres: Server, some: Path, capsys: pytest.CaptureFixture[str]):
+def test_kill_of_some_of_8_midway(
+    killed: int, postgres: Server, some: Path, capsys: pytest.CaptureFixture[str]
+):
     uri = postgres.create(f"killed{killed}")
     ask = asking(postgres, uri)
     ingests = Ingests(uri, SOME)
     for _ in range(8):
         ingests.start(some)
     deadline = time.monotonic() + PATIENCE
-    while not ask("SELECT to_regclass('runs')")[0][0] or ask("SELECT count(*) FROM runs")[0][0] < 100:
+    while (
+        not ask("SELECT to_regclass('runs')")[0][0] or ask("SELECT count(*) FROM runs")[0][0] < 100
+    ):
         assert time.monotonic() < deadline
         time.sleep(POLL)
     ingests.kill(killed)
@@ -254,7 +292,9 @@ def test_kill_of_8_that_make_the_tables(postgres: Server, some: Path):
     for _ in range(8):
         ingests.start(some)
     deadline = time.monotonic() + PATIENCE
-    while not ask("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"):  # one makes them, another waits
+    while not ask(
+        "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    ):  # one makes them, another waits
         assert time.monotonic() < deadline
         time.sleep(POLL)
     ingests.kill(8)
@@ -273,13 +313,15 @@ def test_what_a_killed_process_sent_last_is_waited_for(postgres: Server):
         seen: list[Any] = []
 
         def take() -> None:
-            with locks.held(locks.in_database(connection), "clipping/a"):
+            with locks.hold(locks.in_database(connection), "clipping/a"):
                 seen.extend(postgres.ask("last", "SELECT name FROM runs"))
 
         thread = threading.Thread(target=take)
         thread.start()
         deadline = time.monotonic() + PATIENCE
-        while not postgres.ask("last", "SELECT 1 FROM pg_locks WHERE relation = 'runs'::regclass AND NOT granted"):
+        while not postgres.ask(
+            "last", "SELECT 1 FROM pg_locks WHERE relation = 'runs'::regclass AND NOT granted"
+        ):
             assert time.monotonic() < deadline, "it does not wait"
             time.sleep(POLL)
         assert seen == []
@@ -302,7 +344,9 @@ def test_an_advisory_lock_has_one_holder_and_ends_with_its_connection(postgres: 
             assert free
             with first("clipping/a") as too:
                 assert not too
-            (holder,) = postgres.ask("locks", "SELECT DISTINCT pid FROM pg_locks WHERE locktype = 'advisory'")
+            (holder,) = postgres.ask(
+                "locks", "SELECT DISTINCT pid FROM pg_locks WHERE locktype = 'advisory'"
+            )
             postgres.ask("locks", f"SELECT pg_terminate_backend({holder[0]}, 10000)")
             with first("clipping/a") as free:
                 assert free
@@ -314,7 +358,9 @@ def test_an_advisory_lock_has_one_holder_and_ends_with_its_connection(postgres: 
 # Other stores ----------------------------------------------------------------------------------------------------------------
 
 
-def test_4_processes_through_a_server(postgres: Server, some: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_4_processes_through_a_server(
+    postgres: Server, some: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
     uri = postgres.create("server")
     port = ui.free_port(0)
     with ui._server(uri, tmp_path, ui.HOST, port):
@@ -325,14 +371,18 @@ def test_4_processes_through_a_server(postgres: Server, some: Path, tmp_path: Pa
     assert sum(new > 0 for new in ingests.new) > 1, "the work was not shared"
 
 
-def test_8_processes_of_two_results_folders_on_one_sqlite_database(some: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_8_processes_of_two_results_folders_on_one_sqlite_database(
+    some: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
     path = tmp_path / "store" / "mlflow.db"
     other = made(tmp_path / "other", SOME)
     ingests = together(f"sqlite:///{path}", SOME, *[some, other] * 4)
     note(capsys, "8 processes, SQLite", ingests)
     with closing(sqlite3.connect(path)) as connection:
         check_exact(lambda question: connection.execute(question).fetchall(), some, SOME)
-    assert sorted(ingests.new) == [0] * 7 + [400 + CELLS + 1], "one writes all, the others wait and find it done"
+    assert sorted(ingests.new) == [0] * 7 + [400 + CELLS + 1], (
+        "one writes all, the others wait and find it done"
+    )
 
 
 # Mistakes ------------------------------------------------------------------------------------------------------------------
@@ -366,11 +416,15 @@ def test_a_database_that_is_not_there_is_one_line(postgres: Server, refused: Cal
 
 
 def test_no_server_is_one_line(refused: Callable[[str], str]):
-    assert "secret" not in (said := refused("postgresql://me:secret@127.0.0.1:9/mlflow"))  # the discard port: nobody listens
+    assert "secret" not in (
+        said := refused("postgresql://me:secret@127.0.0.1:9/mlflow")
+    )  # the discard port: nobody listens
     assert "refused" in said
 
 
-def test_a_server_that_says_nothing_is_not_waited_for_long(refused: Callable[[str], str], monkeypatch: pytest.MonkeyPatch):
+def test_a_server_that_says_nothing_is_not_waited_for_long(
+    refused: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr(store, "PATIENCE", 2)
     with socket.create_server(("127.0.0.1", 0)) as mute:
         said = refused(f"postgresql://me:secret@127.0.0.1:{mute.getsockname()[1]}/mlflow")

@@ -37,16 +37,23 @@ BEST = {"accuracy": 0.997, "mse": 0.003, "bpc": 2.1}
 def project(root: Path, networks: int) -> Project:
     """A copy of the project at ``root`` whose preset ``scale`` has about ``networks`` networks: more values an axis, and more seeds."""
     for name in ("src", "experiments", "profiles"):
-        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+        shutil.copytree(
+            ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
+        )
     shutil.copy(ROOT / "Snakefile", root)
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
-    config |= {"preset": PRESET, "presets": {**config["presets"], PRESET: "a large sweep"}, "max_job_cost": MAX_JOB_COST}
+    config |= {
+        "preset": PRESET,
+        "presets": {**config["presets"], PRESET: "a large sweep"},
+        "max_job_cost": MAX_JOB_COST,
+    }
     (root / "config.yaml").write_text(yaml.safe_dump(config))
     plain = Project.open(ROOT, "laptop")
     grids = {name: experiment.sweeps_of("laptop") for name, experiment in plain.experiments.items()}
     if networks > 20_000:
         grids = {
-            name: {s: {a: finer(a, v) for a, v in axes.items()} for s, axes in sweeps.items()} for name, sweeps in grids.items()
+            name: {s: {a: finer(a, v) for a, v in axes.items()} for s, axes in sweeps.items()}
+            for name, sweeps in grids.items()
         }
     one = _write(root, grids, 1).plan().networks
     return _write(root, grids, networks / one)
@@ -62,16 +69,26 @@ def finer(axis: str, values: Any) -> Any:
         return values
     numbers = [v for v in values if not isinstance(v, str)]
     whole = axis not in ("gain", "clip")
-    between = [v for a, b in pairwise(numbers) for v in (a, round(math.sqrt(a * b)) if whole else float(f"{math.sqrt(a * b):.4g}"))]
-    return list(dict.fromkeys([*between, *numbers[-1:], *(v for v in values if isinstance(v, str))]))
+    between = [
+        v
+        for a, b in pairwise(numbers)
+        for v in (a, round(math.sqrt(a * b)) if whole else float(f"{math.sqrt(a * b):.4g}"))
+    ]
+    return list(
+        dict.fromkeys([*between, *numbers[-1:], *(v for v in values if isinstance(v, str))])
+    )
 
 
 def _write(root: Path, grids: dict[str, dict[str, dict[str, Any]]], more: float) -> Project:
     for name, sweeps in grids.items():
         path = root / "experiments" / name / "experiment.yaml"
         content = yaml.safe_load(path.read_text())
-        changes = {s: {**axes, "seeds": math.ceil(axes["seeds"] * more)} for s, axes in sweeps.items()}
-        path.write_text(yaml.safe_dump({**content, "presets": {**content.get("presets", {}), PRESET: changes}}))
+        changes = {
+            s: {**axes, "seeds": math.ceil(axes["seeds"] * more)} for s, axes in sweeps.items()
+        }
+        path.write_text(
+            yaml.safe_dump({**content, "presets": {**content.get("presets", {}), PRESET: changes}})
+        )
     return Project.open(root)
 
 
@@ -81,7 +98,9 @@ def _write(root: Path, grids: dict[str, dict[str, dict[str, Any]]], more: float)
 def results(made: Project, folder: Path) -> None:
     """All job tables and timings of the project under ``folder``, as `throughtime train` leaves them."""
     with get_context("fork").Pool() as pool:
-        for _ in pool.imap_unordered(_job, [(planned, folder) for planned in made.plan().jobs], chunksize=8):
+        for _ in pool.imap_unordered(
+            _job, [(planned, folder) for planned in made.plan().jobs], chunksize=8
+        ):
             pass
 
 
@@ -90,22 +109,39 @@ def _job(given: tuple[PlannedJob, Path]) -> None:
     folder = paths.job_folder(results_folder, planned)
     rng = stream(0, planned.key)
     summary = _summary(planned, rng)
-    parts = {"summary": summary, "curves": _curves(planned, summary, rng), "breakdown": _breakdown(planned, summary, rng)}
+    parts = {
+        "summary": summary,
+        "curves": _curves(planned, summary, rng),
+        "breakdown": _breakdown(planned, summary, rng),
+    }
     for name, frame in (parts | {"probes": _probes(planned, summary, rng)}).items():
         tables.write(frame, name, folder / f"{name}.parquet")
     status = summary["status"].value_counts()
-    record = {"seconds": planned.cost / 1e10, "networks": len(planned.grid), "cost": planned.cost, "code": job_digest(planned)}
-    paths.write_json(record | {s: int(status.get(s, 0)) for s in ("solved", "unsolved", "diverged")}, folder / "timing.json")
+    record = {
+        "seconds": planned.cost / 1e10,
+        "networks": len(planned.grid),
+        "cost": planned.cost,
+        "code": job_digest(planned),
+    }
+    paths.write_json(
+        record | {s: int(status.get(s, 0)) for s in ("solved", "unsolved", "diverged")},
+        folder / "timing.json",
+    )
 
 
 def _summary(planned: PlannedJob, rng: np.random.Generator) -> pd.DataFrame:
     own, job, task = synthetic.identity(planned), planned.job, planned.job.task
     n, lag = len(own), (task.lags or (8, 8))[1]
-    reached = np.minimum(22 * np.exp(-2.5 * np.abs(np.log(own["gain"]))), job.K) * rng.lognormal(0, 0.2, n)
+    reached = np.minimum(22 * np.exp(-2.5 * np.abs(np.log(own["gain"]))), job.K) * rng.lognormal(
+        0, 0.2, n
+    )
     diverged = np.isinf(own["clip"]) & (own["gain"] > 1.4) & (rng.random(n) < 0.7)
     solved = ~diverged & (reached >= lag) & (task.measure != "bpc")
     truncated = ~solved & (job.reach < (task.lags or (0, 0))[0])
-    vanishing, clipped = ~solved & ~diverged & (own["gain"] < 1), ~solved & (own["gain"] > 1.2) & (own["clip"] < 5)
+    vanishing, clipped = (
+        ~solved & ~diverged & (own["gain"] < 1),
+        ~solved & (own["gain"] > 1.2) & (own["clip"] < 5),
+    )
     final = task.chance + (BEST[task.measure] - task.chance) * np.where(
         solved, 1, np.minimum(1, reached / lag) * rng.uniform(0.6, 0.9, n)
     )
@@ -127,7 +163,9 @@ def _summary(planned: PlannedJob, rng: np.random.Generator) -> pd.DataFrame:
     )  # fmt: skip
 
 
-def _curves(planned: PlannedJob, summary: pd.DataFrame, rng: np.random.Generator, points: int = 20) -> pd.DataFrame:
+def _curves(
+    planned: PlannedJob, summary: pd.DataFrame, rng: np.random.Generator, points: int = 20
+) -> pd.DataFrame:
     n, metrics = len(summary), synthetic.METRICS
     last = summary["diverged_at"].fillna(planned.job.updates).to_numpy(int)
     steps = np.linspace(last / points, last, points).astype(int).T  # (n, points)
@@ -142,17 +180,35 @@ def _curves(planned: PlannedJob, summary: pd.DataFrame, rng: np.random.Generator
     )
 
 
-def _breakdown(planned: PlannedJob, summary: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+def _breakdown(
+    planned: PlannedJob, summary: pd.DataFrame, rng: np.random.Generator
+) -> pd.DataFrame:
     task = planned.job.task
     by = {"brackets": ("distance", "depth"), "text": ("position",)}.get(task.name, ("lag",))
-    sets = {"train": task.steps, **{name: variant.steps for name, variant in task.evaluation_sets.items()}}
+    sets = {
+        "train": task.steps,
+        **{name: variant.steps for name, variant in task.evaluation_sets.items()},
+    }
     bins = [(data, "all", 0) for data in sets]
-    bins += [(d, b, i) for d, top in sets.items() for b in by for i in ((1, 2, 3, 4) if b == "depth" else _octaves(top))]
+    bins += [
+        (d, b, i)
+        for d, top in sets.items()
+        for b in by
+        for i in ((1, 2, 3, 4) if b == "depth" else _octaves(top))
+    ]
     there = summary[summary["status"] != "diverged"]
-    crossed = there[["run_key", "measure", "final"]].merge(pd.DataFrame(bins, columns=["data", "by", "bin"]), how="cross")
+    crossed = there[["run_key", "measure", "final"]].merge(
+        pd.DataFrame(bins, columns=["data", "by", "bin"]), how="cross"
+    )
     reached = 1 / (1 + (crossed["bin"] / (1.5 * planned.job.K)) ** 3)
-    value = task.chance + (BEST[task.measure] - task.chance) * reached + 0.002 * rng.normal(size=len(crossed))
-    return crossed.assign(n=4000 // crossed["bin"].clip(lower=1), value=value)[[c.name for c in tables.BREAKDOWN]]
+    value = (
+        task.chance
+        + (BEST[task.measure] - task.chance) * reached
+        + 0.002 * rng.normal(size=len(crossed))
+    )
+    return crossed.assign(n=4000 // crossed["bin"].clip(lower=1), value=value)[
+        [c.name for c in tables.BREAKDOWN]
+    ]
 
 
 def _octaves(top: int) -> list[int]:
@@ -207,4 +263,10 @@ def _probes(planned: PlannedJob, summary: pd.DataFrame, rng: np.random.Generator
 def counts(made: Project) -> str:
     """Networks and jobs, for a heading."""
     plan = made.plan()
-    return json.dumps({"networks": plan.networks, "jobs": len(plan.jobs), "per job": math.ceil(plan.networks / len(plan.jobs))})
+    return json.dumps(
+        {
+            "networks": plan.networks,
+            "jobs": len(plan.jobs),
+            "per job": math.ceil(plan.networks / len(plan.jobs)),
+        }
+    )

@@ -69,7 +69,11 @@ def run(root: Path, *command: str) -> Cost:
     Raises:
         RuntimeError: it failed.
     """
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW", "SNAKEMAKE", "THROUGHTIME"))}
+    environment = {
+        k: v
+        for k, v in os.environ.items()
+        if not k.startswith(("MLFLOW", "SNAKEMAKE", "THROUGHTIME"))
+    }
     log = root / "said.txt"
     began = time.monotonic()
     with log.open("wb") as said:
@@ -78,7 +82,10 @@ def run(root: Path, *command: str) -> Cost:
         os.chdir(root)
         try:
             process = os.posix_spawn(
-                sys.executable, [sys.executable, *command], {**environment, "PYTHONPATH": str(root / "src")}, file_actions=actions
+                sys.executable,
+                [sys.executable, *command],
+                {**environment, "PYTHONPATH": str(root / "src")},
+                file_actions=actions,
             )
         finally:
             os.chdir(here)
@@ -102,15 +109,19 @@ def stages(project: Project) -> dict[str, tuple[str, ...]]:
     """Every stage: name -> arguments of Python. They are run in this order; the later ones need what the earlier ones wrote."""
     plan = project.plan()
     last = plan.jobs[-1]
-    trained = [name for name in project.experiments if plan.of(name).jobs]
+    trained = [name for name in project.experiments if plan.select(name).jobs]
     wanted = {
         "read the project, plan": code("Project.open(Path('.')).plan()"),
         "throughtime plan": cli("plan"),
-        "throughtime train, but training": code(TRAIN + CLI.format(["train", last.experiment, last.key])),
+        "throughtime train, but training": code(
+            TRAIN + CLI.format(["train", last.experiment, last.key])
+        ),
         "snakemake -n, nothing done": ("-m", *DRY, "--config", "results=none"),
         "snakemake -n, all trained": ("-m", *DRY),
         "throughtime status": cli("status"),
-        "damaged files": code("from throughtime.core import files; assert not files.damaged(results)"),
+        "damaged files": code(
+            "from throughtime.core import files; assert not files.damaged(results)"
+        ),
         "verify": cli("verify"),
         "collect": cli("collect"),
         "references": cli("references"),
@@ -118,7 +129,11 @@ def stages(project: Project) -> dict[str, tuple[str, ...]]:
         "compute": cli("compute", "--preset", "smoke"),  # no networks in it
     }
     wanted |= {f"figure {name}": cli("figure", name) for name in project.experiments}
-    wanted |= {"claims": cli("claims"), "report": cli("report"), f"records of {len(trained)} experiments": code(RECORDS)}
+    wanted |= {
+        "claims": cli("claims"),
+        "report": cli("report"),
+        f"records of {len(trained)} experiments": code(RECORDS),
+    }
     return wanted | {"compare": cli("compare", "results", "results")}
 
 
@@ -131,10 +146,15 @@ def measure(root: Path, networks: int, chosen: str, scheduling: bool) -> dict[st
     for name, arguments in stages(project).items():
         if chosen in name or name in ("collect", "references", "compute"):
             found[name] = run(root, *arguments)
-            print(f"  {name:34} {found[name].seconds:8.1f} s {found[name].mib:8,.0f} MiB", flush=True)
+            print(
+                f"  {name:34} {found[name].seconds:8.1f} s {found[name].mib:8,.0f} MiB", flush=True
+            )
     if scheduling:
         found["snakemake, jobs that do nothing"] = _scheduling(root, project)
-        print(f"  snakemake, jobs that do nothing  {found['snakemake, jobs that do nothing'].seconds:8.1f} s", flush=True)
+        print(
+            f"  snakemake, jobs that do nothing  {found['snakemake, jobs that do nothing'].seconds:8.1f} s",
+            flush=True,
+        )
     return found
 
 
@@ -145,14 +165,21 @@ def _scheduling(root: Path, project: Project) -> Cost:
     head, line, tail = text.partition("shell.prefix(PIPELINE.shell(sys.executable))\n")
     assert line
     (root / "Snakefile").write_text(head + COPYING + tail)
-    targets = [f"results/{name}/manifest.json" for name in project.experiments if project.plan().of(name).jobs]
+    targets = [
+        f"results/{name}/manifest.json"
+        for name in project.experiments
+        if project.plan().select(name).jobs
+    ]
     return run(root, "-m", "snakemake", "--cores", "2", "--until", "train", *targets)
 
 
 def table(found: dict[int, dict[str, Cost]]) -> str:
     """Markdown: a row a stage."""
     sizes = sorted(found)
-    lines = ["| stage | " + " | ".join(f"{n:,}: s, MiB" for n in sizes) + " | exponent |", "|---" * (len(sizes) + 2) + "|"]
+    lines = [
+        "| stage | " + " | ".join(f"{n:,}: s, MiB" for n in sizes) + " | exponent |",
+        "|---" * (len(sizes) + 2) + "|",
+    ]
     for name in found[sizes[-1]]:
         costs = [found[n][name] for n in sizes]
         shown = " | ".join(f"{c.seconds:.1f}, {c.mib:,.0f}" for c in costs)
@@ -174,7 +201,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--networks", type=int, nargs="+", default=SIZES)
     parser.add_argument("--stage", default="", help="only stages whose name has this in it")
-    parser.add_argument("--no-scheduling", dest="scheduling", action="store_false", help="do not run Snakemake over all jobs")
+    parser.add_argument(
+        "--no-scheduling",
+        dest="scheduling",
+        action="store_false",
+        help="do not run Snakemake over all jobs",
+    )
     chosen = parser.parse_args()
     found = {}
     for n in chosen.networks:
@@ -185,7 +217,14 @@ def main() -> int:
             shutil.rmtree(root)
     print("\n" + table(found))
     fast = [name for name in found[max(found)] if exponent(found, name) > MOST]
-    print("\n" + (f"faster than linear: {', '.join(fast)}" if fast else "nothing grows faster than linearly"))
+    print(
+        "\n"
+        + (
+            f"faster than linear: {', '.join(fast)}"
+            if fast
+            else "nothing grows faster than linearly"
+        )
+    )
     return 1 if fast else 0
 
 

@@ -25,7 +25,9 @@ class Cell(ABC):
     source: ClassVar[str]
     gates: ClassVar[int] = 1
     states: ClassVar[int] = 1
-    in_place: ClassVar[bool] = False  # True: z_t and the new state share memory, and the adjoint needs the state alone
+    in_place: ClassVar[bool] = (
+        False  # True: z_t and the new state share memory, and the adjoint needs the state alone
+    )
 
     @abstractmethod
     def step(self, z: Tensor, previous: Tensor, state: Tensor) -> None:
@@ -38,7 +40,9 @@ class Cell(ABC):
         """
 
     @abstractmethod
-    def adjoint(self, dstate: Tensor, z: Tensor, previous: Tensor, state: Tensor, dz: Tensor) -> Tensor | None:
+    def adjoint(
+        self, dstate: Tensor, z: Tensor, previous: Tensor, state: Tensor, dz: Tensor
+    ) -> Tensor | None:
         """Write dL/dz to ``dz`` and return the part of dL/dprevious that does not pass through W_hh.
 
         Args:
@@ -69,7 +73,9 @@ class Elman(Cell):
         """h = phi(z), in place."""
         self.phi_(z)
 
-    def adjoint(self, dstate: Tensor, z: Tensor, previous: Tensor, state: Tensor, dz: Tensor) -> None:
+    def adjoint(
+        self, dstate: Tensor, z: Tensor, previous: Tensor, state: Tensor, dz: Tensor
+    ) -> None:
         """dz = phi'(z) dh; all of dL/dprevious passes through W_hh."""
         self.pull(dstate, state, dz)
 
