@@ -14,5 +14,7 @@ settings.load_profile("throughtime")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest files start first, so that no worker is left alone with one. A file is one worker's: its tests share what they set up."""
+    """The longest files start first, so that no worker is left alone with one. A file is one
+    worker's: its tests share what they set up.
+    """
     items.sort(key=lambda item: item.path.name not in LONGEST)

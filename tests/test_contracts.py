@@ -1,4 +1,6 @@
-"""What holds for the project as a whole: who imports whom, what is pinned, what files say about files."""
+"""What holds for the project as a whole: who imports whom, what is pinned, what files say about
+files.
+"""
 
 import ast
 import re
@@ -42,7 +44,7 @@ def texts() -> Iterator[tuple[Path, str]]:
             continue  # a picture, a table
 
 
-# Imports --------------------------------------------------------------------------------------------------------------------
+# Imports ------------------------------------------------------------------------------------------
 
 
 def test_imports_run_downward() -> None:
@@ -93,7 +95,7 @@ def test_figures_and_claims_import_only_what_reads_tables(path: Path) -> None:
     assert rooms <= {"core", "tasks", "planning", "theory", "results", "analysis", "figures"}
 
 
-# Packaging --------------------------------------------------------------------------------------------------------------------
+# Packaging ----------------------------------------------------------------------------------------
 
 
 def locked() -> dict[str, str]:
@@ -140,7 +142,7 @@ def test_every_exception_from_a_check_is_explained() -> None:
     assert short == []
 
 
-# Files about files --------------------------------------------------------------------------------------------------------------
+# Files about files --------------------------------------------------------------------------------
 
 HOSTS = [
     "py" + "pi.org",
@@ -207,7 +209,7 @@ def test_a_readme_s_caption_is_the_reference_s(path: Path) -> None:
     assert path.read_text().strip() in (ROOT / "experiments" / path.stem / "README.md").read_text()
 
 
-# What is never called -------------------------------------------------------------------------------------------------------
+# What is never called -----------------------------------------------------------------------------
 
 FORBIDDEN = {"pickle", "cPickle", "dill", "cloudpickle", "marshal", "shelve", "joblib"}  # modules
 CALLS = {

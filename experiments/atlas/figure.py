@@ -1,4 +1,6 @@
-"""One page: the frontier of every task along K, clip and scale, and how the networks behind it end."""
+"""One page: the frontier of every task along K, clip and scale, and how the networks behind it
+end.
+"""
 
 from dataclasses import replace
 
@@ -30,7 +32,9 @@ FEW = 20  # a bin with fewer scored positions says nothing
 
 
 def networks(results: Results) -> dict[str, Results]:
-    """The networks behind each column. Text has no initialization sweep: the plane of `language` stands in, at clip 1."""
+    """The networks behind each column. Text has no initialization sweep: the plane of `language`
+    stands in, at clip 1.
+    """
     language = results.select(experiment="language", sweep="plane")
     scale = results.select(experiment="initialization", init="orthogonal")
     return {
@@ -54,7 +58,9 @@ def both(a: Results, b: Results) -> Results:
 
 
 def frontiers(results: Results, axis: str) -> pd.DataFrame:
-    """task and ``axis`` with the columns of stats.frontier, for all tasks; which frontier is a task's, README.md says."""
+    """task and ``axis`` with the columns of stats.frontier, for all tasks; which frontier is a
+    task's, README.md says.
+    """
     by = ["task", axis]
     lengths = columns.with_depth(
         results.summary[~results.summary["task"].isin(["brackets", "text"])]
@@ -66,7 +72,8 @@ def frontiers(results: Results, axis: str) -> pd.DataFrame:
 
 
 def distances(results: Results) -> pd.DataFrame:
-    """Brackets: a row a network of the longest trained length and a distance, passed where its accuracy there meets the criterion.
+    """Brackets: a row a network of the longest trained length and a distance, passed where its
+    accuracy there meets the criterion.
 
     A diverged network has no accuracy and passes nowhere.
     """
@@ -84,7 +91,9 @@ def distances(results: Results) -> pd.DataFrame:
 
 
 def contexts(results: Results) -> pd.DataFrame:
-    """Text: a row a network and an n-gram model, passed where the network predicts at least as well; lag is the model's context."""
+    """Text: a row a network and an n-gram model, passed where the network predicts at least as
+    well; lag is the model's context.
+    """
     own = results.select(task="text")
     lines = own.references[(own.references["measure"] == "bpc") & (own.references["by"] == "all")]
     order = lines["name"].str.extract(r"order (\d+)", expand=False)
@@ -95,7 +104,9 @@ def contexts(results: Results) -> pd.DataFrame:
 
 
 def panel(ax: Axes, table: pd.DataFrame, axis: str, lags: pd.Series) -> None:
-    """The frontiers of all tasks over one axis, side by side in each of its values; ``lags`` set the y axis, the same in all panels."""
+    """The frontiers of all tasks over one axis, side by side in each of its values; ``lags`` set
+    the y axis, the same in all panels.
+    """
     values = sorted(table[axis].unique())
     place = {v: i for i, v in enumerate(values)}
     panels.lag_axis(ax, lags, "")
@@ -170,10 +181,16 @@ def caption(results: Results) -> str:
     ended = columns.with_kind(used)["kind"].value_counts()
     kinds = ", ".join(f"{kind} {ended.get(kind, 0)}" for kind in panels.KIND_STYLES)
     return (
-        "**The longest dependency that half the seeds learn (steps), along truncation length, clip threshold and initial "
-        "scale.** Copy, adding and temporal order: half point of a logistic fit in ln(lag), with its 95 % profile-likelihood "
-        f"interval. Brackets: the longest distance up to which a network's accuracy is at least {LENIENT:g}, text: the longest "
-        "context (characters) whose Kneser-Ney model a network matches; of both, what half the networks reach, with a bootstrap "
-        "interval. ≥ and < mark frontiers beyond what was tested. Along scale, text is of the clip x gain plane of `language` "
-        f"at clip 1. Below, how the networks above end: {kinds}. {protocol(used)} Drawn here: {counts(used)}."
+        "**The longest dependency that half the seeds learn (steps), along truncation length, clip "
+        "threshold and initial "
+        "scale.** Copy, adding and temporal order: half point of a logistic fit in ln(lag), with "
+        "its 95 % profile-likelihood "
+        "interval. Brackets: the longest distance up to which a network's accuracy is at least "
+        f"{LENIENT:g}, text: the longest "
+        "context (characters) whose Kneser-Ney model a network matches; of both, what half the "
+        "networks reach, with a bootstrap "
+        "interval. ≥ and < mark frontiers beyond what was tested. Along scale, text is of the clip "
+        "x gain plane of `language` "
+        f"at clip 1. Below, how the networks above end: {kinds}. {protocol(used)} Drawn here: "
+        f"{counts(used)}."
     )

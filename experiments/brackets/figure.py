@@ -1,4 +1,6 @@
-"""Accuracy by distance and by depth for several K, on sequences as long as in training and longer."""
+"""Accuracy by distance and by depth for several K, on sequences as long as in training and
+longer.
+"""
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -115,9 +117,13 @@ def caption(results: Results) -> str:
     by_depth = far.groupby("depth")["value"].mean().dropna()
     means = ", ".join(f"{panels.format_number(k, 'full')}: {v:.2f}" for k, v in by_depth.items())
     return (
-        "**Accuracy of the closing bracket's type, by the distance to the bracket it closes (above) and by its depth (below).** "
-        "Left on fresh sequences of the trained length, right on longer ones. Lines are means over the networks that did not "
-        "diverge, bands 95 % bootstrap intervals over networks; dotted: chance 1/k; dashed: always closing what was opened "
-        "last. The bars give the scored positions a network in each bin. Mean accuracy beyond the median distance, by K: "
+        "**Accuracy of the closing bracket's type, by the distance to the bracket it closes "
+        "(above) and by its depth (below).** "
+        "Left on fresh sequences of the trained length, right on longer ones. Lines are means over "
+        "the networks that did not "
+        "diverge, bands 95 % bootstrap intervals over networks; dotted: chance 1/k; dashed: always "
+        "closing what was opened "
+        "last. The bars give the scored positions a network in each bin. Mean accuracy beyond the "
+        "median distance, by K: "
         f"{means or 'none'}. {protocol(results.summary)} {counts(results.summary)}."
     )

@@ -1,9 +1,11 @@
-"""Spikes of the gradient norm in training, and the loss before and after them: from the tables of probe ``updates``. No torch.
+"""Spikes of the gradient norm in training, and the loss before and after them: from the tables of
+probe ``updates``. No torch.
 
-A spike is an update whose gradient norm (before clipping) is more than FACTOR times the median of the WINDOW updates before it, and more
-than SMALLEST: what is left of a solved network's gradient also leaps, and matters to no one. Spikes less than AROUND updates after a spike
-are part of it. Loss before and after: the means over the AROUND updates on either side, the spike's own batch left out; in units of the
-loss at chance, so that tasks can be compared.
+A spike is an update whose gradient norm (before clipping) is more than FACTOR times the median of
+the WINDOW updates before it, and more than SMALLEST: what is left of a solved network's gradient
+also leaps, and matters to no one. Spikes less than AROUND updates after a spike are part of it.
+Loss before and after: the means over the AROUND updates on either side, the spike's own batch left
+out; in units of the loss at chance, so that tasks can be compared.
 """
 
 import math
@@ -13,7 +15,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 WINDOW, FACTOR, SMALLEST, AROUND = 50, 5.0, 1.0, 10
-THROWN = 0.1  # of the loss at chance: a network whose loss is higher by this after the spike has been thrown back
+# of the loss at chance: a network whose loss is higher by this after the spike has been thrown back
+THROWN = 0.1
 COLUMNS = ("run_key", "update", "norm", "before", "after", "change", "thrown")
 
 Floats = NDArray[np.float64]
@@ -27,8 +30,9 @@ def spikes(loss: pd.DataFrame, log_norm: pd.DataFrame) -> pd.DataFrame:
         log_norm: ``Results.probe("updates", "log_grad_norm")``.
 
     Returns:
-        run_key, update, norm, before, after (loss over the loss at chance; infinite where the network diverged on the way), change (after -
-        before), thrown (change > THROWN), and the summary's clip, gain, task and status.
+        run_key, update, norm, before, after (loss over the loss at chance; infinite where the
+        network diverged on the way), change (after - before), thrown (change > THROWN), and the
+        summary's clip, gain, task and status.
     """
     parts = []
     for key, losses, norms, first in _networks(loss, log_norm):
@@ -71,7 +75,8 @@ def places(norms: Floats) -> list[int]:
 
 
 def profile(loss: pd.DataFrame, log_norm: pd.DataFrame, span: int = 20) -> pd.DataFrame:
-    """Loss around spikes, less the loss before: run_key, clip, update (of the spike), offset (-span .. span), change (units of chance).
+    """Loss around spikes, less the loss before: run_key, clip, update (of the spike), offset (-span
+    .. span), change (units of chance).
 
     Offsets before the first or after the last update have no row.
     """
@@ -94,7 +99,8 @@ def profile(loss: pd.DataFrame, log_norm: pd.DataFrame, span: int = 20) -> pd.Da
 
 
 def chance_loss(network: pd.Series) -> float:
-    """The loss of who knows nothing, from the summary's chance: of equally likely classes, or the variance.
+    """The loss of who knows nothing, from the summary's chance: of equally likely classes, or the
+    variance.
 
     >>> chance_loss(pd.Series({"measure": "mse", "chance": 1 / 6})) == 1 / 6
     True

@@ -1,4 +1,6 @@
-"""Does clipping keep descent at the wall, and does it keep training from being thrown back by a spike?"""
+"""Does clipping keep descent at the wall, and does it keep training from being thrown back by a
+spike?
+"""
 
 import numpy as np
 import pandas as pd
@@ -38,7 +40,8 @@ def thrown(results: Results) -> Evidence:
     difference, low, high = stats.welch(free, clipped)
     counts = found.groupby("clip").size()
     words = (
-        f"{free.mean():.0%} of an unclipped network's spikes throw it back ({counts[np.inf]} in {len(free)} networks), "
+        f"{free.mean():.0%} of an unclipped network's spikes throw it back ({counts[np.inf]} in "
+        f"{len(free)} networks), "
         f"{clipped.mean():.0%} of one clipped at {CLIP:g} ({counts[CLIP]} in {len(clipped)})"
     )
     return above(difference, low, high, 0.0, len(free) + len(clipped), words)
@@ -47,20 +50,28 @@ def thrown(results: Results) -> Evidence:
 CLAIMS = [
     Claim(
         "wall",
-        f"On the wall of the one-unit network clipping at {CLIP_ONE:g} leads descent to the minimum from more starts than no "
+        f"On the wall of the one-unit network clipping at {CLIP_ONE:g} leads descent to the "
+        "minimum from more starts than no "
         "clipping does.",
-        f"Descents from equal starts, evenly over the surface: share that ends below a loss of {GOOD:g} only with clipping "
-        "less share that does so only without; Newcombe's 95 % interval above 0 (starts taken as if drawn), because the claim "
+        "Descents from equal starts, evenly over the surface: share that ends below a loss of "
+        f"{GOOD:g} only with clipping "
+        "less share that does so only without; Newcombe's 95 % interval above 0 (starts taken as "
+        "if drawn), because the claim "
         "is of a direction. Learning rate and updates as in the README.",
         wall,
     ),
     Claim(
         "thrown_back",
-        f"A spike of the gradient throws an unclipped network back more often than one clipped at {CLIP:g}.",
-        f"Spikes: gradient norm above {FACTOR:g} times the median of the {WINDOW} updates before, and above {SMALLEST:g}. "
-        f"Thrown back: mean loss of the {AROUND} updates after above that of the {AROUND} before by more than {THROWN:g} of "
-        "the loss at chance, or divergence. Share of each network's spikes, mean over networks, unclipped less clipped; "
-        "Welch's 95 % interval above 0, because the claim is of a direction. Networks count, not spikes: those of one network "
+        "A spike of the gradient throws an unclipped network back more often than one clipped at "
+        f"{CLIP:g}.",
+        f"Spikes: gradient norm above {FACTOR:g} times the median of the {WINDOW} updates before, "
+        f"and above {SMALLEST:g}. "
+        f"Thrown back: mean loss of the {AROUND} updates after above that of the {AROUND} before "
+        f"by more than {THROWN:g} of "
+        "the loss at chance, or divergence. Share of each network's spikes, mean over networks, "
+        "unclipped less clipped; "
+        "Welch's 95 % interval above 0, because the claim is of a direction. Networks count, not "
+        "spikes: those of one network "
         "are not independent.",
         thrown,
     ),

@@ -1,4 +1,6 @@
-"""The wall of the one-unit network: its loss surface, and descents with and without clipping from all over it."""
+"""The wall of the one-unit network: its loss surface, and descents with and without clipping from
+all over it.
+"""
 
 import math
 
@@ -16,7 +18,8 @@ def compute(preset: str) -> pd.DataFrame:
     """Columns of tables.COMPUTED.
 
     - ``surface``: loss and grad_norm at x = w, y = b.
-    - ``path C``: w, b, loss, grad_norm after x updates from START, the gradient clipped at C (inf: never).
+    - ``path C``: w, b, loss, grad_norm after x updates from START, the gradient clipped at C (inf:
+      never).
     - ``start C``: final loss, x = w and y = b where the descent started.
     """
     points = POINTS.get(preset, 201)
@@ -40,7 +43,9 @@ def compute(preset: str) -> pd.DataFrame:
 
 
 def ends(clip: float, side: int = 11) -> pd.DataFrame:
-    """The loss after UPDATES from ``side`` x ``side`` starts, evenly over the surface: w, b (of the start), loss."""
+    """The loss after UPDATES from ``side`` x ``side`` starts, evenly over the surface: w, b (of the
+    start), loss.
+    """
     w, b = (
         v.ravel()
         for v in np.meshgrid(

@@ -1,4 +1,6 @@
-"""Above, the wall of the one-unit network and descents on it; below, spikes of the gradient in training, and the loss around them."""
+"""Above, the wall of the one-unit network and descents on it; below, spikes of the gradient in
+training, and the loss around them.
+"""
 
 import math
 
@@ -115,7 +117,9 @@ def starts(ax: Axes, results: Results) -> None:
 
 
 def example(ax: Axes, results: Results) -> None:
-    """Gradient norms of the unclipped network with the most spikes, and of the same network clipped at 1."""
+    """Gradient norms of the unclipped network with the most spikes, and of the same network clipped
+    at 1.
+    """
     norms = results.probe("updates", "log_grad_norm")
     free = norms[np.isinf(norms["clip"])]
     counted = {
@@ -151,7 +155,8 @@ def example(ax: Axes, results: Results) -> None:
     ax.set_yscale("log")
     ax.set(xlabel="updates", ylabel="gradient norm before clipping")
     ax.set_title(
-        f"{panels.title_case(chosen['task'].iloc[0])}, g = {chosen['gain'].iloc[0]:g}: one network, twice"
+        f"{panels.title_case(chosen['task'].iloc[0])}, g = {chosen['gain'].iloc[0]:g}: one "
+        "network, twice"
     )
     ax.legend(fontsize=6)
 
@@ -238,14 +243,23 @@ def caption(results: Results) -> str:
         for clip, rows in found.groupby("clip")
     )
     return (
-        "**Above: the wall in the loss of the one-unit network of Pascanu, Mikolov & Bengio 2013 (no input, 50 steps), and "
-        "gradient descent with and without clipping** (learning rate 0.05, 300 updates); the three smaller thresholds' paths "
-        "overlap where they do not bite. Left, the error and paths from one start; the unclipped one leaves the surface. "
-        f"Middle, their loss. Right, the share of descents that end below {GOOD:g}. **Below: spikes of the gradient norm in "
-        f"training**, updates whose norm before clipping is more than {FACTOR:g} times the median of the {WINDOW} before and "
-        f"above {SMALLEST:g}. Left, the network with the most spikes, and the same clipped at 1. Middle, the loss around "
-        "spikes, less its mean over the 10 updates before, over the loss at chance. Right, the share of spikes after which "
-        f"the mean loss of 10 updates is higher by {THROWN:g} of chance, or the network diverges; means over networks with "
-        f"bootstrap intervals. Thrown back by threshold: {shares or 'none'}. {protocol(results.summary)} "
+        "**Above: the wall in the loss of the one-unit network of Pascanu, Mikolov & Bengio 2013 "
+        "(no input, 50 steps), and "
+        "gradient descent with and without clipping** (learning rate 0.05, 300 updates); the three "
+        "smaller thresholds' paths "
+        "overlap where they do not bite. Left, the error and paths from one start; the unclipped "
+        "one leaves the surface. "
+        f"Middle, their loss. Right, the share of descents that end below {GOOD:g}. **Below: "
+        "spikes of the gradient norm in "
+        f"training**, updates whose norm before clipping is more than {FACTOR:g} times the median "
+        f"of the {WINDOW} before and "
+        f"above {SMALLEST:g}. Left, the network with the most spikes, and the same clipped at 1. "
+        "Middle, the loss around "
+        "spikes, less its mean over the 10 updates before, over the loss at chance. Right, the "
+        "share of spikes after which "
+        f"the mean loss of 10 updates is higher by {THROWN:g} of chance, or the network diverges; "
+        "means over networks with "
+        f"bootstrap intervals. Thrown back by threshold: {shares or 'none'}. "
+        f"{protocol(results.summary)} "
         f"{counts(results.summary)}."
     )

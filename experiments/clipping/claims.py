@@ -1,4 +1,6 @@
-"""Does clipping widen the range of gains that train, at which end, and what does a small threshold cost?"""
+"""Does clipping widen the range of gains that train, at which end, and what does a small threshold
+cost?
+"""
 
 import math
 
@@ -28,7 +30,9 @@ def at(results: Results, clip: float) -> pd.DataFrame:
 
 
 def compared(results: Results) -> pd.DataFrame:
-    """Each network clipped at USUAL (_a) beside the same without clipping (_b): same data, same first weights."""
+    """Each network clipped at USUAL (_a) beside the same without clipping (_b): same data, same
+    first weights.
+    """
     return pairs(at(results, USUAL), at(results, math.inf), SAME)
 
 
@@ -67,7 +71,8 @@ def slows(results: Results) -> Evidence:
     statistic, low, high, n = mean(np.log(small / usual))
     if not n:
         return unknown(
-            f"no pair of thresholds {SMALL:g} and {USUAL:g} at gain 1 of which one met its criterion",
+            f"no pair of thresholds {SMALL:g} and {USUAL:g} at gain 1 of which one met its "
+            "criterion",
             SLOWER,
         )
     never = int(both["first_solved_at_a"].isna().sum())
@@ -78,25 +83,35 @@ def slows(results: Results) -> Evidence:
 CLAIMS = [
     Claim(
         "widens_upward",
-        f"Clipping at {USUAL:g} lets networks learn at initial gains of {LARGE_GAIN:g} and more that do not learn without it.",
-        f"Pairs of networks at full depth (SGD, all tasks and lags) with equal data and first weights, clipped at {USUAL:g} "
-        f"and not at all, gain >= {LARGE_GAIN:g}: share that only clipping solves less share that it loses; Newcombe's 95 % "
+        f"Clipping at {USUAL:g} lets networks learn at initial gains of {LARGE_GAIN:g} and more "
+        "that do not learn without it.",
+        "Pairs of networks at full depth (SGD, all tasks and lags) with equal data and first "
+        f"weights, clipped at {USUAL:g} "
+        f"and not at all, gain >= {LARGE_GAIN:g}: share that only clipping solves less share that "
+        "it loses; Newcombe's 95 % "
         "interval above 0, because any net gain widens the range.",
         upward,
     ),
     Claim(
         "not_downward",
-        f"Clipping at {USUAL:g} rescues nothing at initial gains below 1: it can only shrink a gradient.",
-        f"The same pairs at gain < 1; Newcombe's 95 % interval of the net share rescued below {WIDER:g}. A range would be "
-        "called wider for one network in ten; less than that cannot be told from none with the seeds of the laptop preset.",
+        f"Clipping at {USUAL:g} rescues nothing at initial gains below 1: it can only shrink a "
+        "gradient.",
+        "The same pairs at gain < 1; Newcombe's 95 % interval of the net share rescued below "
+        f"{WIDER:g}. A range would be "
+        "called wider for one network in ten; less than that cannot be told from none with the "
+        "seeds of the laptop preset.",
         downward,
     ),
     Claim(
         "small_slows",
-        f"A threshold of {SMALL:g} slows learning where a threshold of {USUAL:g} does not hinder it.",
-        f"Pairs at gain 1 of which at least one met its criterion: mean of ln(update of the first success with {SMALL:g} / "
-        f"with {USUAL:g}), never counted as the whole budget (which understates it); Student's 95 % interval above ln 1.25 = "
-        f"{SLOWER:.3f}. A quarter more updates is five times what checks at twentieths of the budget can pretend at its end.",
+        f"A threshold of {SMALL:g} slows learning where a threshold of {USUAL:g} does not hinder "
+        "it.",
+        "Pairs at gain 1 of which at least one met its criterion: mean of ln(update of the first "
+        f"success with {SMALL:g} / "
+        f"with {USUAL:g}), never counted as the whole budget (which understates it); Student's 95 "
+        "% interval above ln 1.25 = "
+        f"{SLOWER:.3f}. A quarter more updates is five times what checks at twentieths of the "
+        "budget can pretend at its end.",
         slows,
     ),
 ]

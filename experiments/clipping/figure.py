@@ -1,4 +1,6 @@
-"""Success over clip x gain for every task, at full depth and truncated; one panel with Adam; failures; what clipping costs."""
+"""Success over clip x gain for every task, at full depth and truncated; one panel with Adam;
+failures; what clipping costs.
+"""
 
 import numpy as np
 import pandas as pd
@@ -15,7 +17,9 @@ CLIP, GAIN = "clip threshold (gradient norm)", "initial gain g of W_hh"
 
 
 def same_lengths(summary: pd.DataFrame) -> pd.DataFrame:
-    """The networks at the lengths of the truncated sweep (without it: each task's longest), so that panels compare like with like."""
+    """The networks at the lengths of the truncated sweep (without it: each task's longest), so that
+    panels compare like with like.
+    """
     lengths = summary["length"].astype(float).fillna(0)
     short = lengths[summary["sweep"] == "short"].groupby(summary["task"]).max()
     chosen = summary["task"].map(lengths.groupby(summary["task"]).max().to_dict() | short.to_dict())
@@ -23,7 +27,9 @@ def same_lengths(summary: pd.DataFrame) -> pd.DataFrame:
 
 
 def plane(ax: Axes, rows: pd.DataFrame) -> None:
-    """Success over clip x gain; where success is not the measure (text), the median final measure."""
+    """Success over clip x gain; where success is not the measure (text), the median final
+    measure.
+    """
     if len(rows) and rows["measure"].iloc[0] == "bpc":
         panels.heatmap_lower_is_better(ax, stats.summarize(rows, ["clip", "gain"]), "clip", "gain")
     else:
@@ -70,7 +76,9 @@ def cost(ax: Axes, summary: pd.DataFrame) -> None:
 
 
 def figure(results: Results) -> Figure:
-    """Above, the planes of every task, full and truncated; below, Adam, failures by threshold and by gain, cost."""
+    """Above, the planes of every task, full and truncated; below, Adam, failures by threshold and
+    by gain, cost.
+    """
     same, tasks = same_lengths(results.summary), columns.task_order(results.summary["task"])
     fig = Figure(figsize=(12, 7.6), layout="constrained")
     upper, lower = np.asarray(fig.subfigures(2, 1, height_ratios=[2, 1.15]))
@@ -110,11 +118,17 @@ def caption(results: Results) -> str:
         return f"{int((rows['status'] == 'diverged').sum())} of {len(rows)}"
 
     return (
-        "**Share of networks that solve each task, over clip threshold and initial gain of W_hh.** Upper row at full depth, "
-        "middle row truncated (mode and K in the titles); for text the median final bits per character, lighter is better. "
-        "Thresholds are of the global gradient norm of a mean loss. Lower left: the same with Adam. Lower middle: how networks "
-        "end; several kinds can hold of one network, the first of diverged, truncated, vanishing, clipped is drawn. Lower "
-        "right: the median update at which networks that ever met the criterion did so first, with bootstrap intervals. At full "
-        f"depth {share(full[clipped])} clipped and {share(full[~clipped])} unclipped networks diverged. "
+        "**Share of networks that solve each task, over clip threshold and initial gain of W_hh.** "
+        "Upper row at full depth, "
+        "middle row truncated (mode and K in the titles); for text the median final bits per "
+        "character, lighter is better. "
+        "Thresholds are of the global gradient norm of a mean loss. Lower left: the same with "
+        "Adam. Lower middle: how networks "
+        "end; several kinds can hold of one network, the first of diverged, truncated, vanishing, "
+        "clipped is drawn. Lower "
+        "right: the median update at which networks that ever met the criterion did so first, with "
+        "bootstrap intervals. At full "
+        f"depth {share(full[clipped])} clipped and {share(full[~clipped])} unclipped networks "
+        "diverged. "
         f"{protocol(results.summary)} {counts(results.summary)}."
     )

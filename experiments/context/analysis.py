@@ -1,7 +1,8 @@
 """How much context a language model uses: from the tables of probe ``context``. No torch.
 
-The effective context is the smallest n from which on the loss stays within TOLERANCE of the loss with all context: characters further back
-are worth less than that, all together. Between the n of the probe's ladder the excess is taken as a straight line in ln n.
+The effective context is the smallest n from which on the loss stays within TOLERANCE of the loss
+with all context: characters further back are worth less than that, all together. Between the n of
+the probe's ladder the excess is taken as a straight line in ln n.
 """
 
 import math
@@ -11,19 +12,23 @@ import pandas as pd
 
 from throughtime.analysis.columns import with_depth
 
-TOLERANCE = 0.05  # bits a character: less than half of what the fifth character of context is worth to an n-gram model of this text
+# bits a character: less than half of what the fifth character of context is worth to an n-gram
+# model of this text
+TOLERANCE = 0.05
 COLUMNS = ["run_key", "seed", "depth", "K", "steps", "mode", "quantity", "n", "bits", "excess"]
 
 
 def losses(probes: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
-    """The probe's losses in bits, and their excess over the loss with all context (``loss_reset`` at the largest n).
+    """The probe's losses in bits, and their excess over the loss with all context (``loss_reset``
+    at the largest n).
 
     Args:
         probes: the probes table; other probes are left out, and all moments but the last.
         summary: the summary table.
 
     Returns:
-        COLUMNS: quantity is reset, shuffled or replaced; n the characters of true context; depth is K, infinite in mode full.
+        COLUMNS: quantity is reset, shuffled or replaced; n the characters of true context; depth is
+            K, infinite in mode full.
     """
     rows = probes[probes["probe"] == "context"].merge(with_depth(summary), on="run_key")
     rows = rows[rows["step"] == rows.groupby("run_key")["step"].transform("max")]
@@ -44,7 +49,8 @@ def losses(probes: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
 def effective(
     table: pd.DataFrame, quantity: str = "reset", tolerance: float = TOLERANCE
 ) -> pd.DataFrame:
-    """The effective context of every network: run_key, seed, depth, K, steps, mode, effective (characters).
+    """The effective context of every network: run_key, seed, depth, K, steps, mode, effective
+    (characters).
 
     >>> made = {
     ...     "n": [1, 2, 4, 8],

@@ -1,4 +1,6 @@
-"""Does the context that a network learns to use grow with the K it was trained with, and how does it compare with K?"""
+"""Does the context that a network learns to use grow with the K it was trained with, and how does
+it compare with K?
+"""
 
 import math
 
@@ -76,7 +78,8 @@ def unused(results: Results) -> Evidence:
 
 
 DEFINED = (
-    f"The effective context is the smallest n from which on the loss with n characters of true context is within {TOLERANCE:g} "
+    "The effective context is the smallest n from which on the loss with n characters of true "
+    f"context is within {TOLERANCE:g} "
     "bits of that with all (between the n of the ladder, a line in ln n). "
 )
 
@@ -96,7 +99,8 @@ CLAIMS = [
     ),
     Claim(
         "context_beyond_K",
-        "A network trained with the shortest K uses more context than the K steps its gradient saw: a carried state is of use "
+        "A network trained with the shortest K uses more context than the K steps its gradient "
+        "saw: a carried state is of use "
         "untrained.",
         DEFINED
         + "Mean of ln(effective / K) at the smallest K, over networks; Student's 95 % interval above 0, where the two are equal.",

@@ -1,4 +1,6 @@
-"""Loss against the true context in the state, per training K; and the effective context against K."""
+"""Loss against the true context in the state, per training K; and the effective context against
+K.
+"""
 
 import numpy as np
 import pandas as pd
@@ -33,7 +35,9 @@ def center(rows: pd.DataFrame, by: list[str], value: str) -> pd.DataFrame:
 
 
 def drawable(table: pd.DataFrame) -> pd.DataFrame:
-    """With excess that a log axis can show: what is below LOWEST, or negative, ends just below the edge."""
+    """With excess that a log axis can show: what is below LOWEST, or negative, ends just below the
+    edge.
+    """
     return table.assign(excess=table["excess"].clip(lower=0.8 * LOWEST))
 
 
@@ -105,7 +109,9 @@ def kinds(ax: Axes, table: pd.DataFrame) -> None:
 
 
 def against_depth(ax: Axes, table: pd.DataFrame) -> None:
-    """The effective context of every network over K, medians joined, and the line where the two are equal."""
+    """The effective context of every network over K, medians joined, and the line where the two are
+    equal.
+    """
     found = effective(table)
     if found.empty:
         panels.empty_panel(ax, "nothing was probed")
@@ -175,12 +181,19 @@ def caption(results: Results) -> str:
     )
     longest = int(np.nanmax(table["n"])) if len(table) else 0
     return (
-        "**Loss of a character language model against the characters of true context that its state holds, by the K it was "
-        "trained with.** Upper row: the network starts n characters before the scored one. Lower left: before the n true "
-        f"characters the network reads nothing (reset), the {longest} characters before them in random order (shuffled; n + "
-        f"shuffled = {longest}), or other text (replaced). Lower right: the effective context, the smallest n from which on "
-        f"the loss stays within {TOLERANCE:g} bits of that with all context (n = {longest}), for each network; lines join "
-        "medians. Means over seeds, bands from the smallest to the largest. Median effective context by K: "
-        f"{', '.join(f'{K}: {v:.1f}' for K, v in medians.items()) or 'none'}. Median final bits per character by K: "
+        "**Loss of a character language model against the characters of true context that its "
+        "state holds, by the K it was "
+        "trained with.** Upper row: the network starts n characters before the scored one. Lower "
+        "left: before the n true "
+        f"characters the network reads nothing (reset), the {longest} characters before them in "
+        "random order (shuffled; n + "
+        f"shuffled = {longest}), or other text (replaced). Lower right: the effective context, the "
+        "smallest n from which on "
+        f"the loss stays within {TOLERANCE:g} bits of that with all context (n = {longest}), for "
+        "each network; lines join "
+        "medians. Means over seeds, bands from the smallest to the largest. Median effective "
+        "context by K: "
+        f"{', '.join(f'{K}: {v:.1f}' for K, v in medians.items()) or 'none'}. Median final bits "
+        "per character by K: "
         f"{final or 'none'}. {protocol(results.summary)} {counts(results.summary)}."
     )

@@ -11,10 +11,12 @@ from throughtime.analysis.lines import line
 def laws(
     table: pd.DataFrame, quantities: Iterable[str] = ("kept_bytes", "update_ms")
 ) -> pd.DataFrame:
-    """Straight lines through the table of ``cost.measure``: each quantity against T where mode is full, against K elsewhere.
+    """Straight lines through the table of ``cost.measure``: each quantity against T where mode is
+    full, against K elsewhere.
 
     Args:
-        table: of ``cost.measure``; sizes other than the most frequent (hidden, batch, rows) are left out.
+        table: of ``cost.measure``; sizes other than the most frequent (hidden, batch, rows) are
+            left out.
         quantities: its columns.
 
     Returns:

@@ -25,10 +25,12 @@ def table(results: Results) -> pd.DataFrame:
 
 
 def bend(x: ArrayLike, y: ArrayLike, level: float = 0.95) -> tuple[float, float, float, int]:
-    """How much the slope of y changes from the smallest to the largest x, over its mean: 0 for a line, 2 for a parabola from its vertex.
+    """How much the slope of y changes from the smallest to the largest x, over its mean: 0 for a
+    line, 2 for a parabola from its vertex.
 
-    Least squares of a + b u + c u^2, u = x scaled to 0..1, errors in proportion to y; the change is 2 c, the mean slope b + c. Student's
-    interval of c, the mean slope taken as known. NaN for fewer than four points.
+    Least squares of a + b u + c u^2, u = x scaled to 0..1, errors in proportion to y; the change is
+    2 c, the mean slope b + c. Student's interval of c, the mean slope taken as known. NaN for fewer
+    than four points.
 
     >>> x = np.arange(1.0, 6.0)
     >>> [round(v, 9) + 0.0 for v in (bend(x, 3 + 2 * x)[0], bend(x - 1, 1e-9 + (x - 1) ** 2)[0])]
@@ -51,7 +53,9 @@ def bend(x: ArrayLike, y: ArrayLike, level: float = 0.95) -> tuple[float, float,
 
 
 def worst(bends: dict[str, tuple[float, float, float, int]], threshold: float) -> Evidence:
-    """All of several bends lie within the threshold: decided by the one whose interval reaches furthest."""
+    """All of several bends lie within the threshold: decided by the one whose interval reaches
+    furthest.
+    """
     if any(math.isnan(b[1]) for b in bends.values()):
         return unknown("fewer than four sizes measured", threshold)
     words = "; ".join(
@@ -75,7 +79,9 @@ def memory(results: Results) -> Evidence:
 
 
 def duration(results: Results) -> Evidence:
-    """Time of an update over T at full depth, and over the depth that a loss sees in sliding windows."""
+    """Time of an update over T at full depth, and over the depth that a loss sees in sliding
+    windows.
+    """
     rows = table(results)
     if rows.empty:
         return unknown("nothing measured", STRAIGHT_TIME)
@@ -116,14 +122,16 @@ def parallel(results: Results) -> Evidence:
 
 
 LINE = (
-    "Bend: change of slope from one end of the range to the other over the mean slope, from a weighted quadratic fit, with "
+    "Bend: change of slope from one end of the range to the other over the mean slope, from a "
+    "weighted quadratic fit, with "
     "Student's 95 % interval; 0 is a line. "
 )
 
 CLAIMS = [
     Claim(
         "memory_linear",
-        "The memory kept for backward is linear in T at full depth, and in K where chunks follow each other.",
+        "The memory kept for backward is linear in T at full depth, and in K where chunks follow "
+        "each other.",
         LINE
         + f"The larger of the two within +-{STRAIGHT_MEMORY:g}: bytes are counted, not timed, so that nothing but rounding is allowed.",
         memory,
@@ -133,20 +141,23 @@ CLAIMS = [
         "The time of an update is linear in T at full depth, and in K in sliding windows.",
         LINE
         + "K is counted as the steps that a loss sees on average: the first losses of a sequence see fewer than K. "
-        f"The larger of the two within +-{STRAIGHT_TIME:g}: caches and other programs change a time by a tenth or two, any "
+        f"The larger of the two within +-{STRAIGHT_TIME:g}: caches and other programs change a "
+        "time by a tenth or two, any "
         "power but the first by 0.5 and more.",
         duration,
     ),
     Claim(
         "steps_serial",
         "Time steps do not parallelise: twice the steps take twice the time.",
-        "Slope of ln(time of an update) against ln T over the largest eightfold range; Student's 95 % interval above "
+        "Slope of ln(time of an update) against ln T over the largest eightfold range; Student's "
+        "95 % interval above "
         f"{SERIAL:g}: work in parallel would have 0, work with fixed costs less than 1.",
         serial,
     ),
     Claim(
         "sequences_parallel",
-        f"The sequences of a batch do: up to B={USUAL}, twice the sequences take less than twice the time.",
+        f"The sequences of a batch do: up to B={USUAL}, twice the sequences take less than twice "
+        "the time.",
         f"The same slope against ln B over B <= {USUAL}; its 95 % interval below {SERIAL:g}.",
         parallel,
     ),

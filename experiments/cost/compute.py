@@ -1,4 +1,6 @@
-"""Memory and time of an update against T, K and B, measured on the engine: rows of benchmarks.cost.measure as many short ones."""
+"""Memory and time of an update against T, K and B, measured on the engine: rows of
+benchmarks.cost.measure as many short ones.
+"""
 
 import pandas as pd
 
@@ -24,9 +26,11 @@ REPEATS = {"smoke": 1, "laptop": 5}
 
 
 def compute(preset: str) -> pd.DataFrame:
-    """Columns of tables.COMPUTED: a series for each of SIZES, x = K (= T at full depth; B in ``batch``), y = T.
+    """Columns of tables.COMPUTED: a series for each of SIZES, x = K (= T at full depth; B in
+    ``batch``), y = T.
 
-    Quantities: the columns of cost.measure, and ``depth``, the steps that a loss reaches, on average.
+    Quantities: the columns of cost.measure, and ``depth``, the steps that a loss reaches, on
+    average.
     """
     parts = []
     for series, sizes in (SMALL if preset == "smoke" else SIZES).items():

@@ -1,4 +1,6 @@
-"""Memory and time against T and K with straight lines through them, and the throughput that shows what runs in parallel."""
+"""Memory and time against T and K with straight lines through them, and the throughput that shows
+what runs in parallel.
+"""
 
 import numpy as np
 import pandas as pd
@@ -16,7 +18,9 @@ NAMES = {"chunked": "chunked", "sliding": "sliding, k1 = 1"}
 
 
 def measured(results: Results) -> dict[str, pd.DataFrame]:
-    """Series -> a row a program: x, y and the quantities, x ascending; empty where nothing was measured."""
+    """Series -> a row a program: x, y and the quantities, x ascending; empty where nothing was
+    measured.
+    """
     wide = results.computed.pivot_table(
         index=["series", "x", "y"], columns="quantity", values="value"
     ).reset_index()
@@ -49,7 +53,9 @@ def law(ax: Axes, x: pd.Series, y: pd.Series, series: int, label: str) -> Line:
 def laws(
     ax: Axes, table: dict[str, pd.DataFrame], parts: dict[str, tuple[str, float, str]], unit: str
 ) -> None:
-    """Several laws on one axes: label -> (series, divisor, quantity); each line's slope in the legend."""
+    """Several laws on one axes: label -> (series, divisor, quantity); each line's slope in the
+    legend.
+    """
     for place, (label, (series, divisor, quantity)) in enumerate(parts.items()):
         if series in table and len(table[series]) > 1:
             rows = table[series]
@@ -186,12 +192,20 @@ def caption(results: Results) -> str:
                 else name
             )
     return (
-        "**Memory kept for backward and time of an update, against T and K, with least-squares lines.** An update is forward "
-        f"and backward of tanh networks on random symbols with every step scored ({sizes_of(table)}, but where B is varied); "
-        "no data, no optimizer. Mode full: K = T. Chunked: one chunk after the other on the memory of one. Sliding (k1 = 1): "
-        "every loss sees K steps, on the memory of all T; the first losses of a sequence see fewer, which bends its line. "
-        "Memory is counted, all networks together; times are the fastest of several calls on the machine that ran this, and "
-        "differ from run to run. Upper right: measured over fitted. Lower right: steps of all networks a second; constant "
-        "over T where time steps do not run in parallel. Slopes a step, with Student's 95 % intervals: "
-        f"{'; '.join(said) or 'none'}. Nothing is trained here. {protocol(results.summary)} {counts(results.summary)}."
+        "**Memory kept for backward and time of an update, against T and K, with least-squares "
+        "lines.** An update is forward "
+        "and backward of tanh networks on random symbols with every step scored "
+        f"({sizes_of(table)}, but where B is varied); "
+        "no data, no optimizer. Mode full: K = T. Chunked: one chunk after the other on the memory "
+        "of one. Sliding (k1 = 1): "
+        "every loss sees K steps, on the memory of all T; the first losses of a sequence see "
+        "fewer, which bends its line. "
+        "Memory is counted, all networks together; times are the fastest of several calls on the "
+        "machine that ran this, and "
+        "differ from run to run. Upper right: measured over fitted. Lower right: steps of all "
+        "networks a second; constant "
+        "over T where time steps do not run in parallel. Slopes a step, with Student's 95 % "
+        "intervals: "
+        f"{'; '.join(said) or 'none'}. Nothing is trained here. {protocol(results.summary)} "
+        f"{counts(results.summary)}."
     )

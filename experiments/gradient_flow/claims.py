@@ -1,4 +1,6 @@
-"""Do gradients vanish below gain 1 and explode above it, at theory's slope; and does it still hold after training?"""
+"""Do gradients vanish below gain 1 and explode above it, at theory's slope; and does it still hold
+after training?
+"""
 
 import math
 from typing import Literal
@@ -44,10 +46,12 @@ def explode(results: Results) -> Evidence:
 
 
 def crossings(table: pd.DataFrame) -> pd.DataFrame:
-    """A row a task, init and seed: ``off``, ln of the gain at which its slope changes sign, over the critical gain.
+    """A row a task, init and seed: ``off``, ln of the gain at which its slope changes sign, over
+    the critical gain.
 
-    The sign changes between the last gain with a negative slope and the next; the place is interpolated in ln(gain). A seed whose slope has
-    one sign throughout counts with the end of the tested range.
+    The sign changes between the last gain with a negative slope and the next; the place is
+    interpolated in ln(gain). A seed whose slope has one sign throughout counts with the end of the
+    tested range.
     """
     rows = []
     for (task, init, seed), group in table.groupby(["task", "init", "seed"]):
@@ -104,18 +108,24 @@ def trained(results: Results) -> Evidence:
 
 
 EQUAL = (
-    "Difference of two slopes over all lags, measured (root mean square over sequences) less mean field's curve for that "
-    "drive; its mean over seeds in each cell (task, distribution, gain) with t intervals that hold together at 95 % "
-    f"(Bonferroni), all within ±{TOLERANCE:g} nats a step: over 20 steps, about the longest lag that laptop networks learn, "
-    "that is a factor e, and a quarter of what neighbouring gains of the grid differ by. Theory's correction for finite width "
+    "Difference of two slopes over all lags, measured (root mean square over sequences) less mean "
+    "field's curve for that "
+    "drive; its mean over seeds in each cell (task, distribution, gain) with t intervals that hold "
+    "together at 95 % "
+    f"(Bonferroni), all within ±{TOLERANCE:g} nats a step: over 20 steps, about the longest lag "
+    "that laptop networks learn, "
+    "that is a factor e, and a quarter of what neighbouring gains of the grid differ by. Theory's "
+    "correction for finite width "
     "(about -.005 at 128 units) is not applied: it lies within. "
 )
 CLAIMS = [
     Claim(
         "below_one_vanishes",
         "At initial gains below 1 the gradient vanishes with lag.",
-        "Mean slope of the log norm over lag in each cell (task, distribution, gain < 1), untrained networks; t intervals that "
-        "hold together at 95 % (Bonferroni) all below 0, the border between vanishing and exploding.",
+        "Mean slope of the log norm over lag in each cell (task, distribution, gain < 1), "
+        "untrained networks; t intervals that "
+        "hold together at 95 % (Bonferroni) all below 0, the border between vanishing and "
+        "exploding.",
         vanish,
     ),
     Claim(
@@ -127,23 +137,30 @@ CLAIMS = [
     Claim(
         "above_one_explodes",
         "At initial gains above 1 the gradient explodes with lag.",
-        "As below_one_vanishes, gains > 1, all above 0. Theory expects it to fail: with inputs the critical gain is about 1.5 "
+        "As below_one_vanishes, gains > 1, all above 0. Theory expects it to fail: with inputs the "
+        "critical gain is about 1.5 "
         "here, and between 1 and it gradients vanish.",
         explode,
     ),
     Claim(
         "border_is_critical_gain",
-        "The gain at which gradients turn from vanishing to exploding is theory's critical gain for the task's drive, not 1.",
-        "Each seed's gain at which the slope over lag changes sign (interpolated in ln gain) over the critical gain; mean ln "
-        f"over seeds in each cell (task, distribution), t intervals that hold together at 95 %, within ±{BORDER:.3f}, a factor "
-        "of 1.15. The critical gain is 1.5 times that without inputs, so that this tells the two apart by far; a finer grid "
+        "The gain at which gradients turn from vanishing to exploding is theory's critical gain "
+        "for the task's drive, not 1.",
+        "Each seed's gain at which the slope over lag changes sign (interpolated in ln gain) over "
+        "the critical gain; mean ln "
+        "over seeds in each cell (task, distribution), t intervals that hold together at 95 %, "
+        f"within ±{BORDER:.3f}, a factor "
+        "of 1.15. The critical gain is 1.5 times that without inputs, so that this tells the two "
+        "apart by far; a finer grid "
         "than the tested one (factors of 1.2) would be needed for less.",
         border,
     ),
     Claim(
         "diverged_share_grows",
-        "Without clipping, the share of diverged runs is larger beyond the critical gain than below 1.",
-        "Difference of the two shares (plain SGD on adding, lr 0.1), Newcombe's 95 % interval above 0: any growth counts, as "
+        "Without clipping, the share of diverged runs is larger beyond the critical gain than "
+        "below 1.",
+        "Difference of the two shares (plain SGD on adding, lr 0.1), Newcombe's 95 % interval "
+        "above 0: any growth counts, as "
         "its size depends on the learning rate.",
         diverge,
     ),

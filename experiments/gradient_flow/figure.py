@@ -1,4 +1,6 @@
-"""Gradient norm by lag beside theory's, before and after training; its slope over the gain; spectral radius; who diverges."""
+"""Gradient norm by lag beside theory's, before and after training; its slope over the gain;
+spectral radius; who diverges.
+"""
 
 import math
 
@@ -61,7 +63,9 @@ def by_lag(ax: Axes, rows: pd.DataFrame) -> None:
 
 
 def over_gain(ax: Axes, before: pd.DataFrame, after: pd.DataFrame) -> None:
-    """Slope over gain: theory, networks before and after training, the critical gain and PyTorch's default."""
+    """Slope over gain: theory, networks before and after training, the critical gain and PyTorch's
+    default.
+    """
     ax.set_xscale("log")
     for series, init in enumerate(INITS):
         for moment, table, fill in (("before", before, "full"), ("after training", after, "none")):
@@ -158,7 +162,9 @@ def diverged(ax: Axes, summary: pd.DataFrame) -> None:
 
 
 def figure(results: Results) -> Figure:
-    """A row a task: by lag in two distributions before training, one after, slopes; at the right radius and divergence."""
+    """A row a task: by lag in two distributions before training, one after, slopes; at the right
+    radius and divergence.
+    """
     fig = Figure(figsize=(14.5, 5.6), layout="constrained")
     axes = fig.subplots(2, 5, width_ratios=[1, 1, 1, 1.25, 1.0])
     before = results.select(sweep="initial").probe("gradient_by_lag", "log_gradient_rms", "first")
@@ -194,10 +200,15 @@ def caption(results: Results) -> str:
             below = f" ({small.median():.3f} at gains below 1)" if len(small) else ""
             parts.append(f"{words} {off.median():.3f}{below}")
     return (
-        "**Gradient norm by lag, measured and predicted.** Norm of dL/dh at lag k over that at lag 0, root mean square over "
-        "100 sequences; lines: median of the seeds, bands: their range, dashed: mean field theory for the initial gain and the "
-        "task's drive. Slopes: of a straight line over all lags (markers: median, bars: range of the seeds), and theory's "
-        "ln(χ₁) / 2. Orange: theory's critical gain; dotted: the scale of PyTorch's default. Networks of the panels "
+        "**Gradient norm by lag, measured and predicted.** Norm of dL/dh at lag k over that at lag "
+        "0, root mean square over "
+        "100 sequences; lines: median of the seeds, bands: their range, dashed: mean field theory "
+        "for the initial gain and the "
+        "task's drive. Slopes: of a straight line over all lags (markers: median, bars: range of "
+        "the seeds), and theory's "
+        "ln(χ₁) / 2. Orange: theory's critical gain; dotted: the scale of PyTorch's default. "
+        "Networks of the panels "
         '"untrained" had 0 updates. Median difference of measured and predicted slope, nats a step: '
-        f"{', '.join(parts) or 'none measured'}. {protocol(results.summary)} {counts(results.summary)}."
+        f"{', '.join(parts) or 'none measured'}. {protocol(results.summary)} "
+        f"{counts(results.summary)}."
     )

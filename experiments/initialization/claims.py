@@ -31,7 +31,9 @@ def default(results: Results) -> Evidence:
 
 
 def peak(results: Results) -> Evidence:
-    """Orthogonal matrices: the smaller of the two advantages of gain 1, over the smallest and the largest gain."""
+    """Orthogonal matrices: the smaller of the two advantages of gain 1, over the smallest and the
+    largest gain.
+    """
     gains = results.summary.loc[results.summary["init"] == "orthogonal", "gain"]
     if gains.empty or not (gains.min() < 1 < gains.max()):
         return unknown("no gain on either side of 1", 0.0)
@@ -54,16 +56,21 @@ CLAIMS = [
     Claim(
         "default_vanishes",
         "PyTorch's default scale, sigma_w = 0.577, learns fewer tasks and lags than sigma_w = 1.",
-        "Pairs of networks with the same Gaussian matrix scaled by 1 and by 0.577, over all tasks and lags: share that only "
-        "gain 1 solves less share that only 0.577 solves; Newcombe's 95 % interval above 0, because the two are compared over "
+        "Pairs of networks with the same Gaussian matrix scaled by 1 and by 0.577, over all tasks "
+        "and lags: share that only "
+        "gain 1 solves less share that only 0.577 solves; Newcombe's 95 % interval above 0, "
+        "because the two are compared over "
         "one fixed set of lags, where any net loss is a shorter frontier.",
         default,
     ),
     Claim(
         "peak_at_1",
-        "Orthogonal matrices learn best at gain 1: worse at the smallest and worse at the largest gain.",
-        "Pairs with the same orthogonal matrix scaled by 1 and by the smallest, and by 1 and by the largest gain of the "
-        "sweep: the smaller of the two net shares that gain 1 solves; both Newcombe 95 % intervals above 0, because a peak "
+        "Orthogonal matrices learn best at gain 1: worse at the smallest and worse at the largest "
+        "gain.",
+        "Pairs with the same orthogonal matrix scaled by 1 and by the smallest, and by 1 and by "
+        "the largest gain of the "
+        "sweep: the smaller of the two net shares that gain 1 solves; both Newcombe 95 % intervals "
+        "above 0, because a peak "
         "needs a fall on either side and no more.",
         peak,
     ),

@@ -81,9 +81,13 @@ def caption(results: Results) -> str:
         for r in best.itertuples()
     )
     return (
-        "**Share of networks that solve each task, over the initial gain of W_hh and the lag of the longest dependency.** "
-        "Orthogonal: g times a Haar-random orthogonal matrix; gaussian: N(0, g²/N). The triangle marks the scale of PyTorch's "
-        "default, U(±1/√N), σ_w = 1/√3 = 0.577. Right: the frontier, the lag that half the seeds solve, from a logistic fit in "
-        "ln(lag) with its 95 % profile-likelihood interval; ≥ and < mark frontiers beyond the tested lags. Longest frontier of "
+        "**Share of networks that solve each task, over the initial gain of W_hh and the lag of "
+        "the longest dependency.** "
+        "Orthogonal: g times a Haar-random orthogonal matrix; gaussian: N(0, g²/N). The triangle "
+        "marks the scale of PyTorch's "
+        "default, U(±1/√N), σ_w = 1/√3 = 0.577. Right: the frontier, the lag that half the seeds "
+        "solve, from a logistic fit in "
+        "ln(lag) with its 95 % profile-likelihood interval; ≥ and < mark frontiers beyond the "
+        "tested lags. Longest frontier of "
         f"each task, in steps: {longest}. {protocol(results.summary)} {counts(results.summary)}."
     )

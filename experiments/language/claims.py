@@ -13,14 +13,18 @@ NEAR = 20  # the largest K that was run short of the window
 
 
 def by_depth(results: Results) -> pd.DataFrame:
-    """Final bits per character: a row a seed, a column a K (inf: full). A diverged network has its task's chance."""
+    """Final bits per character: a row a seed, a column a K (inf: full). A diverged network has its
+    task's chance.
+    """
     rows = with_depth(results.summary[results.summary["sweep"] == "K"])
     rows = rows.assign(bits=rows["final"].fillna(rows["chance"]))
     return rows.pivot_table(index="seed", columns="depth", values="bits").sort_index(axis=1)
 
 
 def saturates(results: Results) -> Evidence:
-    """The share of all that K gains which its last stretch gains, beside what the logarithm of K would give."""
+    """The share of all that K gains which its last stretch gains, beside what the logarithm of K
+    would give.
+    """
     bits, window = (
         by_depth(results),
         results.summary.loc[results.summary["sweep"] == "K", "steps"].max(),
@@ -33,7 +37,8 @@ def saturates(results: Results) -> Evidence:
     whole = bits[first] - bits[math.inf]
     if not (whole > 0).all():
         return unknown(
-            f"full depth is no better than K={first:g} in every seed: there is no gain to share out",
+            f"full depth is no better than K={first:g} in every seed: there is no gain to share "
+            "out",
             threshold,
         )
     statistic, low, high, n = mean((bits[near] - bits[math.inf]) / whole)
@@ -45,10 +50,14 @@ def saturates(results: Results) -> Evidence:
 CLAIMS = [
     Claim(
         "gains_saturate",
-        f"What a longer K gains in text saturates: beyond K={NEAR} it gains less than its logarithm would say.",
-        f"(bits at the largest K up to {NEAR} - bits at full depth) / (bits at the smallest K - bits at full depth), per seed, "
-        "which shares data and first weights; Student's 95 % interval of the mean below ln(T / K near) / ln(T / K smallest), "
-        "the share of a gain that goes on like ln K. Diverged networks count with the entropy of single characters.",
+        f"What a longer K gains in text saturates: beyond K={NEAR} it gains less than its "
+        "logarithm would say.",
+        f"(bits at the largest K up to {NEAR} - bits at full depth) / (bits at the smallest K - "
+        "bits at full depth), per seed, "
+        "which shares data and first weights; Student's 95 % interval of the mean below ln(T / K "
+        "near) / ln(T / K smallest), "
+        "the share of a gain that goes on like ln K. Diverged networks count with the entropy of "
+        "single characters.",
         saturates,
     ),
 ]

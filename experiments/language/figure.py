@@ -1,4 +1,6 @@
-"""Bits per character over K, over clip x gain, by position, and while training, beside n-gram models of the same text."""
+"""Bits per character over K, over clip x gain, by position, and while training, beside n-gram
+models of the same text.
+"""
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -102,10 +104,15 @@ def caption(results: Results) -> str:
     )
     tokens = f"{int(results.summary['tokens'].max()):,}" if len(results.summary) else "0"
     return (
-        "**Bits per character of a character language model (State of the Union addresses) after the same tokens and updates.** "
-        "Upper left: over the truncation length K, beside interpolated Kneser-Ney n-gram models of the same characters "
-        "(dotted). Upper right: over clip threshold and initial gain. Lower left: by the position since the state was zero. "
-        "Lower right: checks on fresh text during training. Medians with bootstrap intervals over networks, diverged ones "
-        f"ranked worst; by position, means over those that did not diverge. Medians by K: {values or 'none'}. At most {tokens} "
+        "**Bits per character of a character language model (State of the Union addresses) after "
+        "the same tokens and updates.** "
+        "Upper left: over the truncation length K, beside interpolated Kneser-Ney n-gram models of "
+        "the same characters "
+        "(dotted). Upper right: over clip threshold and initial gain. Lower left: by the position "
+        "since the state was zero. "
+        "Lower right: checks on fresh text during training. Medians with bootstrap intervals over "
+        "networks, diverged ones "
+        "ranked worst; by position, means over those that did not diverge. Medians by K: "
+        f"{values or 'none'}. At most {tokens} "
         f"characters a network. {protocol(results.summary)} {counts(results.summary)}."
     )

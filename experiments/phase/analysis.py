@@ -1,8 +1,10 @@
-"""Success against a length that theory predicts: which multiple of it bounds learning, and whether the bound moves with it.
+"""Success against a length that theory predicts: which multiple of it bounds learning, and whether
+the bound moves with it.
 
-A network with a dependency of ``lag`` steps is solved with probability 1 / (1 + (lag / (m xi^b))^s): a falling logistic curve in
-ln(lag) whose half point is m xi^b. ``multiple`` fits m and s at b = 1, what theory says; ``exponent`` fits b as well: 1 where the
-frontier moves with gain as xi does, 0 where it does not move. Both intervals are of the profile likelihood, and take networks as
+A network with a dependency of ``lag`` steps is solved with probability 1 / (1 + (lag / (m
+xi^b))^s): a falling logistic curve in ln(lag) whose half point is m xi^b. ``multiple`` fits m and s
+at b = 1, what theory says; ``exponent`` fits b as well: 1 where the frontier moves with gain as xi
+does, 0 where it does not move. Both intervals are of the profile likelihood, and take networks as
 independent.
 """
 
@@ -22,7 +24,9 @@ STEP = 0.04  # of the grid of ln m
 
 
 def with_ratio(summary: pd.DataFrame) -> pd.DataFrame:
-    """The summary with ``xi`` (steps), ``ratio`` = lag / xi and ``critical``, theory's critical gain; rows without a lag left out."""
+    """The summary with ``xi`` (steps), ``ratio`` = lag / xi and ``critical``, theory's critical
+    gain; rows without a lag left out.
+    """
     rows = summary[summary["lag_max"].fillna(0) > 0]
     names = list(
         rows[["task", "task_args", "input_gain", "gain"]].itertuples(index=False, name=None)
@@ -41,7 +45,9 @@ def sides(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 
 def multiple(rows: pd.DataFrame) -> pd.Series:
-    """m with its interval, columns of stats.frontier in units of xi; frontier is NaN where nothing can be fitted."""
+    """m with its interval, columns of stats.frontier in units of xi; frontier is NaN where nothing
+    can be fitted.
+    """
     known = rows[np.isfinite(rows["ratio"].astype(float))]
     table = stats.frontier(known, [], "ratio")
     return (
@@ -62,7 +68,8 @@ def said(fit: pd.Series) -> str:
 
 
 def exponent(rows: pd.DataFrame, level: float = stats.LEVEL) -> tuple[float, float, float]:
-    """b and its interval; an end beyond EXPONENTS is infinite; all are NaN where xi or success does not vary.
+    """b and its interval; an end beyond EXPONENTS is infinite; all are NaN where xi or success does
+    not vary.
 
     Args:
         rows: of ``with_ratio``.

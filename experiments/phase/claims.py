@@ -1,4 +1,6 @@
-"""Does the frontier move with sigma_w as mean field says, and is its multiple of xi that of feed-forward networks?"""
+"""Does the frontier move with sigma_w as mean field says, and is its multiple of xi that of
+feed-forward networks?
+"""
 
 import math
 
@@ -61,7 +63,9 @@ def six(results: Results) -> Evidence:
 
 
 def weaker_drive(results: Results) -> Evidence:
-    """Copy: share solved with the weaker drive less that with the usual one, at gains where both are ordered."""
+    """Copy: share solved with the weaker drive less that with the usual one, at gains where both
+    are ordered.
+    """
     strong, weak = ordered(results, "copy", 1.0), ordered(results, "copy", 0.3)
     gains = sorted(set(strong["gain"]) & set(weak["gain"]))
     (a, m), (b, n) = (
@@ -76,8 +80,10 @@ def weaker_drive(results: Results) -> Evidence:
 
 
 FOLLOWS = (
-    "Exponent b of frontier ~ xi^b, fitted by logistic regression of success on ln lag and ln xi over all cells up to the "
-    "critical gain, 95 % profile-likelihood interval. Mean field says 1, no influence 0. Supported: the interval holds 1 and "
+    "Exponent b of frontier ~ xi^b, fitted by logistic regression of success on ln lag and ln xi "
+    "over all cells up to the "
+    "critical gain, 95 % profile-likelihood interval. Mean field says 1, no influence 0. "
+    "Supported: the interval holds 1 and "
     f"lies above {HALF:g}, nearer to 1 than to 0; not supported: it does not hold 1."
 )
 CLAIMS = [
@@ -96,16 +102,21 @@ CLAIMS = [
     Claim(
         "six_xi",
         "Copy is bounded by 6 xi, as feed-forward networks are.",
-        "Ln of the fitted multiple m over 6, gains up to the critical one, 95 % profile-likelihood interval within a factor "
-        f"{FACTOR:g} either way: neighbouring tested lags differ by a factor 2, so that less could not be told.",
+        "Ln of the fitted multiple m over 6, gains up to the critical one, 95 % profile-likelihood "
+        "interval within a factor "
+        f"{FACTOR:g} either way: neighbouring tested lags differ by a factor 2, so that less could "
+        "not be told.",
         six,
     ),
     Claim(
         "weaker_drive_reaches_farther",
-        "A weaker drive moves the frontier: where both are below their critical gains, xi is longer with input gain 0.3, and "
+        "A weaker drive moves the frontier: where both are below their critical gains, xi is "
+        "longer with input gain 0.3, and "
         "more networks solve copy.",
-        "Difference of the shares of solved networks, input gain 0.3 less 1, same gains and lags; Newcombe's 95 % interval "
-        "above 0. A direction only: mean field says how xi changes, not how many of the tested lags that covers. Smaller "
+        "Difference of the shares of solved networks, input gain 0.3 less 1, same gains and lags; "
+        "Newcombe's 95 % interval "
+        "above 0. A direction only: mean field says how xi changes, not how many of the tested "
+        "lags that covers. Smaller "
         "inputs are harder to read out, which works against the claim.",
         weaker_drive,
     ),

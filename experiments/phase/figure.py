@@ -1,4 +1,6 @@
-"""Success over initial scale x lag with theory's boundary on top, and success over lag / xi with the fitted multiple."""
+"""Success over initial scale x lag with theory's boundary on top, and success over lag / xi with
+the fitted multiple.
+"""
 
 import math
 
@@ -26,7 +28,9 @@ def groups(summary: pd.DataFrame) -> list[tuple[str, float]]:
 
 
 def border(ax: Axes, rows: pd.DataFrame, multiple: float, low: float, high: float) -> None:
-    """The line lag = multiple x xi(gain) on a heat map, its interval as a band, and the critical gain."""
+    """The line lag = multiple x xi(gain) on a heat map, its interval as a band, and the critical
+    gain.
+    """
     gains, lags = sorted(rows["gain"].unique()), sorted(rows["lag_max"].unique())
     if len(gains) < 2 or len(lags) < 2:
         return
@@ -73,7 +77,9 @@ def plane(ax: Axes, rows: pd.DataFrame, fit: pd.Series) -> None:
 
 
 def collapse(ax: Axes, rows: pd.DataFrame, fit: pd.Series) -> None:
-    """Share solved over lag / xi, a marker a cell, on either side of the critical gain; the fitted multiple."""
+    """Share solved over lag / xi, a marker a cell, on either side of the critical gain; the fitted
+    multiple.
+    """
     for series, (side, part) in enumerate(analysis.sides(rows).items()):
         cells = stats.success(part[np.isfinite(part["ratio"])], ["gain", "lag_max", "ratio"])
         nudge = 0.012 * (2 * series - 1)  # so that equal shares of the two sides are both seen
@@ -124,7 +130,8 @@ def figure(results: Results) -> Figure:
         fit = analysis.multiple(own)
         plane(line[0], own, fit)
         line[0].set_title(
-            f"{task}, input gain {input_gain:g}: {'identical blanks' if task == 'copy' else 'independent inputs'}",
+            f"{task}, input gain {input_gain:g}: "
+            f"{'identical blanks' if task == 'copy' else 'independent inputs'}",
             pad=9,
         )
         collapse(line[1], own, fit)
@@ -148,11 +155,17 @@ def caption(results: Results) -> str:
         if math.isfinite(f["frontier"])
     )
     return (
-        "**Share of networks that solve the task over the initial scale σ_w and the lag, under theory's boundary.** Gaussian "
-        "W_hh, full depth. Orange: lag = m ξ, where ξ = ξ_c is mean field's length over which two sequences of the task forget "
-        "what told them apart, and m the half point of a logistic fit of success on ln(lag / ξ) over all gains, with its 95 % "
-        "profile-likelihood interval (band). White, dashed: the critical gain, at which ξ of identical inputs (copy's blanks) "
-        "is infinite; adding's inputs differ, and its ξ is finite everywhere. Triangle: the scale of PyTorch's default, σ_w = "
-        f"1/√3. Right: the lag that half the seeds solve at each gain, with its interval. Fitted m: {words or 'no fit'}. "
+        "**Share of networks that solve the task over the initial scale σ_w and the lag, under "
+        "theory's boundary.** Gaussian "
+        "W_hh, full depth. Orange: lag = m ξ, where ξ = ξ_c is mean field's length over which two "
+        "sequences of the task forget "
+        "what told them apart, and m the half point of a logistic fit of success on ln(lag / ξ) "
+        "over all gains, with its 95 % "
+        "profile-likelihood interval (band). White, dashed: the critical gain, at which ξ of "
+        "identical inputs (copy's blanks) "
+        "is infinite; adding's inputs differ, and its ξ is finite everywhere. Triangle: the scale "
+        "of PyTorch's default, σ_w = "
+        "1/√3. Right: the lag that half the seeds solve at each gain, with its interval. Fitted "
+        f"m: {words or 'no fit'}. "
         f"{protocol(results.summary)} {counts(results.summary)}."
     )

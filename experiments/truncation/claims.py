@@ -1,4 +1,6 @@
-"""Does learning fail where K is shorter than the lag, and what rescues the networks that learn all the same?"""
+"""Does learning fail where K is shorter than the lag, and what rescues the networks that learn all
+the same?
+"""
 
 import pandas as pd
 
@@ -8,12 +10,15 @@ from throughtime.analysis.verdicts import above, below, unknown
 from throughtime.results.load import Results
 
 CELL = ["task", "task_args", "mode", "K"]
-MOST = 0.1  # of networks solved by luck: Wilson's upper end is below it from 35 networks on, if none is solved
+# of networks solved by luck: Wilson's upper end is below it from 35 networks on, if none is solved
+MOST = 0.1
 CERTAIN = 0.2  # Wilson's lower end is above it from two of three seeds on, and not for one of two
 
 
 def out_of_reach(summary: pd.DataFrame) -> pd.DataFrame:
-    """Chunked networks none of whose losses reaches any input it depends on, with ``kind``: trained, frozen or reset."""
+    """Chunked networks none of whose losses reaches any input it depends on, with ``kind``:
+    trained, frozen or reset.
+    """
     rows = summary[
         (summary["mode"] == "chunked") & (summary["reach"] < summary["lag_min"].fillna(0))
     ]
@@ -22,7 +27,9 @@ def out_of_reach(summary: pd.DataFrame) -> pd.DataFrame:
 
 
 def by_kind(summary: pd.DataFrame) -> pd.DataFrame:
-    """A row a cell of the grid, a column a kind: how many of its networks are solved; missing where the cell has none of that kind."""
+    """A row a cell of the grid, a column a kind: how many of its networks are solved; missing where
+    the cell has none of that kind.
+    """
     counts = out_of_reach(summary).groupby([*CELL, "kind"], observed=True)["solved"].sum()
     return counts.unstack("kind").reindex(columns=["trained", "frozen", "reset"])
 
@@ -71,7 +78,9 @@ def rescued(results: Results) -> Evidence:
 
 
 def where(cells: pd.DataFrame) -> str:
-    """The cells with a solved network, by who solved them: frozen networks on a carried random state, trained ones on more."""
+    """The cells with a solved network, by who solved them: frozen networks on a carried random
+    state, trained ones on more.
+    """
     solved = cells[cells["n_solved"] > 0].sort_values(["kind", "task", "lag_max", "K"])
     names = {
         "frozen": "by a carried random state (frozen)",
@@ -89,19 +98,27 @@ def where(cells: pd.DataFrame) -> str:
 CLAIMS = [
     Claim(
         "below_lag_fails",
-        "With K below the lag a network learns nothing where neither the frozen control nor the reset one does.",
-        "Share of networks solved among trained chunked ones, state carried, that reach no input they depend on, in cells "
-        f"(task, length, K) where no frozen and no reset network is solved; Wilson's 95 % interval below {MOST:g}. Chance "
-        "solves none of them (the criteria are 99 % right or a tenth of the variance), so that the threshold stands for "
+        "With K below the lag a network learns nothing where neither the frozen control nor the "
+        "reset one does.",
+        "Share of networks solved among trained chunked ones, state carried, that reach no input "
+        "they depend on, in cells "
+        "(task, length, K) where no frozen and no reset network is solved; Wilson's 95 % interval "
+        f"below {MOST:g}. Chance "
+        "solves none of them (the criteria are 99 % right or a tenth of the variance), so that the "
+        "threshold stands for "
         "exceptions; one network in ten would be a rule with exceptions no more.",
         fails,
     ),
     Claim(
         "rescued",
-        "A carried state, or weights shared with shorter lags, rescues some networks with K below the lag.",
-        "Success rate of the best cell out of reach with a carried state, trained or frozen; Wilson's 95 % interval above "
-        f"{CERTAIN:g}: at least two of three seeds. A best of many cells is no bias here, because without a rescue nothing is "
-        "solved in any. If none is solved in any, the interval is that of all together. With the state reset no information "
+        "A carried state, or weights shared with shorter lags, rescues some networks with K below "
+        "the lag.",
+        "Success rate of the best cell out of reach with a carried state, trained or frozen; "
+        "Wilson's 95 % interval above "
+        f"{CERTAIN:g}: at least two of three seeds. A best of many cells is no bias here, because "
+        "without a rescue nothing is "
+        "solved in any. If none is solved in any, the interval is that of all together. With the "
+        "state reset no information "
         "crosses a border, so that control cannot be rescued at all.",
         rescued,
     ),

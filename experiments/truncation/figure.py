@@ -15,7 +15,9 @@ PANELS = (*MODES, "frozen W_hh", "state reset")
 
 
 def networks(summary: pd.DataFrame, panel: str) -> pd.DataFrame:
-    """The rows of a panel; full depth is the same network whatever the mode, so the sliding panel borrows it from the chunked sweep."""
+    """The rows of a panel; full depth is the same network whatever the mode, so the sliding panel
+    borrows it from the chunked sweep.
+    """
     sweep, frozen, full = summary["sweep"], summary["frozen"], summary["mode"] == "full"
     keep = {
         "chunked": (sweep == "chunked") & ~frozen,
@@ -27,7 +29,9 @@ def networks(summary: pd.DataFrame, panel: str) -> pd.DataFrame:
 
 
 def plane(ax: Axes, rows: pd.DataFrame) -> None:
-    """Success over lag x K, and the borders K = lag of the longest and of the shortest dependency of a sequence."""
+    """Success over lag x K, and the borders K = lag of the longest and of the shortest dependency
+    of a sequence.
+    """
     cells = stats.success(columns.with_full(rows), ["lag_max", "depth"])
     panels.heatmap(ax, cells, "lag_max", "depth", infinite=("none", "full"))
     if len(cells):
@@ -41,7 +45,9 @@ def plane(ax: Axes, rows: pd.DataFrame) -> None:
 
 
 def finals(ax: Axes, summary: pd.DataFrame) -> None:
-    """The median final measure of every cell over K / lag: where the border is K = lag, the change is at 1."""
+    """The median final measure of every cell over K / lag: where the border is K = lag, the change
+    is at 1.
+    """
     ax.set_xscale("log", base=2)
     for series, panel in enumerate(PANELS):
         rows = networks(summary, panel)
@@ -115,11 +121,18 @@ def caption(results: Results) -> str:
         return f"{table['n_solved'].sum()} of {table['n'].sum()}"
 
     return (
-        "**Share of networks that solve the task, over the lag of the dependency and the truncation length K.** K counts the "
-        "steps a loss reaches, its own included; in `chunked` mode windows are disjoint and aligned to the end, in `sliding` "
-        "mode (k1 = 1) every loss sees K steps; the row full is K = T, and is repeated where K > T. The orange line is K = lag "
-        "of the longest dependency in a sequence, dotted: of the shortest. Controls: recurrent weights frozen at their "
-        "initial values; state reset to zero at the borders. Right: median final measure of every cell, with bootstrap "
-        f"intervals, diverged networks ranked worst. With every dependency in reach {share(inside)} networks are solved, "
-        f"otherwise {share(outside)} (controls included). {protocol(results.summary)} {counts(results.summary)}."
+        "**Share of networks that solve the task, over the lag of the dependency and the "
+        "truncation length K.** K counts the "
+        "steps a loss reaches, its own included; in `chunked` mode windows are disjoint and "
+        "aligned to the end, in `sliding` "
+        "mode (k1 = 1) every loss sees K steps; the row full is K = T, and is repeated where K > "
+        "T. The orange line is K = lag "
+        "of the longest dependency in a sequence, dotted: of the shortest. Controls: recurrent "
+        "weights frozen at their "
+        "initial values; state reset to zero at the borders. Right: median final measure of every "
+        "cell, with bootstrap "
+        "intervals, diverged networks ranked worst. With every dependency in reach "
+        f"{share(inside)} networks are solved, "
+        f"otherwise {share(outside)} (controls included). {protocol(results.summary)} "
+        f"{counts(results.summary)}."
     )

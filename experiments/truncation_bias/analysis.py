@@ -1,4 +1,6 @@
-"""From the probe truncation_bias to rates: how fast bias falls with K, beside Lyapunov exponents, and what biased runs learn."""
+"""From the probe truncation_bias to rates: how fast bias falls with K, beside Lyapunov exponents,
+and what biased runs learn.
+"""
 
 import math
 
@@ -14,14 +16,16 @@ KEPT = ["run_key", "task", "gain", "seed", "steps"]
 
 
 def rates(results: Results) -> pd.DataFrame:
-    """Decay of ln delta(K) of W_hh's gradient in mode sliding, and the largest Lyapunov exponent, before and after training.
+    """Decay of ln delta(K) of W_hh's gradient in mode sliding, and the largest Lyapunov exponent,
+    before and after training.
 
-    Where a loss stands at every step (brackets with ``generate``), those that have nothing to lose at depth K are divided out, see
-    lines.decay.
+    Where a loss stands at every step (brackets with ``generate``), those that have nothing to lose
+    at depth K are divided out, see lines.decay.
 
     Returns:
-        A row a network and moment (``before`` training: sweep ``initial``, ``after``: sweep ``full``): run_key, task, gain, seed, steps,
-        moment; decay and lyapunov, nats a step; points, the K that the line was fitted to. decay is NaN where fewer than three are left.
+        A row a network and moment (``before`` training: sweep ``initial``, ``after``: sweep
+        ``full``): run_key, task, gain, seed, steps, moment; decay and lyapunov, nats a step;
+        points, the K that the line was fitted to. decay is NaN where fewer than three are left.
     """
     parts = []
     for moment, sweep in MOMENTS.items():
@@ -47,9 +51,11 @@ def _decay(group: pd.DataFrame) -> dict[str, float]:
 
 
 def learned(results: Results) -> pd.DataFrame:
-    """The summary with ``delta``: the bias that a run's mode and K have in the untrained network of its task, gain and seed.
+    """The summary with ``delta``: the bias that a run's mode and K have in the untrained network of
+    its task, gain and seed.
 
-    Full depth has none (0); NaN where it was not measured. A K between two measured ones is interpolated in ln delta.
+    Full depth has none (0); NaN where it was not measured. A K between two measured ones is
+    interpolated in ln delta.
     """
     untrained = results.select(sweep="initial")
     curves = {}
@@ -82,19 +88,22 @@ def decay(
 ) -> Line:
     """Exponential decay of the truncation bias: the line through ln delta(K).
 
-    Its slope is comparable with the largest Lyapunov exponent, in 1 / step: where the backward signal falls like exp(lambda k), so does
-    delta(K) (Aicher, Foti & Fox 2019, up to their burn-in tau). Fitted from the smallest K from which on delta stays below ``ceiling``
-    (before it, nothing has decayed yet) and where delta is above ``floor`` (below it is rounding of float64).
+    Its slope is comparable with the largest Lyapunov exponent, in 1 / step: where the backward
+    signal falls like exp(lambda k), so does delta(K) (Aicher, Foti & Fox 2019, up to their burn-in
+    tau). Fitted from the smallest K from which on delta stays below ``ceiling`` (before it, nothing
+    has decayed yet) and where delta is above ``floor`` (below it is rounding of float64).
 
-    For mode sliding, where every loss sees exactly K steps. Under chunking the losses at a chunk's start see one step whatever K is: delta
-    falls like 1 / K, and has no rate. In mode buffered one loss in K sees as little as K steps: delta falls like exp(lambda K) / K, and
-    a line through it is too steep.
+    For mode sliding, where every loss sees exactly K steps. Under chunking the losses at a chunk's
+    start see one step whatever K is: delta falls like 1 / K, and has no rate. In mode buffered one
+    loss in K sees as little as K steps: delta falls like exp(lambda K) / K, and a line through it
+    is too steep.
 
     Args:
         K: truncation lengths.
         log_delta: ln delta(K), of probe truncation_bias; -inf is left out.
-        steps: T where every step is scored: only T - K of T losses have anything to lose at depth K, so delta falls faster than the signal
-            by 1 - K / T, which is divided out. inf, the default: for one loss at the end, or an endless sequence.
+        steps: T where every step is scored: only T - K of T losses have anything to lose at depth
+            K, so delta falls faster than the signal by 1 - K / T, which is divided out. inf, the
+            default: for one loss at the end, or an endless sequence.
         ceiling, floor: of delta.
         confidence: of the interval.
 

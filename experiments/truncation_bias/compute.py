@@ -1,13 +1,16 @@
-"""Influence balancing (Tallec & Ollivier 2017) run on the engine, beside the exact numbers of throughtime.theory.influence.
+"""Influence balancing (Tallec & Ollivier 2017) run on the engine, beside the exact numbers of
+throughtime.theory.influence.
 
-The linear system is a network of the engine: cell identity, W_hh = A, one input that carries theta, W_xh = b, a readout of unit 0. Its
-truncated gradient is then the engine's own, in each mode.
+The linear system is a network of the engine: cell identity, W_hh = A, one input that carries theta,
+W_xh = b, a readout of unit 0. Its truncated gradient is then the engine's own, in each mode.
 
 Columns: series is the mode; quantity with x and y:
 
 - ``theta``, ``theta exact``: theta after x updates of online descent with truncation length y.
-- ``derivative``, ``derivative exact``: what a gradient of truncation length x takes for ds_0 / dtheta at rest; the truth is -6.
-- ``smallest K``, ``smallest K exact``: the smallest K from which on the derivative has the right sign; 0 where no tested K has it.
+- ``derivative``, ``derivative exact``: what a gradient of truncation length x takes for ds_0 /
+  dtheta at rest; the truth is -6.
+- ``smallest K``, ``smallest K exact``: the smallest K from which on the derivative has the right
+  sign; 0 where no tested K has it.
 """
 
 from functools import cache
@@ -19,7 +22,7 @@ from numpy.typing import NDArray
 
 from throughtime.engine.bptt import Tape, gradients, with_ones
 from throughtime.engine.cells import cell
-from throughtime.engine.losses import Targets
+from throughtime.engine.losses._base import Targets
 from throughtime.engine.sizes import Sizes
 from throughtime.engine.truncation import strides, windows
 from throughtime.theory.influence import Balancing
@@ -41,7 +44,9 @@ Floats = NDArray[np.float64]
 
 
 class Network:
-    """The system over so many steps as a network, with one mode's windows aligned to the end; the last stride is scored."""
+    """The system over so many steps as a network, with one mode's windows aligned to the end; the
+    last stride is scored.
+    """
 
     def __init__(self, mode: str, K: int, steps: int) -> None:
         stride, depth = strides(mode, K, K)
@@ -63,7 +68,8 @@ class Network:
         """Truncated gradient of the mean loss of the last stride by theta.
 
         Args:
-            theta: (steps,) the values that it had. Its derivative is by the push of every step: b times the bias's gradient.
+            theta: (steps,) the values that it had. Its derivative is by the push of every step: b
+                times the bias's gradient.
             start: (n,) the state before these steps.
         """
         x = with_ones(torch.from_numpy(theta)[:, None, None, None])
@@ -112,7 +118,9 @@ def trajectory(mode: str, K: int, updates: int, theta: float = 0.5) -> Floats:
 
 
 def smallest(values: Floats) -> int:
-    """The smallest K = 1.. from which on all values have the sign of the truth; 0 where the last does not."""
+    """The smallest K = 1.. from which on all values have the sign of the truth; 0 where the last
+    does not.
+    """
     wrong = np.flatnonzero(values * SYSTEM.total <= 0)
     first = int(wrong[-1]) + 2 if wrong.size else 1
     return first if first <= len(values) else 0

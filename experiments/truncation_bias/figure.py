@@ -1,4 +1,6 @@
-"""Bias and cosine of truncated gradients over K in each mode, decay beside Lyapunov exponent, who learns, influence balancing."""
+"""Bias and cosine of truncated gradients over K in each mode, decay beside Lyapunov exponent, who
+learns, influence balancing.
+"""
 
 import math
 from itertools import product
@@ -67,7 +69,9 @@ def over_K(ax: Axes, part: Results, quantity: str, log: bool) -> None:
 
 
 def rates(ax: Axes, table: pd.DataFrame) -> None:
-    """Fitted decay over the Lyapunov exponent, a marker a network; on the diagonal they are the same."""
+    """Fitted decay over the Lyapunov exponent, a marker a network; on the diagonal they are the
+    same.
+    """
     for series, (task, moment) in enumerate(product(TASKS, analysis.MOMENTS)):
         rows = table[(table["task"] == task) & (table["moment"] == moment)]
         fill = "full" if moment == "before" else "none"
@@ -157,7 +161,9 @@ def paths(ax: Axes, computed: pd.DataFrame, mode: str) -> None:
 
 
 def signs(ax: Axes, computed: pd.DataFrame) -> None:
-    """What a truncated gradient takes for ds_0 / dtheta over K; the smallest K with the right sign in each mode."""
+    """What a truncated gradient takes for ds_0 / dtheta over K; the smallest K with the right sign
+    in each mode.
+    """
     for mode in MODES:
         rows = computed[computed["series"] == mode]
         exact, found = (rows[rows["quantity"] == q] for q in ("derivative exact", "derivative"))
@@ -270,12 +276,20 @@ def caption(results: Results) -> str:
         or "not computed"
     )
     return (
-        "**Bias of truncated gradients.** δ(K) = ‖E g_K − g‖ / ‖g‖ of the gradient of W_hh and the cosine between the two, in "
-        "modes chunked, sliding (k1 = 1) and buffered, on untrained networks; lines: median of the seeds, bands: their range; "
-        "orange: exp(λ₁ K), λ₁ the largest Lyapunov exponent. Adding has one loss, at the end, so that chunked and sliding are "
-        "the same; brackets have one at every step. Upper right: the decay of δ in mode sliding, fitted where δ < 1/2, beside "
-        f"λ₁ (median difference where λ₁ < 0, nats a step: {words}). Biased runs: the final measure over the bias that their K "
-        "has before training, at full depth at the left end. Below: influence balancing (Tallec & Ollivier), θ in online "
-        "descent, exact (lines) and run on the engine (markers), and the derivative that a truncated gradient sees at rest; "
-        f"smallest K with the right sign: {found}. {protocol(results.summary)} {counts(results.summary)}."
+        "**Bias of truncated gradients.** δ(K) = ‖E g_K − g‖ / ‖g‖ of the gradient of W_hh and the "
+        "cosine between the two, in "
+        "modes chunked, sliding (k1 = 1) and buffered, on untrained networks; lines: median of the "
+        "seeds, bands: their range; "
+        "orange: exp(λ₁ K), λ₁ the largest Lyapunov exponent. Adding has one loss, at the end, so "
+        "that chunked and sliding are "
+        "the same; brackets have one at every step. Upper right: the decay of δ in mode sliding, "
+        "fitted where δ < 1/2, beside "
+        f"λ₁ (median difference where λ₁ < 0, nats a step: {words}). Biased runs: the final "
+        "measure over the bias that their K "
+        "has before training, at full depth at the left end. Below: influence balancing (Tallec & "
+        "Ollivier), θ in online "
+        "descent, exact (lines) and run on the engine (markers), and the derivative that a "
+        "truncated gradient sees at rest; "
+        f"smallest K with the right sign: {found}. {protocol(results.summary)} "
+        f"{counts(results.summary)}."
     )

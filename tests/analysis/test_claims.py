@@ -1,4 +1,6 @@
-"""Claims: evidence that cannot be half said, verdicts on missing, empty and plausible tables, the table and what is printed."""
+"""Claims: evidence that cannot be half said, verdicts on missing, empty and plausible tables, the
+table and what is printed.
+"""
 
 import math
 from functools import cache
@@ -70,7 +72,7 @@ def networks(root: Path, count: int) -> None:
     tables.write(frame, "summary", root / "results" / "reach" / "summary.parquet")
 
 
-# Evidence ---------------------------------------------------------------------------------------------------------------------
+# Evidence -----------------------------------------------------------------------------------------
 
 NAN = math.nan
 
@@ -119,7 +121,7 @@ def test_a_claim_on_empty_tables_is_undecided_and_its_test_is_not_run() -> None:
     assert "empty" in evidence.detail
 
 
-# The table --------------------------------------------------------------------------------------------------------------------
+# The table ----------------------------------------------------------------------------------------
 
 
 def test_without_tables_a_claim_is_undecided_with_the_reason(tmp_path: Path) -> None:
@@ -240,7 +242,7 @@ def test_the_command_writes_the_table_and_says_it(
     assert tables.read("claims", root / "results" / "claims.parquet").equals(judged(root))
 
 
-# The claims of this project ---------------------------------------------------------------------------------------------------
+# The claims of this project -----------------------------------------------------------------------
 
 
 def claim(experiment: str, name: str) -> Claim:

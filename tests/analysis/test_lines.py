@@ -68,7 +68,9 @@ def test_decay_looks_at_the_part_that_decays():
 
 
 def test_decay_counts_the_losses_that_can_lose_anything():
-    """One weight, every step scored, signal .9 a step: the bias is a sum over pairs (loss, earlier step) at least K apart."""
+    """One weight, every step scored, signal .9 a step: the bias is a sum over pairs (loss, earlier
+    step) at least K apart.
+    """
     T, K = 400, np.array([13, 21, 34, 55, 89])
     pairs = np.array([((T - lags) * 0.9**lags).sum() for lags in (np.arange(k, T) for k in K)])
     whole = ((T - np.arange(T)) * 0.9 ** np.arange(T)).sum()

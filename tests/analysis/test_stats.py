@@ -22,7 +22,7 @@ def networks(counts: dict[int, tuple[int, int]], **columns: object) -> pd.DataFr
     return pd.DataFrame(rows).assign(measure="accuracy", task="copy", **columns)
 
 
-# Proportions -----------------------------------------------------------------------------------------------------------------
+# Proportions --------------------------------------------------------------------------------------
 
 
 @given(
@@ -77,7 +77,7 @@ def test_a_level_beyond_its_range_is_refused():
         stats.wilson(1, 2, 1.5)
 
 
-# The frontier ----------------------------------------------------------------------------------------------------------------
+# The frontier -------------------------------------------------------------------------------------
 
 
 def test_separated_data_give_the_middle_of_the_gap_and_the_gap_as_interval():
@@ -214,7 +214,7 @@ def test_reached_is_censored_at_both_ends():
     assert (none["frontier"], none["low"], none["censored"], none["n_diverged"]) == (1, 0, "<", 2)
 
 
-# Means and medians -----------------------------------------------------------------------------------------------------------
+# Means and medians --------------------------------------------------------------------------------
 
 
 def finals(values: list[float], measure: str = "mse") -> pd.DataFrame:

@@ -1,4 +1,6 @@
-"""Cost: the programs compute what they say, and keep the memory they claim. No test looks at what a clock said."""
+"""Cost: the programs compute what they say, and keep the memory they claim. No test looks at what a
+clock said.
+"""
 
 from dataclasses import replace
 
@@ -9,7 +11,7 @@ from tests.support.programs import assert_close
 from throughtime.benchmarks.cost import DEFAULT, Program, Size, measure, phases
 from throughtime.engine.bptt import RING, Tape, gradients
 from throughtime.engine.cells import cell
-from throughtime.engine.losses import Targets
+from throughtime.engine.losses._base import Targets
 from throughtime.engine.truncation import strides, windows
 
 SMALL = Size("full", 24, 24, hidden=5, batch=3, rows=2)
@@ -36,7 +38,9 @@ def test_kept_memory_of_chunks_is_that_of_one_chunk():
 
 
 def test_kept_memory_by_hand():
-    """h of T + 1 steps, y and dL/dh of T; and a few steps of N: zero, ds, dh, and dz of RING steps; float32. Overlap adds dz of T steps."""
+    """h of T + 1 steps, y and dL/dh of T; and a few steps of N: zero, ds, dh, and dz of RING steps;
+    float32. Overlap adds dz of T steps.
+    """
     rows, T, B, N, symbols = 2, 24, 3, 5, 10
     plain = 4 * rows * B * ((T + 1) * N + T * (symbols + N) + (3 + RING) * N)
     assert Program(SMALL).kept_bytes() == plain

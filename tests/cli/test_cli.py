@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from throughtime.cli import main
-from throughtime.engine.cells import cell_names
+from throughtime.engine.cells import cells
 from throughtime.planning import json_schema
 from throughtime.planning.project import Project
 from throughtime.results import paths, tables
@@ -63,12 +63,12 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     return line
 
 
-# Looking --------------------------------------------------------------------------------------------------------------------
+# Looking ------------------------------------------------------------------------------------------
 
 
 def test_list_names_everything_that_was_found(capsys: pytest.CaptureFixture[str]) -> None:
     words = said(capsys, "list", "--root", str(ROOT)).split()
-    assert {*tasks(), *cell_names(), *Project.open(ROOT).experiments} <= set(words)
+    assert {*tasks(), *cells(), *Project.open(ROOT).experiments} <= set(words)
 
 
 @pytest.mark.parametrize("task", sorted(tasks()))
@@ -180,7 +180,7 @@ def test_a_reader_that_stops_early_is_no_error() -> None:
     assert done.stdout.startswith("preset paper: ")
 
 
-# Running --------------------------------------------------------------------------------------------------------------------
+# Running ------------------------------------------------------------------------------------------
 
 
 def test_train_collect_references_manifest_status(
@@ -232,7 +232,7 @@ def test_tables_of_another_job_are_refused(
     )
 
 
-# Schemas --------------------------------------------------------------------------------------------------------------------
+# Schemas ------------------------------------------------------------------------------------------
 
 
 def test_the_schemas_are_in_sync_with_the_models(capsys: pytest.CaptureFixture[str]) -> None:

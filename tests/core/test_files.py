@@ -1,4 +1,6 @@
-"""Files that are whole or absent: what is left after a write that fails anywhere, and what is noticed later."""
+"""Files that are whole or absent: what is left after a write that fails anywhere, and what is
+noticed later.
+"""
 
 import hashlib
 import os

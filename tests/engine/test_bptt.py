@@ -1,4 +1,6 @@
-"""The engine's gradients against autograd, against a slow reading of each truncation mode, and against cases worked by hand."""
+"""The engine's gradients against autograd, against a slow reading of each truncation mode, and
+against cases worked by hand.
+"""
 
 import math
 
@@ -10,7 +12,8 @@ from hypothesis import strategies as st
 from tests.support.programs import PHI, assert_close, losses, program, slow_gradient, start_state
 from throughtime.engine.bptt import Tape, backward, forward, gradients, with_ones
 from throughtime.engine.cells import cell
-from throughtime.engine.losses import LOSSES, Targets, weights
+from throughtime.engine.losses import loss as loss_of
+from throughtime.engine.losses._base import Targets, weights
 from throughtime.engine.parameters import views
 from throughtime.engine.sizes import shapes, tape_bytes
 from throughtime.engine.truncation import overlapping, strides, windows
@@ -83,7 +86,8 @@ def test_all_rows_are_torch_func_vmap_of_grad():
     assert_close(engine_gradient(p)[1], expected)
 
 
-# What each mode means, read off its definition; t counts from 0, windows are aligned to the end of T steps.
+# What each mode means, read off its definition; t counts from 0, windows are aligned to the end of
+# T steps.
 DEPTH = {
     "chunked": lambda t, T, K, k1: (t + (K - T % K) % K) % K + 1,  # offset in its chunk, from 1
     "sliding": lambda t, T, K, k1: (
@@ -132,11 +136,13 @@ def test_sliding_at_any_stride_and_depth(steps, K, k1, seed):
 
 
 def test_three_steps_by_hand():
-    """One linear unit, h_t = w h_{t-1} + u x_t, y = v h_3, L = (y - 1)^2, with w = 2, u = 1, v = 3 and x = 1, 2, 3.
+    """One linear unit, h_t = w h_{t-1} + u x_t, y = v h_3, L = (y - 1)^2, with w = 2, u = 1, v = 3
+    and x = 1, 2, 3.
 
-    h = 1, 4, 11; y = 33; dL/dy = 64; dL/dh = 192, 384, 768 at steps 3, 2, 1.
-    dL/dw = 192 h_2 + 384 h_1 + 768 h_0 = 768 + 384 = 1152; dL/du = 192 3 + 384 2 + 768 1 = 2112; dL/db = 1344; dL/dv = 64 11 = 704.
-    Cut after two steps: dL/dw = 1152, dL/du = 1344, dL/db = 576. After one: dL/dw = 768, dL/du = 576, dL/db = 192.
+    h = 1, 4, 11; y = 33; dL/dy = 64; dL/dh = 192, 384, 768 at steps 3, 2, 1. dL/dw = 192 h_2 + 384
+    h_1 + 768 h_0 = 768 + 384 = 1152; dL/du = 192 3 + 384 2 + 768 1 = 2112; dL/db = 1344; dL/dv = 64
+    11 = 704. Cut after two steps: dL/dw = 1152, dL/du = 1344, dL/db = 576. After one: dL/dw = 768,
+    dL/du = 576, dL/db = 192.
     """
     p = program(
         "identity", "regression", rows=1, steps=3, batch=1, hidden=1, scored=1, tokens=False
@@ -225,7 +231,7 @@ def test_full_gradient_is_a_finite_difference():
         for step in (1e-5, -1e-5):
             p.flat[0, i] += step
             y = forward(p.tape, p.weights, p.x)
-            values.append(LOSSES["regression"](y, p.targets)[0].item())
+            values.append(loss_of("regression")(y, p.targets)[0].item())
             p.flat[0, i] -= step
         assert (values[0] - values[1]) / 2e-5 == pytest.approx(flat_g[i].item(), rel=1e-6, abs=1e-9)
 
@@ -255,7 +261,7 @@ def test_gradient_at_a_loss_beyond_float32_is_not_hidden():
 def test_backward_needs_no_forward_of_its_own():
     p = program()
     y = forward(p.tape, p.weights, p.x)
-    loss, dy = LOSSES["softmax"](y, p.targets)
+    loss, dy = loss_of("softmax")(y, p.targets)
     g = backward(p.tape, p.weights, p.x, dy, windows(7, 7, 7))
     assert all(torch.equal(g[k], v) for k, v in engine_gradient(p)[1].items())
     assert math.isfinite(loss.sum())

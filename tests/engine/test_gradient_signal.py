@@ -9,7 +9,7 @@ from tests.support.programs import PHI, program
 from throughtime.engine.bptt import Tape, with_ones
 from throughtime.engine.cells import cell
 from throughtime.engine.gradient_signal import log_signal_by_lag, signal_ratio
-from throughtime.engine.losses import Targets, weights
+from throughtime.engine.losses._base import Targets, weights
 from throughtime.engine.parameters import views
 from throughtime.engine.sizes import Sizes, shapes, size
 
@@ -38,7 +38,9 @@ def test_against_autograd(name, head, scored):
 
 @pytest.mark.parametrize("gain", [0.5, 2.0])
 def test_neither_half_nor_two_to_the_power_of_a_thousand_is_lost(gain):
-    """A linear orthogonal network's signal is gain^lag: both are far outside float64 at lag 1,200."""
+    """A linear orthogonal network's signal is gain^lag: both are far outside float64 at lag
+    1,200.
+    """
     steps, hidden = 1201, 4
     layout = shapes(cell("identity"), 1, hidden, 1)
     flat = torch.zeros(1, size(layout), dtype=torch.float64)

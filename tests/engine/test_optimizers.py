@@ -1,39 +1,74 @@
 """One row's step against torch.optim and torch.nn.utils."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from throughtime.engine.optimizers import Optimizer, clip_, norms
+from throughtime.engine.clipping import clip_, norms
+from throughtime.engine.optimizers import optimizers
+from throughtime.engine.schedules import schedules
+from throughtime.engine.updates import Updater
 
 ROWS, SIZE, STEPS = 4, 11, 6
 LR = torch.tensor([1e-3, 1e-2, 0.1, 0.0], dtype=torch.float64)
-TORCH = {
-    ("sgd", 0.0): lambda p, lr: torch.optim.SGD([p], lr),
-    ("sgd", 0.9): lambda p, lr: torch.optim.SGD([p], lr, momentum=0.9),
-    ("rmsprop", 0.0): lambda p, lr: torch.optim.RMSprop([p], lr),
-    ("rmsprop", 0.5): lambda p, lr: torch.optim.RMSprop([p], lr, momentum=0.5),
-    ("adam", 0.0): lambda p, lr: torch.optim.Adam([p], lr),
+TORCH: dict[str, tuple[str, dict[str, float], Any]] = {
+    "sgd": ("sgd", {}, torch.optim.SGD),
+    "sgd, momentum": ("sgd", {"momentum": 0.9}, torch.optim.SGD),
+    "sgd, decay": ("sgd", {"momentum": 0.9, "weight_decay": 0.1}, torch.optim.SGD),
+    "rmsprop": ("rmsprop", {}, torch.optim.RMSprop),
+    "rmsprop, momentum": ("rmsprop", {"momentum": 0.5, "alpha": 0.9}, torch.optim.RMSprop),
+    "rmsprop, decay": ("rmsprop", {"weight_decay": 0.1, "eps": 1e-4}, torch.optim.RMSprop),
+    "adam": ("adam", {}, torch.optim.Adam),
+    "adam, decay": ("adam", {"weight_decay": 0.1, "eps": 1e-4}, torch.optim.Adam),
+    "adam, betas": ("adam", {"beta1": 0.5, "beta2": 0.7}, torch.optim.Adam),
+    "adamw": ("adamw", {}, torch.optim.AdamW),
+    "adamw, decay": ("adamw", {"weight_decay": 0.3}, torch.optim.AdamW),
+    "adamw, none": ("adamw", {"weight_decay": 0.0}, torch.optim.AdamW),
 }
+
+
+def test_every_optimizer_has_a_peer() -> None:
+    assert {kind for kind, _, _ in TORCH.values()} == set(optimizers())
+
+
+@pytest.mark.parametrize("name", optimizers())
+def test_contract(name: str) -> None:
+    made = optimizers()[name]()
+    assert made.name == name
+    assert made.source
+    assert type(made).__doc__
+
+
+def updater(kind: str, like: torch.Tensor, lr: torch.Tensor, **axes: float) -> Updater:
+    return Updater(optimizers()[kind](**axes), schedules()["constant"](), STEPS, like, lr)
+
+
+def peer(made: Any, parameter: torch.nn.Parameter, lr: float, axes: dict[str, float]) -> Any:
+    named = {k: v for k, v in axes.items() if not k.startswith("beta")}
+    if "beta1" in axes:
+        named["betas"] = (axes["beta1"], axes["beta2"])
+    return made([parameter], lr, **named)
 
 
 def random(*shape, seed=0):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-@pytest.mark.parametrize(("kind", "momentum"), list(TORCH))
+@pytest.mark.parametrize("case", TORCH)
 @pytest.mark.parametrize(
     ("clip_kind", "threshold"), [("norm", 1.0), ("norm", 100.0), ("value", 0.3), ("none", math.inf)]
 )
-def test_a_row_steps_like_torch(kind, momentum, clip_kind, threshold):
+def test_a_row_steps_like_torch(case, clip_kind, threshold):
+    kind, axes, made = TORCH[case]
     start = random(ROWS, SIZE)
     mine = start.clone()
-    optimizer = Optimizer(kind, mine, LR, momentum)
+    optimizer = updater(kind, mine, LR, **axes)
     theirs = [torch.nn.Parameter(row.clone()) for row in start]
-    reference = [TORCH[kind, momentum](p, lr.item()) for p, lr in zip(theirs, LR, strict=True)]
+    reference = [peer(made, p, lr.item(), axes) for p, lr in zip(theirs, LR, strict=True)]
     by_norm = torch.full(
         (ROWS,), threshold if clip_kind == "norm" else math.inf, dtype=torch.float64
     )
@@ -88,7 +123,7 @@ def test_rows_that_are_forgotten_stand_still():
     for kind in ("sgd", "rmsprop", "adam"):
         weights = random(2, SIZE)
         lr = torch.full((2,), 0.1, dtype=torch.float64)
-        optimizer = Optimizer(kind, weights, lr, 0.0)
+        optimizer = updater(kind, weights, lr)
         optimizer.step_(weights, random(2, SIZE, seed=1))
         before = weights.clone()
         optimizer.forget_(torch.tensor([True, False]))

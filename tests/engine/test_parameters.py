@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from throughtime.engine.cells import cell
-from throughtime.engine.initialization import initial, recurrent
-from throughtime.engine.parameters import views
+from throughtime.engine.initialization import recurrent
+from throughtime.engine.parameters import initial, views
 from throughtime.engine.sizes import shapes, size
 from throughtime.planning.axes import grid
 
@@ -32,7 +32,9 @@ def test_orthogonal_is_gain_times_an_orthogonal_matrix(seed, gain):
 
 
 def test_orthogonal_is_haar():
-    """E[tr Q] = 0 and E[(tr Q)^2] = 1 for Haar measure; QR without the sign correction has neither."""
+    """E[tr Q] = 0 and E[(tr Q)^2] = 1 for Haar measure; QR without the sign correction has
+    neither.
+    """
     traces = np.array([np.trace(recurrent("orthogonal", seed, 8)) for seed in range(600)])
     assert abs(traces.mean()) < 4 / math.sqrt(600)
     assert (traces**2).mean() == pytest.approx(1, abs=0.25)

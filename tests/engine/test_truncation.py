@@ -11,7 +11,9 @@ DEPTH = st.integers(1, 45)
 
 
 def depths(steps: int, k1: int, k2: int, offset: int) -> list[int]:
-    """How many steps the loss of each step sees, itself included, read off the windows one by one."""
+    """How many steps the loss of each step sees, itself included, read off the windows one by
+    one.
+    """
     seen = []
     for t in range(steps):
         (window,) = [w for w in windows(steps, k1, k2, offset) if w.scored <= t < w.stop]

@@ -1,4 +1,6 @@
-"""Every experiment's figure, drawn from tables without training: plausible ones, diverged ones, partial ones, none."""
+"""Every experiment's figure, drawn from tables without training: plausible ones, diverged ones,
+partial ones, none.
+"""
 
 import io
 import re
@@ -154,8 +156,10 @@ def test_drawing_imports_neither_torch_nor_mlflow(tmp_path, plan):
             getattr(results, name), name, tmp_path / "results" / "brackets" / f"{name}.parquet"
         )
     code = (
-        "import sys; from pathlib import Path; from throughtime.figures import draw; from throughtime.analysis import compare; "
-        f"draw.draw(Path({str(ROOT)!r}), 'brackets', Path({str(tmp_path / 'results')!r}), Path({str(tmp_path / 'out')!r}), 'laptop'); "
+        "import sys; from pathlib import Path; from throughtime.figures import draw; from "
+        "throughtime.analysis import compare; "
+        f"draw.draw(Path({str(ROOT)!r}), 'brackets', Path({str(tmp_path / 'results')!r}), "
+        f"Path({str(tmp_path / 'out')!r}), 'laptop'); "
         "print([m for m in ('torch', 'mlflow', 'matplotlib') if m in sys.modules])"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

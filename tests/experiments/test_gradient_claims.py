@@ -1,4 +1,6 @@
-"""The claims of gradient_flow, phase and truncation_bias on made-up tables: decided rightly where they hold, fail, and cannot be told."""
+"""The claims of gradient_flow, phase and truncation_bias on made-up tables: decided rightly where
+they hold, fail, and cannot be told.
+"""
 
 import math
 from dataclasses import replace
@@ -24,7 +26,9 @@ COMPUTE = load_module(made.ROOT / "experiments" / "truncation_bias" / "compute.p
 
 
 def flow(offset: float = 0.0, noise: float = 0.005, without_inputs: bool = False) -> Results:
-    """Networks whose log norm has theory's slope plus ``offset`` a step, or ln(gain): theory without inputs."""
+    """Networks whose log norm has theory's slope plus ``offset`` a step, or ln(gain): theory
+    without inputs.
+    """
     rng = np.random.default_rng(0)
 
     def found(row):
@@ -81,7 +85,9 @@ def test_the_share_of_diverged_runs(small, large, verdict) -> None:
 
 
 def phase(m: float, b: float, weaker: float = 1.0, seeds: int = 6) -> Results:
-    """Copy and adding, solved up to m xi^b steps; copy's reach with the weaker drive times ``weaker``."""
+    """Copy and adding, solved up to m xi^b steps; copy's reach with the weaker drive times
+    ``weaker``.
+    """
     rows = made.networks(
         "map", task=["copy", "adding"], copy__length=LENGTHS, copy__payload=2, copy__alphabet=4, copy__input_gain=[1.0, 0.3],
         adding__length=[4, 5, 7, 9, 13, 17, 25, 33, 49], K="full", init="gaussian", gain=[0.25, 0.5, 0.8, 1.0, 1.25], seeds=seeds,

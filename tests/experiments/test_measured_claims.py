@@ -14,11 +14,13 @@ from throughtime.results.load import Results
 YES, NO, OPEN = "supported", "not supported", "undecided"
 
 
-# Cost ---------------------------------------------------------------------------------------------------------------------
+# Cost ---------------------------------------------------------------------------------------------
 
 
 def costs(memory=1.0, time=1.0, sliding=1.0, batch=0.5):
-    """A computed table whose quantities are a constant and a power of x; times differ from it by up to a percent."""
+    """A computed table whose quantities are a constant and a power of x; times differ from it by up
+    to a percent.
+    """
     rows = []
     sizes = {
         "full": (25, 50, 100, 200, 400, 800),
@@ -80,13 +82,15 @@ def test_bend_is_the_change_of_slope_over_the_mean_slope(y, expected):
         assert value == pytest.approx(expected, abs=1e-6)
 
 
-# Context ------------------------------------------------------------------------------------------------------------------
+# Context ------------------------------------------------------------------------------------------
 
 NS = (1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 100)
 
 
 def contexts(effective):
-    """Results whose networks need ``effective(K)`` characters, a little more or less: the excess falls like ln n to .05 bits there."""
+    """Results whose networks need ``effective(K)`` characters, a little more or less: the excess
+    falls like ln n to .05 bits there.
+    """
 
     def found(row):
         end = effective(row["K"]) * (1 + 0.04 * (row["seed"] - 1))
@@ -117,11 +121,13 @@ def test_context(effective, expected):
     assert found == dict(zip(names, expected, strict=True))
 
 
-# Cliff --------------------------------------------------------------------------------------------------------------------
+# Cliff --------------------------------------------------------------------------------------------
 
 
 def training(throws_free, throws_clipped):
-    """Results with a spike at updates 100, 150 .. 250 of every network; after it the loss is up by .5 where it is thrown back."""
+    """Results with a spike at updates 100, 150 .. 250 of every network; after it the loss is up by
+    .5 where it is thrown back.
+    """
     base = world("cliff", lambda row: {"status": "unsolved"})
     rows = []
     for row in base.summary.to_dict("records"):

@@ -10,7 +10,7 @@ from tests.support.worlds import judged, solved_if, verdicts, world
 YES, NO, OPEN = "supported", "not supported", "undecided"
 
 
-# Truncation ---------------------------------------------------------------------------------------------------------------
+# Truncation ---------------------------------------------------------------------------------------
 
 
 def in_reach(row):
@@ -67,11 +67,13 @@ def test_one_seed_of_one_cell_is_no_rescue(seeds, verdict):
     assert found["below_lag_fails"].verdict == YES  # an exception in one cell
 
 
-# Clipping -----------------------------------------------------------------------------------------------------------------
+# Clipping -----------------------------------------------------------------------------------------
 
 
 def clipped(row, small=1.0, at_small=400, at_large=False, unclipped=False):
-    """A network at gain 0.8 to 1 learns; others as told; a threshold of 0.1 takes ``at_small`` updates and others 100."""
+    """A network at gain 0.8 to 1 learns; others as told; a threshold of 0.1 takes ``at_small``
+    updates and others 100.
+    """
     can = {
         -1: row["clip"] < math.inf and small > 1,
         0: True,
@@ -116,7 +118,7 @@ def test_truncated_networks_and_those_with_adam_do_not_count():
     assert set(found.values()) == {YES}
 
 
-# Initialization -----------------------------------------------------------------------------------------------------------
+# Initialization -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -136,7 +138,7 @@ def test_initialization(low, high, vanishes, peak):
     assert found == {"default_vanishes": vanishes, "peak_at_1": peak}
 
 
-# Language -----------------------------------------------------------------------------------------------------------------
+# Language -----------------------------------------------------------------------------------------
 
 
 def bits(gain):

@@ -19,7 +19,9 @@ RATE = {0.5: -0.6, 1.0: -0.2}
 
 
 def measured(summary: pd.DataFrame, factor: float = 1.0, noise: float = 0.0) -> list[pd.DataFrame]:
-    """delta falls at ``factor`` times the exponent; on brackets only the losses with something to lose have a bias."""
+    """delta falls at ``factor`` times the exponent; on brackets only the losses with something to
+    lose have a bias.
+    """
     rng = np.random.default_rng(0)
 
     def delta(row):
@@ -60,7 +62,9 @@ def test_rates_beside_the_largest_exponent() -> None:
 
 
 def test_too_few_points_have_no_rate() -> None:
-    """At a twentieth of the rate adding's delta is above a half up to K = 21, or up to K = 13 where it falls fastest after training."""
+    """At a twentieth of the rate adding's delta is above a half up to K = 21, or up to K = 13 where
+    it falls fastest after training.
+    """
     table = truncation_bias.rates(tables(factor=0.05))
     assert table.loc[table["task"] == "adding", "decay"].isna().all()
 

@@ -62,7 +62,7 @@ def texts(ax) -> list[str]:
     return [t.get_text() for t in ax.texts]
 
 
-# Files -----------------------------------------------------------------------------------------------------------------------
+# Files --------------------------------------------------------------------------------------------
 
 
 def test_equal_tables_give_equal_bytes(project):
@@ -203,7 +203,7 @@ def test_a_caption_goes_between_the_marks(tmp_path):
         draw.write_caption(readme, "new")
 
 
-# Results ---------------------------------------------------------------------------------------------------------------------
+# Results ------------------------------------------------------------------------------------------
 
 
 def test_results_of_what_they_read_lie_one_below_the_other(project):
@@ -232,7 +232,7 @@ def test_protocol_is_read_from_the_tables(project):
     assert "N = 32, B = 20; 1,000 updates of sgd, learning rate 0.001" in said
 
 
-# Axes ------------------------------------------------------------------------------------------------------------------------
+# Axes ---------------------------------------------------------------------------------------------
 
 
 def test_a_heat_map_says_solved_n_and_diverged():
@@ -268,7 +268,8 @@ def test_the_border_separates_rows_beyond_a_lag_from_the_others():
     ax = Figure().subplots()
     panels.staircase(ax, [4, 10, 30], [5, 10, 20], {4: 4, 10: 10, 30: 30})
     (line,) = ax.lines
-    # y runs downward from 0: above lag 4 lie all three rows, above lag 10 only K = 20 (K = 10 reaches lag 9), above lag 30 none
+    # y runs downward from 0: above lag 4 lie all three rows, above lag 10 only K = 20 (K = 10
+    # reaches lag 9), above lag 30 none
     assert line.get_ydata().tolist() == [3, 3, 1, 1, 0, 0]
     assert line.get_xdata().tolist() == [0, 1, 1, 2, 2, 3]
 
@@ -374,7 +375,7 @@ def test_a_depth_beyond_the_sequence_repeats_full():
     ]
 
 
-# Without colour --------------------------------------------------------------------------------------------------------------
+# Without colour -----------------------------------------------------------------------------------
 
 
 def grey(color: str) -> float:

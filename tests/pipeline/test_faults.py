@@ -1,4 +1,6 @@
-"""The smallest of the fault-injection suite (tests/system/faults): kills and damage, one after another, in one real pipeline."""
+"""The smallest of the fault-injection suite (tests/system/faults): kills and damage, one after
+another, in one real pipeline.
+"""
 
 import random
 from pathlib import Path

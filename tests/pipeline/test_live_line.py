@@ -1,4 +1,6 @@
-"""The line of a pipeline at work, on a terminal and elsewhere, and what another terminal reads of it."""
+"""The line of a pipeline at work, on a terminal and elsewhere, and what another terminal reads of
+it.
+"""
 
 import json
 import logging
@@ -18,6 +20,7 @@ from throughtime.core import files
 from throughtime.pipeline import failures, live_line, progress, watchdog
 from throughtime.pipeline.live_line import CLEAR, Monitor
 from throughtime.planning.plan import Plan, PlannedJob
+from throughtime.results import provenance
 
 
 class Event(Enum):
@@ -49,7 +52,7 @@ class Stream(StringIO):
 @pytest.fixture
 def plan(monkeypatch: pytest.MonkeyPatch) -> Plan:
     """Four jobs of 12 networks, of a pipeline that is this process."""
-    monkeypatch.setattr(progress, "training_modules", lambda planned: ("throughtime.core.rng",))
+    monkeypatch.setattr(provenance, "training_modules", lambda planned: ("throughtime.core.rng",))
     monkeypatch.setattr(live_line, "LIVE", 0.01)
     monkeypatch.setattr(live_line, "PLAIN", 0.01)
     monkeypatch.setenv(watchdog.PIPELINE, f"{os.getpid()} {watchdog.start_time(os.getpid())}")

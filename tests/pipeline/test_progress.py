@@ -12,7 +12,7 @@ from throughtime.pipeline import failures, progress
 from throughtime.pipeline.progress import ProgressReader
 from throughtime.planning import resources
 from throughtime.planning.plan import Plan, PlannedJob
-from throughtime.results import paths
+from throughtime.results import paths, provenance
 
 RATE = 1e9
 
@@ -21,7 +21,7 @@ RATE = 1e9
 def plan(monkeypatch: pytest.MonkeyPatch) -> Plan:
     """Four jobs of 12 networks."""
     monkeypatch.setattr(
-        progress, "training_modules", lambda planned: ("throughtime.core.rng",)
+        provenance, "training_modules", lambda planned: ("throughtime.core.rng",)
     )  # the toy task is no module's
     return synthetic.toy_plan()
 
@@ -34,7 +34,7 @@ def finish(planned: PlannedJob, results: Path, **changes: object) -> None:
         "cost": planned.cost,
         "code": progress.job_digest(planned),
     }
-    outcomes = {"solved": 5, "unsolved": 6, "diverged": 1}
+    outcomes = {"solved": 5, "unsolved": 6, "diverged": 1, "untrained": 0}
     paths.write_json(
         {**record, **outcomes, **changes}, paths.job_folder(results, planned) / "timing.json"
     )

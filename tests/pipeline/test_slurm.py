@@ -1,4 +1,6 @@
-"""Jobs of a killed pipeline in Slurm's queue, with a squeue and a scancel of our own; tests/system/cluster has real ones."""
+"""Jobs of a killed pipeline in Slurm's queue, with a squeue and a scancel of our own;
+tests/system/cluster has real ones.
+"""
 
 from pathlib import Path
 
@@ -17,7 +19,9 @@ QUEUE = """\
 
 @pytest.fixture
 def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project that has been on a cluster, whose queue holds jobs of its own and others; what is cancelled is written down."""
+    """A project that has been on a cluster, whose queue holds jobs of its own and others; what is
+    cancelled is written down.
+    """
     programs, root = tmp_path / "bin", tmp_path / "project"
     programs.mkdir()
     (root / slurm.LOGS).mkdir(parents=True)

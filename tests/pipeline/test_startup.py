@@ -1,4 +1,6 @@
-"""One pipeline in a folder, tidying after a killed one, and no job that outlives its pipeline: with real processes and real kills."""
+"""One pipeline in a folder, tidying after a killed one, and no job that outlives its pipeline: with
+real processes and real kills.
+"""
 
 import os
 import signal

@@ -1,4 +1,6 @@
-"""What `throughtime verify` finds in a folder whose damage is known, and whether its mends are commands that exist."""
+"""What `throughtime verify` finds in a folder whose damage is known, and whether its mends are
+commands that exist.
+"""
 
 import sqlite3
 from pathlib import Path

@@ -1,4 +1,6 @@
-"""The true DAG on tiny grids, in a copy of the project: what runs, what is run again after an edit, and that numbers do not change."""
+"""The true DAG on tiny grids, in a copy of the project: what runs, what is run again after an edit,
+and that numbers do not change.
+"""
 
 import json
 import os
@@ -137,7 +139,7 @@ def using(module: str, file: str) -> set[str]:
     return {path.parent.name for path in paths if path.exists() and module in closure(path)}
 
 
-# Before anything ran --------------------------------------------------------------------------------------------------------
+# Before anything ran ------------------------------------------------------------------------------
 
 
 def test_the_snakefile_is_read_without_torch_and_mlflow(copy: Copy, poison: Path) -> None:
@@ -279,7 +281,7 @@ def test_on_a_terminal_what_is_said_takes_the_live_lines_place(copy: Copy, tmp_p
     ]
 
 
-# The whole of it --------------------------------------------------------------------------------------------------------------
+# The whole of it ----------------------------------------------------------------------------------
 
 
 def test_every_stage_leaves_its_files(finished: Copy) -> None:

@@ -1,4 +1,6 @@
-"""A project into which one hostile value is put: it is planned, or refused in one line; never a traceback, never a huge plan."""
+"""A project into which one hostile value is put: it is planned, or refused in one line; never a
+traceback, never a huge plan.
+"""
 
 import copy
 from collections.abc import Iterator

@@ -16,7 +16,6 @@ from throughtime.planning.axes import Job, grid
 from throughtime.planning.plan import Plan
 from throughtime.planning.project import Experiment, Project
 from throughtime.planning.sweep import expand
-from throughtime.tasks._base import task_args
 from throughtime.tasks.copy import Copy
 
 CONFIG: dict[str, Any] = {"preset": "laptop", "presets": {"smoke": "tiny", "laptop": "small"}}
@@ -57,7 +56,7 @@ def plan(**axes: object) -> Plan:
     return expand("reach", "main", {**SWEEP, **axes}, "somewhere")
 
 
-# Mistakes ---------------------------------------------------------------------------------------------------------------
+# Mistakes -----------------------------------------------------------------------------------------
 
 REACH = "experiments/reach/experiment.yaml: "
 MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
@@ -219,7 +218,7 @@ def test_no_config_at_all(tmp_path: Path) -> None:
         Project.open(tmp_path)
 
 
-# Plans --------------------------------------------------------------------------------------------------------------------
+# Plans --------------------------------------------------------------------------------------------
 
 
 def test_a_sweep_is_jobs_times_grid() -> None:
@@ -307,7 +306,7 @@ def test_overrides_take_the_place_of_the_config(tmp_path: Path) -> None:
         Project.open(tmp_path, overrides={"prest": "smoke"})
 
 
-# Keys -----------------------------------------------------------------------------------------------------------------------
+# Keys ---------------------------------------------------------------------------------------------
 
 
 def keys(made: Plan) -> set[str]:
@@ -317,8 +316,8 @@ def keys(made: Plan) -> set[str]:
 def test_keys_are_pinned() -> None:
     """A change here renames every result and reruns every job: it must be meant."""
     job = plan(length=3, K=2).jobs[0]
-    assert job.key == "main-copy-T23-tanh-chunked2-4c967b01bd"
-    assert job.run_keys[0] == "adb337fd54216355"
+    assert job.key == "main-copy-T23-tanh-chunked2-5cb6b6eb9a"
+    assert job.run_keys[0] == "9da2db875a9cd9b4"
 
 
 def test_probes_rename_files_and_no_network() -> None:
@@ -387,7 +386,7 @@ def test_all_keys_of_a_plan_differ() -> None:
     assert len(keys(made)) == made.networks
 
 
-# Jobs -----------------------------------------------------------------------------------------------------------------------
+# Jobs ---------------------------------------------------------------------------------------------
 
 
 def job(**fields: Any) -> Job:
@@ -409,8 +408,8 @@ def test_the_cost_grows_with_size_depth_and_budget() -> None:
 
 def test_task_arguments_are_canonical() -> None:
     assert (
-        task_args(Copy(length=3))
-        == task_args(Copy(payload=10, length=3))
+        Copy(length=3).args
+        == Copy(payload=10, length=3).args
         == '{"alphabet":8,"length":3,"payload":10}'
     )
 
@@ -425,7 +424,7 @@ def test_the_seeds_come_first_so_that_a_block_shares_its_data() -> None:
     assert plan().jobs[0].grid["seed"].tolist() == [0, 0, 1, 1]
 
 
-# Hostile values -------------------------------------------------------------------------------------------------------------
+# Hostile values -----------------------------------------------------------------------------------
 
 
 def test_a_grid_of_a_billion_is_refused_before_it_is_made() -> None:

@@ -1,4 +1,6 @@
-"""What a cluster is asked for: equal to the engine's own figures, never too little, more at every attempt."""
+"""What a cluster is asked for: equal to the engine's own figures, never too little, more at every
+attempt.
+"""
 
 import math
 from pathlib import Path
@@ -9,7 +11,6 @@ import torch
 
 from throughtime.core.errors import UserError
 from throughtime.engine.bptt import Tape
-from throughtime.engine.cells import cell
 from throughtime.engine.sizes import size
 from throughtime.engine.truncation import overlapping, windows
 from throughtime.planning import resources
@@ -41,12 +42,12 @@ def jobs(preset: str) -> list[PlannedJob]:
 def test_memory_is_what_the_engine_allocates(axes: dict[str, object]):
     job = expand("x", "s", {"task": "copy", "length": 10, **axes}, "here").jobs[0].job
     made = Tape(
-        cell(job.cell), resources.sizes(job, job.task, 1), getattr(torch, job.dtype),
+        job.cell, resources.sizes(job, job.task, 1), getattr(torch, job.dtype),
         overlap=overlapping(windows(job.steps, *job.strides, job.offset())),
     )  # fmt: skip
     kept = [
         made.states[1:],
-        *([] if cell(job.cell).in_place else [made.zs]),
+        *([] if job.cell.in_place else [made.zs]),
         *([] if made.dzs is None else [made.dzs]),
         made.dhs,
     ]

@@ -17,7 +17,9 @@ from throughtime.probes.gradient_by_lag import by_example, log_rms, measure
 
 
 def slow(p):
-    """(T, G, B) norms by lag from autograd: each sequence's loss at its own last scored step; NaN where there is none."""
+    """(T, G, B) norms by lag from autograd: each sequence's loss at its own last scored step; NaN
+    where there is none.
+    """
     h, states = torch.zeros(p.sizes.rows, p.sizes.batch, p.sizes.hidden, dtype=torch.float64), []
     for x_t in p.dense:
         h = PHI[p.cell](
@@ -61,7 +63,9 @@ def test_against_autograd(name, head, scored, masked):
 
 @pytest.mark.parametrize("gain", [0.5, 2.0])
 def test_neither_half_nor_two_to_the_power_of_a_thousand_is_lost(gain):
-    """Of a linear network with an orthogonal matrix every sequence's signal is gain^lag, far outside float64 at lag 1,200."""
+    """Of a linear network with an orthogonal matrix every sequence's signal is gain^lag, far
+    outside float64 at lag 1,200.
+    """
     subject = linear(gain * torch.eye(3).flip(0), steps=1201)
     (run,) = subject.runs(1)
     logs = by_example(subject.tape, subject.weights, run.y, run.targets, "softmax")

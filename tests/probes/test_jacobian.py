@@ -1,4 +1,6 @@
-"""Jacobians against autograd; their products and Lyapunov exponents against closed forms and 60-digit arithmetic."""
+"""Jacobians against autograd; their products and Lyapunov exponents against closed forms and
+60-digit arithmetic.
+"""
 
 import math
 
@@ -48,7 +50,9 @@ def test_jacobians_are_autograds(name):
 
 
 def test_products_of_a_tanh_network_are_those_of_exact_arithmetic():
-    """60 factors whose singular values end up 30 decades apart: a plain product in float64 gets the small ones wrong."""
+    """60 factors whose singular values end up 30 decades apart: a plain product in float64 gets the
+    small ones wrong.
+    """
     steps = 60
     p = program("tanh", steps=steps, scored=1, hidden=5)
     forward(p.tape, p.weights, p.x)
@@ -73,7 +77,9 @@ def test_products_of_a_tanh_network_are_those_of_exact_arithmetic():
 
 @pytest.mark.parametrize("eigenvalues", [(2.0, 1.0, 0.5), (2.0, 1.9, 0.001), (0.5, 0.49, 0.48)])
 def test_the_powers_of_a_symmetric_matrix(eigenvalues):
-    """Their singular values are the eigenvalues' powers: at lag 300, up to 2^300 and .001^300 side by side, which no float64 can hold."""
+    """Their singular values are the eigenvalues' powers: at lag 300, up to 2^300 and .001^300 side
+    by side, which no float64 can hold.
+    """
     q = orthogonal(3)
     subject = linear(
         q @ torch.diag(torch.tensor(eigenvalues, dtype=torch.float64)) @ q.T, steps=300

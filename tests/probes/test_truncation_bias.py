@@ -15,7 +15,9 @@ T = 12
 
 
 def depth(mode: str, K: int, t: int) -> int:
-    """Steps that the loss at step t sees, from the definitions in science.md, windows aligned to the end."""
+    """Steps that the loss at step t sees, from the definitions in science.md, windows aligned to
+    the end.
+    """
     if mode == "sliding":
         return K
     after = (T - 1 - t) // K  # whole windows between t and the end
@@ -24,7 +26,9 @@ def depth(mode: str, K: int, t: int) -> int:
 
 @pytest.mark.parametrize("task", ["text", "brackets"])
 def test_gradients_are_those_of_the_definition(task, monkeypatch):
-    """Losses at all steps, windows that overlap, a K that does not divide T; the expectation is over several batches."""
+    """Losses at all steps, windows that overlap, a K that does not divide T; the expectation is
+    over several batches.
+    """
     monkeypatch.setattr(truncation_bias, "BATCHES", 2)
     subject = Subject(
         block(task, window=T) if task == "text" else block(task, generate=True, opening=0.6),

@@ -1,4 +1,6 @@
-"""The interactive atlas is given every cell once, and what it says of networks is what the tables say."""
+"""The interactive atlas is given every cell once, and what it says of networks is what the tables
+say.
+"""
 
 import json
 import math
@@ -139,7 +141,7 @@ def test_the_columns_kept_tell_rows_apart_as_well_as_all(rows: list[list[str]]) 
     assert kept == [name for name in labels if name in kept]  # first ones first
 
 
-# Charts ------------------------------------------------------------------------------------------------------------------
+# Charts -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["heat", "loss", "measure", "gradient"])

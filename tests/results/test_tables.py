@@ -8,7 +8,7 @@ import pytest
 
 from throughtime.core import files
 from throughtime.core.errors import UserError
-from throughtime.planning.axes import MEASURED, ROW_AXES, Job
+from throughtime.planning.axes import OF_A_SWEEP, ROW_AXES, Job
 from throughtime.results import tables
 
 
@@ -115,7 +115,7 @@ def test_every_column_has_a_known_dtype_a_meaning_and_a_name_of_its_own(name: st
 
 def test_every_axis_of_job_and_grid_is_a_column_under_the_same_name() -> None:
     named = {c.name for c in tables.IDENTITY}
-    settings = {"points", "eval_size", *MEASURED}  # of the measurement, not of the training
+    settings = {"points", "eval_size", *OF_A_SWEEP}  # of the measurement, not of the training
     assert {*Job.model_fields, *ROW_AXES} - settings <= named
 
 

@@ -31,7 +31,9 @@ def block(task: str = "copy", **axes: Any) -> Trainer:
 
 
 def linear(matrix: Any, steps: int = 8, hidden: int = 3, rows: int = 1) -> Subject:
-    """Networks h_t = h_{t-1} ``matrix`` that start at zero and stay there; ``matrix`` (N, N) or (G, N, N)."""
+    """Networks h_t = h_{t-1} ``matrix`` that start at zero and stay there; ``matrix`` (N, N) or (G,
+    N, N).
+    """
     made = block("copy", length=steps - 6, cell="identity", hidden=hidden, gain=1.0, seeds=rows)
     made.weights["W_xh"].zero_()
     made.weights["W_hh"].copy_(matrix)

@@ -1,4 +1,6 @@
-"""Networks with outcomes and measurements of one's own making: tables in which the truth is known."""
+"""Networks with outcomes and measurements of one's own making: tables in which the truth is
+known.
+"""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -17,7 +19,9 @@ ROOT = Path(__file__).parents[2]
 
 
 def networks(sweep: str, **axes: Any) -> pd.DataFrame:
-    """The summary of a sweep; axes with a dot are written with two underscores. All networks are unsolved."""
+    """The summary of a sweep; axes with a dot are written with two underscores. All networks are
+    unsolved.
+    """
     plan = expand(
         "made", sweep, {name.replace("__", "."): value for name, value in axes.items()}, "made"
     )

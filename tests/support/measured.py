@@ -14,7 +14,9 @@ def scored(batch: Batch) -> NDArray:
 
 
 def best_constant(task: Task, batch: Batch) -> tuple[float, float]:
-    """Loss and measure of the best prediction that ignores the inputs, found on the batch itself."""
+    """Loss and measure of the best prediction that ignores the inputs, found on the batch
+    itself.
+    """
     y = scored(batch)
     if task.head == "regression":
         return float(y.var()), float(y.var())
@@ -24,7 +26,9 @@ def best_constant(task: Task, batch: Batch) -> tuple[float, float]:
 
 
 def uniform(values: NDArray, start: int, stop: int) -> bool:
-    """Whether integers are spread evenly over start..stop-1 (chi-squared, p > .001), with none outside."""
+    """Whether integers are spread evenly over start..stop-1 (chi-squared, p > .001), with none
+    outside.
+    """
     assert values.min() >= start
     assert values.max() < stop
     if stop - start == 1:

@@ -1,4 +1,6 @@
-"""The truncation modes as their definitions say, without the package's windows; aligned to the end of the sequence."""
+"""The truncation modes as their definitions say, without the package's windows; aligned to the end
+of the sequence.
+"""
 
 from collections.abc import Callable, Iterator
 
@@ -13,8 +15,8 @@ def losses(
 ) -> Iterator[tuple[int, Tensor]]:
     """(t, state after step t) for every t once, on a graph that is cut as the mode cuts it.
 
-    chunked: one pass, the state detached at every border. sliding: every k1 steps, back from there for K steps. buffered: every K steps,
-    back for 2K - 1. full: no cut.
+    chunked: one pass, the state detached at every border. sliding: every k1 steps, back from there
+    for K steps. buffered: every K steps, back for 2K - 1. full: no cut.
     """
     if mode in ("full", "chunked"):
         h = start

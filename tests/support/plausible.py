@@ -1,6 +1,8 @@
-"""Tables of a plan as training might have left them, made of a few rules of thumb: for looking at figures and for tests that draw them.
+"""Tables of a plan as training might have left them, made of a few rules of thumb: for looking at
+figures and for tests that draw them.
 
-A network reaches as far as K, its gain and its clip threshold allow, with some luck; the numbers mean nothing beyond that.
+A network reaches as far as K, its gain and its clip threshold allow, with some luck; the numbers
+mean nothing beyond that.
 """
 
 import math
@@ -180,7 +182,9 @@ def _lines(planned: PlannedJob) -> list[Reference]:
 
 
 def thin(full: Results, keep: int) -> Results:
-    """Every ``keep``-th job's networks only, as a partly failed sweep leaves them; nothing of the breakdown of every other of these."""
+    """Every ``keep``-th job's networks only, as a partly failed sweep leaves them; nothing of the
+    breakdown of every other of these.
+    """
     jobs = sorted(full.summary["job_key"].unique(), key=lambda k: re.sub(r".*-", "", k))[::keep]
     part = full.select(job_key=jobs)
     half = part.summary["run_key"].iloc[::2]

@@ -1,4 +1,6 @@
-"""What probes might have found on plausible networks: a function a probe, from the summary's rows to quantity, index and value."""
+"""What probes might have found on plausible networks: a function a probe, from the summary's rows
+to quantity, index and value.
+"""
 
 import math
 from collections.abc import Callable, Iterator
@@ -15,7 +17,9 @@ LADDER = (1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 100)
 
 
 def updates(row: dict[str, Any]) -> Found:
-    """A falling loss with a spike every 60 updates after the hundredth, after which the loss of an unclipped network stays up."""
+    """A falling loss with a spike every 60 updates after the hundredth, after which the loss of an
+    unclipped network stays up.
+    """
     rng, died = stream(3, row["run_key"]), row["diverged_at"]
     for update in range(1, int(died if pd.notna(died) else row["updates"] + 1)):
         since = update % 60 if update >= 120 else 59
@@ -57,7 +61,9 @@ def jacobian(row: dict[str, Any]) -> Found:
 
 
 def truncation_bias(row: dict[str, Any]) -> Found:
-    """A bias that falls at the largest exponent, in mode chunked like 1 / K; a cosine that goes with it."""
+    """A bias that falls at the largest exponent, in mode chunked like 1 / K; a cosine that goes
+    with it.
+    """
     if row["status"] == "diverged":
         return
     rate = math.log(row["gain"]) - 0.2 + 0.03 * stream(6, row["run_key"]).normal()
@@ -81,7 +87,9 @@ MADE: dict[str, Callable[[dict[str, Any]], Found]] = {
 
 
 def table(plan: Plan, summary: pd.DataFrame) -> pd.DataFrame:
-    """The probes table of all networks of ``summary``; probes that are not in MADE found nothing."""
+    """The probes table of all networks of ``summary``; probes that are not in MADE found
+    nothing.
+    """
     jobs = {key: planned.job for planned in plan.jobs for key in planned.run_keys}
     rows = [
         (row["run_key"], step, name, *found)

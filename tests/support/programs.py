@@ -1,4 +1,6 @@
-"""Small programs for the engine's tests: random weights and data in float64, and a slow reading of every truncation mode."""
+"""Small programs for the engine's tests: random weights and data in float64, and a slow reading of
+every truncation mode.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,7 +10,7 @@ from torch import Tensor
 
 from throughtime.engine.bptt import Tape, Weights, input_index, with_ones
 from throughtime.engine.cells import cell
-from throughtime.engine.losses import Targets, weights
+from throughtime.engine.losses._base import Targets, weights
 from throughtime.engine.parameters import views
 from throughtime.engine.sizes import Sizes, shapes, size
 
@@ -72,7 +74,9 @@ def program(
 def losses(
     p: Program, w: Weights, h: Tensor, start: int, stop: int, reset: bool = False
 ) -> list[Tensor]:
-    """Each step's part of each row's loss, for an Elman network run over steps start..stop-1 from state h (G, B, N)."""
+    """Each step's part of each row's loss, for an Elman network run over steps start..stop-1 from
+    state h (G, B, N).
+    """
     result = []
     first = p.sizes.steps - p.sizes.scored
     for t in range(start, stop):
@@ -99,7 +103,8 @@ def start_state(p: Program, w: Weights) -> Tensor:
 def slow_gradient(
     p: Program, depth: Callable[[int], int], border: Callable[[int], int] | None = None
 ) -> Weights:
-    """The truncated gradient, by its definition: the loss at step t is differentiated with the state ``depth(t)`` steps back held constant.
+    """The truncated gradient, by its definition: the loss at step t is differentiated with the
+    state ``depth(t)`` steps back held constant.
 
     Args:
         p: the program.
@@ -131,7 +136,9 @@ def state_at(p: Program, w: Weights, t: int) -> Tensor:
 
 
 def assert_close(a: Weights, b: Weights, tolerance: float = 1e-10) -> None:
-    """Assert that gradients agree to ``tolerance`` relative to their largest element, weight by weight."""
+    """Assert that gradients agree to ``tolerance`` relative to their largest element, weight by
+    weight.
+    """
     assert a.keys() == b.keys()
     for name in a:
         scale = b[name].abs().max().clamp_min(1e-12)

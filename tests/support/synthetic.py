@@ -1,9 +1,10 @@
-"""Tables without training: conforming frames with plausible, seeded random values, for tests of what reads tables.
+"""Tables without training: conforming frames with plausible, seeded random values, for tests of
+what reads tables.
 
-Only shapes, dtypes, missing values and rough trends are like a trained network's; the numbers mean nothing.
+Only shapes, dtypes, missing values and rough trends are like a trained network's; the numbers mean
+nothing.
 """
 
-import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from throughtime.core.rng import stream
 from throughtime.planning.axes import Job, grid
 from throughtime.planning.plan import Plan, PlannedJob, Skipped
 from throughtime.results import tables
+from throughtime.results.identity import identity as identity_of
 from throughtime.results.tables import JOB_TABLES
 from throughtime.tasks import Batch, Task
 
@@ -88,7 +90,9 @@ def toy_plan(
     axes: dict[str, list[Any]] | None = None,
     seeds: int = 3,
 ) -> Plan:
-    """A plan of the toy task: a job a length and depth K (None: full), and in each the grid of ``axes`` x seeds."""
+    """A plan of the toy task: a job a length and depth K (None: full), and in each the grid of
+    ``axes`` x seeds.
+    """
     rows = grid(
         {
             "seed": list(range(seeds)),
@@ -110,28 +114,15 @@ def toy_plan(
 
 
 def identity(planned: PlannedJob) -> pd.DataFrame:
-    """The columns of tables.IDENTITY of one job, a row a network."""
-    job, task = planned.job, planned.job.task
-    low, high = task.lags or (None, None)
-    own = {
-        "job_key": planned.key,
-        "experiment": planned.experiment,
-        "sweep": planned.sweep,
-        "task": task.name,
-        "task_args": json.dumps(
-            task.model_dump(mode="json"), sort_keys=True, separators=(",", ":")
-        ),
-        "length": getattr(task, "length", None),
-        "steps": job.steps,
-        "lag_min": low,
-        "lag_max": high,
-        **job.model_dump(include={c.name for c in tables.IDENTITY} - {"task"}),
-    }
-    return planned.grid.assign(run_key=planned.run_keys, **own)[[c.name for c in tables.IDENTITY]]
+    """The columns of tables.IDENTITY of one job, one row per network."""
+    named = identity_of(planned, planned.grid, planned.run_keys)
+    return named[[c.name for c in tables.IDENTITY]]
 
 
 def frames(planned: PlannedJob, points: int = 20, seed: int = 0) -> Frames:
-    """Tables of one job; about every eighth network diverges, and the shorter the lag beside K the more are solved."""
+    """Tables of one job; about every eighth network diverges, and the shorter the lag beside K the
+    more are solved.
+    """
     summary, curves, breakdown = [], [], []
     for row in identity(planned).to_dict("records"):
         rng = stream(seed, row["run_key"])

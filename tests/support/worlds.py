@@ -1,4 +1,6 @@
-"""Worlds in which the truth is known: a laptop plan's networks with an outcome by rule, and the verdicts that claims come to on them."""
+"""Worlds in which the truth is known: a laptop plan's networks with an outcome by rule, and the
+verdicts that claims come to on them.
+"""
 
 from collections.abc import Callable
 from functools import cache
@@ -36,7 +38,9 @@ def networks(experiment: str) -> pd.DataFrame:
 
 
 def world(experiment: str, rule: Rule, **tables: pd.DataFrame) -> Results:
-    """Results whose networks have what ``rule`` says of each: a row of the summary in, changed columns out."""
+    """Results whose networks have what ``rule`` says of each: a row of the summary in, changed
+    columns out.
+    """
     summary = pd.DataFrame(
         [{**row, **rule(row)} for row in networks(experiment).to_dict("records")]
     )

@@ -1,4 +1,6 @@
-"""Brackets: balanced, bounded, scored where a bracket closes, long distances as often as short ones."""
+"""Brackets: balanced, bounded, scored where a bracket closes, long distances as often as short
+ones.
+"""
 
 from typing import Any
 
@@ -20,7 +22,9 @@ SHAPES = {
 
 
 def whole(task: Brackets, batch: Batch, b: int) -> list[int]:
-    """A sequence with its last symbol, which no network reads: it closes the one bracket that is open."""
+    """A sequence with its last symbol, which no network reads: it closes the one bracket that is
+    open.
+    """
     symbols: list[int] = batch.inputs[1:, b].tolist()
     stack: list[int] = []
     for s in symbols:
@@ -92,7 +96,9 @@ def test_generation_predicts_every_next_symbol(
 
 
 def test_the_scored_closing_of_an_octave_is_drawn_evenly() -> None:
-    """Depth 1 leaves one sequence shape, ``()()()``: its three closings are scored equally often."""
+    """Depth 1 leaves one sequence shape, ``()()()``: its three closings are scored equally
+    often.
+    """
     mask = Brackets(length=6, depth=1).sample(np.random.default_rng(0), 6000).mask
     assert mask is not None
     assert uniform(mask.argmax(0) // 2, 0, 3)

@@ -28,7 +28,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-# sotu ----------------------------------------------------------------------------------------------------------------------
+# sotu ---------------------------------------------------------------------------------------------
 
 
 def test_sotu_is_split_by_document() -> None:
@@ -66,7 +66,7 @@ def test_without_its_package_sotu_says_what_to_install(monkeypatch: pytest.Monke
         _corpora.load("sotu")
 
 
-# Named corpora, read from the user's folder --------------------------------------------------------------------------------
+# Named corpora, read from the user's folder -------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", KNOWN)
@@ -114,7 +114,7 @@ def test_one_file_is_split_90_5_5_in_order(data: Path, monkeypatch: pytest.Monke
     assert (corpus.train[0] + corpus.valid[0] + corpus.test[0]).encode() == content
 
 
-# One's own -----------------------------------------------------------------------------------------------------------------
+# One's own ----------------------------------------------------------------------------------------
 
 
 def test_a_large_folder_is_split_by_document(tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ def test_an_unknown_name_gets_the_nearest() -> None:
         _corpora.load("enwik9")
 
 
-# Characters ----------------------------------------------------------------------------------------------------------------
+# Characters ---------------------------------------------------------------------------------------
 
 
 @given(st.text())

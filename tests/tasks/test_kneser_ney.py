@@ -15,8 +15,8 @@ from throughtime.tasks._kneser_ney import KneserNey, max_order
 def test_order_one_by_hand() -> None:
     """Text abab ac, as 0101 02: D = .5 throughout.
 
-    Different symbols before a: {b}, b: {a}, c: {a}: 1 of 3 each. p_0(b) = (1 - .5)/3 + .5 * 3/3 * 1/3 = 1/3.
-    After a: b twice, c once. p_1(b | a) = (2 - .5)/3 + .5 * 2/3 * 1/3.
+    Different symbols before a: {b}, b: {a}, c: {a}: 1 of 3 each. p_0(b) = (1 - .5)/3 + .5 * 3/3 *
+    1/3 = 1/3. After a: b twice, c once. p_1(b | a) = (2 - .5)/3 + .5 * 2/3 * 1/3.
     """
     model = KneserNey(np.array([0, 1, 0, 1, 0, 2]), symbols=3, order=1, discounts=[0.5, 0.5])
     assert model.distribution([0])[1] == pytest.approx(1.5 / 3 + 1 / 3 * 1 / 3)
@@ -30,7 +30,9 @@ def test_order_one_by_hand() -> None:
 
 @pytest.mark.parametrize("order", [1, 2, 3])
 def test_equals_nltk(order: int) -> None:
-    """With nltk's discounts; the text's start is repeated at its end, so that every n-gram has a predecessor (see ngram's docstring)."""
+    """With nltk's discounts; the text's start is repeated at its end, so that every n-gram has a
+    predecessor (see ngram's docstring).
+    """
     rng = np.random.default_rng(order)
     text = rng.choice(5, 150, p=[0.4, 0.3, 0.15, 0.1, 0.05])
     text = np.append(text, text[: order + 1])

@@ -1,1 +1,3 @@
-"""Tests of what theory says, against oracles of another kind: adaptive quadrature, autograd, brute force, simulation."""
+"""Tests of what theory says, against oracles of another kind: adaptive quadrature, autograd, brute
+force, simulation.
+"""

@@ -1,4 +1,6 @@
-"""The correlation map in its textbook form, by adaptive quadrature; its slope; its limits; two simulated sequences."""
+"""The correlation map in its textbook form, by adaptive quadrature; its slope; its limits; two
+simulated sequences.
+"""
 
 import math
 
@@ -20,7 +22,9 @@ CASES = [
 
 
 def textbook(c: float, sigma_w: float, s: float, rho: float) -> float:
-    """c' = (sigma_w^2 E tanh u tanh v + s rho) / q*, nested adaptive quadrature; v = c u + sqrt(1 - c^2) w."""
+    """c' = (sigma_w^2 E tanh u tanh v + s rho) / q*, nested adaptive quadrature; v = c u + sqrt(1 -
+    c^2) w.
+    """
     q = mf.q_star(sigma_w, s)
     root = math.sqrt(q)
 

@@ -8,8 +8,7 @@ import pytest
 import torch
 
 from throughtime.engine.cells import cell
-from throughtime.engine.initialization import initial
-from throughtime.engine.parameters import views
+from throughtime.engine.parameters import initial, views
 from throughtime.engine.sizes import shapes
 from throughtime.tasks import adding as adding_task
 from throughtime.tasks.brackets import Brackets
@@ -46,7 +45,8 @@ def test_adding_has_the_moments_of_its_samples(length: int) -> None:
 )
 def test_s_is_the_variance_that_inputs_really_give_to_z(task: Any) -> None:
     sizes = shapes(cell("tanh"), task.inputs, 2000, task.outputs)
-    grid = pd.DataFrame({"seed": [3], "init": ["identity"], "gain": [0.0], "input_gain": [0.7]})
+    row = {"seed": 3, "init": "identity", "gain": 0.0, "input_gain": 0.7, "output_gain": 1.0}
+    grid = pd.DataFrame([row])
     w_xh = views(initial(cell("tanh"), grid, sizes, torch.float64), sizes)["W_xh"][0].numpy()
     z = as_features(task, 200) @ w_xh
     assert drives.of_task(task, 0.7).s == pytest.approx((z**2).mean(), rel=0.1)

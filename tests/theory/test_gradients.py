@@ -24,7 +24,9 @@ def draw(rng: np.random.Generator, weights: str, count: int, n: int) -> Array:
 def jacobians(
     weights: str, sigma_w: float, s: float, steps: int, n: int, count: int, tied: bool = False
 ) -> Array:
-    """(T, count, n, n): dh_t/dh_{t-1} of ``count`` networks from h_0 = 0, fresh weights at every step unless tied."""
+    """(T, count, n, n): dh_t/dh_{t-1} of ``count`` networks from h_0 = 0, fresh weights at every
+    step unless tied.
+    """
     rng = np.random.default_rng(5)
     w, h, result = sigma_w * draw(rng, weights, count, n), np.zeros((count, n)), []
     for step in range(steps):
@@ -61,7 +63,8 @@ def test_the_mean_square_follows_theory_at_every_lag_with_its_transient(
 
 
 def test_a_drive_by_step_is_used_in_order() -> None:
-    # Only the last state is driven: q_1 = q_2 = 0 give sigma_w^2, q_3 = 0.5 comes first when going back.
+    # Only the last state is driven: q_1 = q_2 = 0 give sigma_w^2, q_3 = 0.5 comes first when going
+    # back.
     last = math.log(4 * mean(lambda x: sech2(x) ** 2, 0.5)) / 2
     assert gr.log_norm_by_lag(2.0, np.array([0.0, 0.0, 0.5]), 3) == pytest.approx(
         [0, last, last + math.log(2)]

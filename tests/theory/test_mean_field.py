@@ -1,4 +1,6 @@
-"""Fixed points and gains against adaptive quadrature, closed forms at the edges, and a simulated network."""
+"""Fixed points and gains against adaptive quadrature, closed forms at the edges, and a simulated
+network.
+"""
 
 import math
 
@@ -98,7 +100,8 @@ def test_the_critical_line_rises_from_1() -> None:
 
 
 def test_a_small_drive_moves_the_critical_line_by_its_cube_root() -> None:
-    # E tanh^2 = q - 2 q^2 + 17/3 q^3, E sech^4 = 1 - 2 q + 7 q^2: s = q - their ratio = 4/3 q^3, and sigma_w = 1 + q.
+    # E tanh^2 = q - 2 q^2 + 17/3 q^3, E sech^4 = 1 - 2 q + 7 q^2: s = q - their ratio = 4/3 q^3,
+    # and sigma_w = 1 + q.
     for s in (1e-10, 1e-8):
         assert mf.critical_sigma_w(s) - 1 == pytest.approx(
             (3 * s / 4) ** (1 / 3), rel=5 * s ** (1 / 3)

@@ -68,7 +68,9 @@ def test_the_surface_is_every_pair():
 
 
 def test_the_wall_stands_in_the_default_ranges():
-    """Two plateaus, and between them, for w > 4, gradients a hundred times as large as on either side."""
+    """Two plateaus, and between them, for w > 4, gradients a hundred times as large as on either
+    side.
+    """
     found = default_surface(81)
     assert (found["w"].min(), found["w"].max(), found["b"].min(), found["b"].max()) == (
         *W_RANGE,

@@ -1,4 +1,6 @@
-"""Reach against autograd on graphs that are cut as each mode's definition says; copy's coverage against counting."""
+"""Reach against autograd on graphs that are cut as each mode's definition says; copy's coverage
+against counting.
+"""
 
 import numpy as np
 import pytest

@@ -1,4 +1,6 @@
-"""What is recorded is complete, is recorded once, and survives kills, copies of itself and moves."""
+"""What is recorded is complete, is recorded once, and survives kills, copies of itself and
+moves.
+"""
 
 import json
 import math
@@ -71,7 +73,9 @@ def counted(counts: writer.Counts) -> tuple[int, int, int]:
 
 
 def runs(results: Path, experiment: str) -> list[Any]:
-    """The active runs of an MLflow experiment, by a client that has nothing to do with the ingest's."""
+    """The active runs of an MLflow experiment, by a client that has nothing to do with the
+    ingest's.
+    """
     client = store.connect(store.tracking_uri(results, results))
     found = client.get_experiment_by_name(experiment)
     return list(client.search_runs([found.experiment_id], max_results=1000)) if found else []
@@ -85,7 +89,7 @@ def expected(plan: Plan) -> list[str]:
     return sorted(key for job in plan.jobs for key in job.run_keys)
 
 
-# Records -----------------------------------------------------------------------------------------------------------------
+# Records ------------------------------------------------------------------------------------------
 
 
 def test_every_column_of_the_schema_is_recorded() -> None:
@@ -165,7 +169,7 @@ def test_what_decides_a_record_decides_its_sha() -> None:
     assert all(a.sha != b.sha for a, b in zip(one, other, strict=True))
 
 
-# Runs --------------------------------------------------------------------------------------------------------------------
+# Runs ---------------------------------------------------------------------------------------------
 
 
 def test_a_run_holds_the_whole_row_its_curves_and_its_origin(results: Path) -> None:
@@ -315,7 +319,7 @@ def test_no_tables_yet_is_no_error(results: Path) -> None:
     assert "no tables yet" in str(counts)
 
 
-# Kills, copies, moves ------------------------------------------------------------------------------------------------------
+# Kills, copies, moves -----------------------------------------------------------------------------
 
 
 def start(results: Path) -> "subprocess.Popen[str]":
@@ -458,7 +462,7 @@ def test_the_overview_carries_figure_and_tables_and_moves_with_the_folder(result
     }
 
 
-# Views -----------------------------------------------------------------------------------------------------------------
+# Views --------------------------------------------------------------------------------------------
 
 
 def test_saved_views_name_parameters_and_metrics_that_runs_have(results: Path) -> None:
@@ -490,7 +494,7 @@ def test_saved_views_name_parameters_and_metrics_that_runs_have(results: Path) -
     assert names == {"failures first", "mean over seeds", "K x clip x scale"}
 
 
-# Mistakes ------------------------------------------------------------------------------------------------------------------
+# Mistakes -----------------------------------------------------------------------------------------
 
 
 def test_the_numbers_of_experiments_are_left_for_the_report(results: Path) -> None:

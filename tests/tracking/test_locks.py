@@ -1,4 +1,6 @@
-"""Who waits for whom: locks that follow the store. Those of PostgreSQL are held by tests/system/postgres."""
+"""Who waits for whom: locks that follow the store. Those of PostgreSQL are held by
+tests/system/postgres.
+"""
 
 import os
 import shutil
@@ -63,7 +65,7 @@ def start(program: str, *arguments: Path, **more: str) -> "subprocess.Popen[str]
     )
 
 
-# Turns -----------------------------------------------------------------------------------------------------------------------
+# Turns --------------------------------------------------------------------------------------------
 
 
 def test_turns_take_what_is_free_first_and_all_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,7 +120,7 @@ def test_a_sqlite_database_has_one_user_at_a_time_whatever_leads_to_it(tmp_path:
         holder.communicate()
 
 
-# Ingests -------------------------------------------------------------------------------------------------------------------
+# Ingests ------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="session")
@@ -222,7 +224,7 @@ def test_an_artifact_that_is_gone_or_differs_is_put_back(
     assert path.read_bytes() == before
 
 
-# Mistakes ------------------------------------------------------------------------------------------------------------------
+# Mistakes -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,6 @@
-"""The server comes up where there is room, answers on loopback only, and leaves no process behind."""
+"""The server comes up where there is room, answers on loopback only, and leaves no process
+behind.
+"""
 
 import json
 import os

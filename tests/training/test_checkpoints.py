@@ -1,4 +1,6 @@
-"""Trainings that are broken off and go on: the same bits as one that ran through, whatever moment it was broken off at."""
+"""Trainings that are broken off and go on: the same bits as one that ran through, whatever moment
+it was broken off at.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,8 @@ from throughtime.probes import probe, probe_names
 from throughtime.results import tables
 from throughtime.results.tables import JOB_TABLES
 from throughtime.training.checkpoints import Arrays, Checkpoints
-from throughtime.training.train import Tables, train
+from throughtime.training.result import Tables
+from throughtime.training.train import train
 
 SMALL: dict[str, Any] = {"hidden": 7, "batch": 3, "updates": 7, "points": 3, "eval_size": 12}
 WILD: dict[str, Any] = {

@@ -1,4 +1,6 @@
-"""Probes in training: the hook's numbers are the probes' own, and it changes none of the networks'."""
+"""Probes in training: the hook's numbers are the probes' own, and it changes none of the
+networks'.
+"""
 
 from typing import Any
 
@@ -10,7 +12,9 @@ from throughtime.planning.sweep import expand
 from throughtime.probes import probe, probe_names
 from throughtime.results import tables
 from throughtime.training.evaluation import Evaluators
-from throughtime.training.train import Tables, one_thread, train
+from throughtime.training.reproducibility import one_thread
+from throughtime.training.result import Tables
+from throughtime.training.train import train
 from throughtime.training.trainer import Trainer
 
 TASKS: dict[str, dict[str, Any]] = {
@@ -55,7 +59,9 @@ def test_the_hook_finds_what_the_probes_find_on_a_block(task: str) -> None:
             f.assign(run_key=[job.run_keys[i] for i in f["row"]]).drop(columns="row")
             for f in frames
         ]
-    expected = tables.conform(pd.concat(parts, ignore_index=True), "probes")
+    joined = pd.concat(parts, ignore_index=True)
+    order = joined["run_key"].map({key: i for i, key in enumerate(job.run_keys)})
+    expected = tables.conform(joined.loc[order.sort_values(kind="stable").index], "probes")
     pd.testing.assert_frame_equal(found, expected, check_exact=True)
 
 

@@ -1,4 +1,6 @@
-"""Training as a whole: what a row's numbers depend on, how runs end, and what the tables say of them."""
+"""Training as a whole: what a row's numbers depend on, how runs end, and what the tables say of
+them.
+"""
 
 import math
 
@@ -15,7 +17,8 @@ from throughtime.planning.resources import MOST, bytes_per_row, rows_at_once
 from throughtime.planning.sweep import expand
 from throughtime.results import tables
 from throughtime.training.outcome import EXPLODING, VANISHING
-from throughtime.training.train import same_bits_anywhere, train
+from throughtime.training.reproducibility import same_bits_anywhere
+from throughtime.training.train import train
 
 COPY = {
     "task": "copy",
@@ -180,7 +183,9 @@ def test_threads_are_given_back():
 
 
 def test_data_depend_on_the_seed_alone():
-    """The first training loss is the same for every grid setting that has not yet acted: same data, same first weights."""
+    """The first training loss is the same for every grid setting that has not yet acted: same data,
+    same first weights.
+    """
     job = planned(updates=1, points=1, lr=[0.1, 0.2], clip=[1e-3, 5.0], seed=[0, 1])
     loss = train(job).summary.groupby("seed")["train_loss"]
     assert (loss.nunique() == 1).all()
@@ -217,7 +222,7 @@ def test_frozen_recurrent_weights_stay_and_are_not_counted_in_the_norm():
     assert first[True] < first[False]
 
 
-# How runs end ------------------------------------------------------------------------------------------------------------
+# How runs end -------------------------------------------------------------------------------------
 
 
 def test_divergence_is_data():
@@ -300,7 +305,7 @@ def test_signal_of_a_linear_orthogonal_network_is_the_power_of_its_gain():
 
 def test_no_updates_is_a_judgement_of_the_first_weights():
     result = train(planned(updates=0))
-    assert result.summary["status"].tolist() == ["unsolved"]
+    assert result.summary["status"].tolist() == ["untrained"]
     assert result.summary["clipped_share"].tolist() == [0.0]
     assert math.isnan(result.summary["grad_norm"].iloc[0])
     assert set(result.curves["metric"]) == {"eval_loss", "eval_measure", "radius"}
@@ -339,7 +344,7 @@ def test_truncation_changes_learning():
     assert final[0] != final[1]
 
 
-# Tables ------------------------------------------------------------------------------------------------------------------
+# Tables -------------------------------------------------------------------------------------------
 
 
 def test_tables_conform_and_keep_the_grids_columns(whole):
@@ -386,7 +391,7 @@ def test_text_carries_its_state_from_batch_to_batch():
     assert carried["final"] != reset["final"]
 
 
-# Memory ------------------------------------------------------------------------------------------------------------------
+# Memory -------------------------------------------------------------------------------------------
 
 
 def test_a_block_fits_the_memory_it_was_given():

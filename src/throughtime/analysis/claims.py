@@ -1,6 +1,8 @@
-"""Claims: sentences that the tables decide, each by a test that was fixed before its data were seen. No torch.
+"""Claims: sentences that the tables decide, each by a test that was fixed before its data were
+seen. No torch.
 
-``experiments/NAME/claims.py`` holds ``CLAIMS: list[Claim]``; ``throughtime.analysis.verdicts`` has what most tests are made of.
+``experiments/NAME/claims.py`` holds ``CLAIMS: list[Claim]``; ``throughtime.analysis.verdicts`` has
+what most tests are made of.
 """
 
 import math
@@ -32,7 +34,8 @@ class Evidence:
         detail: the numbers in words; why it is undecided.
 
     Raises:
-        ValueError: an unknown verdict; or one that is decided without an interval, a threshold or a case.
+        ValueError: an unknown verdict; or one that is decided without an interval, a threshold or a
+            case.
 
     >>> Evidence("supported", 0.5, 0.4, math.nan, 0.2, 9)
     Traceback (most recent call last):
@@ -66,7 +69,8 @@ class Claim:
         name: unique within the experiment.
         sentence: what is claimed.
         test: the statistic, its interval and the threshold, fixed beforehand, and why these.
-        decide: the test; it is given the tables of the experiment and of those it reads, some of which may be empty.
+        decide: the test; it is given the tables of the experiment and of those it reads, some of
+            which may be empty.
     """
 
     name: str
@@ -107,7 +111,8 @@ def load_claims(root: Path, experiment: str) -> list[Claim]:
 
 
 def judge(project: Project, results: Path) -> pd.DataFrame:
-    """The claims table of all experiments, from their tables under ``results``; a claim whose tables are missing is undecided.
+    """The claims table of all experiments, from their tables under ``results``; a claim whose
+    tables are missing is undecided.
 
     Raises:
         UserError: a table is damaged, or a claims.py is not as ``load_claims`` wants it.
@@ -142,7 +147,8 @@ def _there(results: Path, experiment: str) -> bool:
 
 
 def text(judged: pd.DataFrame) -> str:
-    """The claims table for a terminal: verdict, numbers, sentence and detail of each claim, and counts.
+    """The claims table for a terminal: verdict, numbers, sentence and detail of each claim, and
+    counts.
 
     >>> text(tables.empty("claims"))
     'no claims'

@@ -31,16 +31,20 @@ def task_order(names: Iterable[Any]) -> list[str]:
 
 
 def with_depth(summary: pd.DataFrame) -> pd.DataFrame:
-    """The summary with a column ``depth``: K, or infinity in mode full (whose K is T, another number for every length)."""
+    """The summary with a column ``depth``: K, or infinity in mode full (whose K is T, another
+    number for every length).
+    """
     return summary.assign(
         depth=summary["K"].astype(float).where(summary["mode"] != "full", math.inf)
     )
 
 
 def with_full(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows (with ``depth``) and, under every K, also the networks at full depth whose sequences are shorter than K.
+    """Rows (with ``depth``) and, under every K, also the networks at full depth whose sequences are
+    shorter than K.
 
-    Such a K is not run, because it is the same as full; without these a short lag would be missing in a curve over K.
+    Such a K is not run, because it is the same as full; without these a short lag would be missing
+    in a curve over K.
     """
     full = rows[np.isinf(rows["depth"])]
     finite = sorted(rows.loc[np.isfinite(rows["depth"]), "depth"].unique())

@@ -20,10 +20,11 @@ def compare(a: Path, b: Path, level: float = stats.LEVEL) -> pd.DataFrame:
         level: of the intervals.
 
     Returns:
-        A row a grid cell: the columns of tables.GRID_POINT; n_a, solved_a, diverged_a and the same of b; rate_difference (a - b) with
-        rate_low and rate_high (Newcombe), final_difference with final_low and final_high (Welch, over networks that did not diverge;
-        missing bounds with fewer than two of them on a side); verdict: ``same`` (both intervals hold 0), ``rate``, ``final`` or
-        ``rate, final`` (those that do not), ``only a``, ``only b``.
+        A row a grid cell: the columns of tables.GRID_POINT; n_a, solved_a, diverged_a and the same
+        of b; rate_difference (a - b) with rate_low and rate_high (Newcombe), final_difference with
+        final_low and final_high (Welch, over networks that did not diverge; missing bounds with
+        fewer than two of them on a side); verdict: ``same`` (both intervals hold 0), ``rate``,
+        ``final`` or ``rate, final`` (those that do not), ``only a``, ``only b``.
 
     Raises:
         UserError: a folder has no summary, or a table is damaged.
@@ -38,12 +39,15 @@ def compare(a: Path, b: Path, level: float = stats.LEVEL) -> pd.DataFrame:
 
 
 def summarize(table: pd.DataFrame, level: float = stats.LEVEL) -> str:
-    """One paragraph on what ``compare`` found, with the number of differences that chance alone would make."""
+    """One paragraph on what ``compare`` found, with the number of differences that chance alone
+    would make.
+    """
     both = table[~table["verdict"].str.startswith("only")]
     differ = both[both["verdict"] != "same"]
     single = int(both["final_low"].isna().sum())
     text = [
-        f"{len(both):,} grid cells in both, {len(differ):,} differ beyond their {level:.0%} intervals"
+        f"{len(both):,} grid cells in both, {len(differ):,} differ beyond their {level:.0%} "
+        "intervals"
     ]
     text.append(
         f"(success rate {_naming(differ, 'rate')}, final measure {_naming(differ, 'final')};"
@@ -57,13 +61,15 @@ def summarize(table: pd.DataFrame, level: float = stats.LEVEL) -> str:
         )
     if single:
         text.append(
-            f"In {single:,} cells a side has fewer than two networks that did not diverge; their final measures are not judged."
+            f"In {single:,} cells a side has fewer than two networks that did not diverge; their "
+            "final measures are not judged."
         )
     for side in SIDES:
         missing = table[table["verdict"] == f"only {side}"]
         if len(missing):
             text.append(
-                f"{len(missing):,} cells are only in {side} ({', '.join(sorted(missing['experiment'].unique()))})."
+                f"{len(missing):,} cells are only in {side} "
+                f"({', '.join(sorted(missing['experiment'].unique()))})."
             )
     return " ".join(text)
 

@@ -1,4 +1,6 @@
-"""A figure's companion table: a row a grid cell of the networks behind it, with the MLflow filter that finds exactly those. No mlflow."""
+"""A figure's companion table: a row a grid cell of the networks behind it, with the MLflow filter
+that finds exactly those. No mlflow.
+"""
 
 import math
 from collections.abc import Mapping
@@ -37,12 +39,15 @@ def text(value: Any) -> str | None:
 
 
 def cell_key(row: Mapping[Any, Any], preset: str) -> str:
-    """Names the grid cell of a row of the summary: the tag ``cell`` of its networks in MLflow, the same for all of its seeds."""
+    """Names the grid cell of a row of the summary: the tag ``cell`` of its networks in MLflow, the
+    same for all of its seeds.
+    """
     return digest({**{name: text(row[name]) for name in tables.GRID_POINT}, "preset": preset}, 16)
 
 
 def search(key: str) -> str:
-    """The MLflow search string of a cell's networks, in the MLflow experiment that has the name of the cell's experiment.
+    """The MLflow search string of a cell's networks, in the MLflow experiment that has the name of
+    the cell's experiment.
 
     >>> search("0123456789abcdef")
     "tags.cell = '0123456789abcdef'"
@@ -63,9 +68,10 @@ def cells(summary: pd.DataFrame, preset: str) -> pd.DataFrame:
         preset: the name of the preset that asked for them.
 
     Returns:
-        The columns of tables.GRID_POINT in which cells differ (and always those of ALWAYS); n, seeds; how many were solved, unsolved, diverged;
-        success_rate with Wilson's interval success_low, success_high; measure; mean, standard deviation (n - 1), least and largest final
-        measure over the networks that did not diverge; mlflow_experiment and mlflow_filter.
+        The columns of tables.GRID_POINT in which cells differ (and always those of ALWAYS); n,
+        seeds; how many were solved, unsolved, diverged; success_rate with Wilson's interval
+        success_low, success_high; measure; mean, standard deviation (n - 1), least and largest
+        final measure over the networks that did not diverge; mlflow_experiment and mlflow_filter.
     """
     place = places(summary)
     heads = summary[~place.duplicated()].reset_index(drop=True)
@@ -111,7 +117,9 @@ def _final(summary: pd.DataFrame, place: pd.Series) -> dict[str, pd.Series]:
 
 
 def csv(summary: pd.DataFrame, preset: str) -> bytes:
-    """The companion table as a file: values as in the tables (no clipping is ``inf``), numbers to 12 digits."""
+    """The companion table as a file: values as in the tables (no clipping is ``inf``), numbers to
+    12 digits.
+    """
     return (
         cells(summary, preset)
         .to_csv(index=False, lineterminator="\n", float_format="%.12g")

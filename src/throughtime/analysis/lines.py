@@ -1,4 +1,6 @@
-"""Straight lines through measurements, with intervals: cost against length, and the decay of bias against K. NumPy and SciPy alone."""
+"""Straight lines through measurements, with intervals: cost against length, and the decay of bias
+against K. NumPy and SciPy alone.
+"""
 
 import math
 from dataclasses import dataclass
@@ -10,7 +12,8 @@ from scipy import stats
 
 @dataclass(frozen=True)
 class Line:
-    """y = intercept + slope x by least squares, with Student's t intervals of both coefficients; NaN where points are too few.
+    """y = intercept + slope x by least squares, with Student's t intervals of both coefficients;
+    NaN where points are too few.
 
     Attributes:
         slope, intercept: of the line.
@@ -35,7 +38,8 @@ NO_LINE = (math.nan,) * 7
 def line(x: ArrayLike, y: ArrayLike, confidence: float = 0.95) -> Line:
     """Fit a line; points with a value that is not finite are left out.
 
-    Errors are taken as independent and of one size: intervals say how well the points agree with a line, no more.
+    Errors are taken as independent and of one size: intervals say how well the points agree with a
+    line, no more.
 
     >>> fit = line([0, 1, 2, 3], [1, 3, 5, 7])
     >>> round(fit.slope, 9), round(fit.intercept, 9), round(fit.r2, 9), fit.n

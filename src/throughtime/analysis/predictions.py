@@ -1,4 +1,6 @@
-"""Mean field theory beside the networks of a table: what it says of each row's task, gain and input gain."""
+"""Mean field theory beside the networks of a table: what it says of each row's task, gain and input
+gain.
+"""
 
 import json
 import math
@@ -31,7 +33,9 @@ def critical_gain(task: str, task_args: str, input_gain: float = 1.0) -> float:
 
 @cache
 def memory(task: str, task_args: str, input_gain: float, gain: float) -> float:
-    """xi_c in steps, infinite where it is not finite in floating point; NaN where the task's sequences have no one correlation."""
+    """xi_c in steps, infinite where it is not finite in floating point; NaN where the task's
+    sequences have no one correlation.
+    """
     d = drive(task, task_args, input_gain)
     return math.nan if d.rho is None else correlation.xi_c(gain, d.s, d.rho)
 
@@ -40,13 +44,17 @@ def memory(task: str, task_args: str, input_gain: float, gain: float) -> float:
 def curve(
     task: str, task_args: str, input_gain: float, gain: float, steps: int
 ) -> NDArray[np.float64]:
-    """(steps,): ln of the gradient's norm at lag 0..T-1 over that at lag 0, the transient from h_0 = 0 included."""
+    """(steps,): ln of the gradient's norm at lag 0..T-1 over that at lag 0, the transient from h_0
+    = 0 included.
+    """
     return gradients.log_norm_by_lag(gain, drive(task, task_args, input_gain).s, steps)
 
 
 @cache
 def curve_slope(task: str, task_args: str, input_gain: float, gain: float, steps: int) -> float:
-    """The slope of a straight line through ``curve``, nats a step: to hold against the same of a measured one."""
+    """The slope of a straight line through ``curve``, nats a step: to hold against the same of a
+    measured one.
+    """
     return lines.line(np.arange(steps), curve(task, task_args, input_gain, gain, steps)).slope
 
 
@@ -57,8 +65,8 @@ def slopes(rows: pd.DataFrame) -> pd.DataFrame:
         rows: of Results.probe, a row a network and lag.
 
     Returns:
-        A row a network: run_key, task, task_args, init, gain, input_gain, steps, seed; ``slope`` measured, ``theory`` of ``curve``,
-        ``off`` their difference, nats a step.
+        A row a network: run_key, task, task_args, init, gain, input_gain, steps, seed; ``slope``
+        measured, ``theory`` of ``curve``, ``off`` their difference, nats a step.
     """
     kept = ["run_key", "task", "task_args", "init", "gain", "input_gain", "steps", "seed"]
     found = []

@@ -1,6 +1,8 @@
-"""Small DataFrame -> DataFrame functions: success rates, frontiers, means and medians, each with its interval.
+"""Small DataFrame -> DataFrame functions: success rates, frontiers, means and medians, each with
+its interval.
 
-A diverged network stays in every count and is a failure. Intervals are two-sided, 95 % unless ``level`` says otherwise.
+A diverged network stays in every count and is a failure. Intervals are two-sided, 95 % unless
+``level`` says otherwise.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -56,7 +58,8 @@ def wilson(solved: ArrayLike, n: ArrayLike, level: float = LEVEL) -> tuple[NDArr
 def newcombe(
     solved_a: ArrayLike, n_a: ArrayLike, solved_b: ArrayLike, n_b: ArrayLike, level: float = LEVEL
 ) -> tuple[NDArray, NDArray]:
-    """Interval for the difference of two proportions, a - b: Newcombe 1998, method 10, made of two Wilson intervals.
+    """Interval for the difference of two proportions, a - b: Newcombe 1998, method 10, made of two
+    Wilson intervals.
 
     (-1, 1) where either n is 0.
 
@@ -81,7 +84,8 @@ def success(summary: pd.DataFrame, by: Sequence[str], level: float = LEVEL) -> p
 
     Args:
         summary: rows of the summary table.
-        by: the columns that name a cell; the rows of a cell are its seeds (and whatever else ``by`` does not hold apart).
+        by: the columns that name a cell; the rows of a cell are its seeds (and whatever else ``by``
+            does not hold apart).
         level: of the interval.
 
     Returns:
@@ -97,21 +101,24 @@ def frontier(
 ) -> pd.DataFrame:
     """The longest dependency that half the seeds solve.
 
-    A network at a lag of x steps is solved with probability 1 / (1 + (x / m)^s), s > 0: a logistic curve in ln x, falling, whose half
-    point m is the frontier. m is the maximum of the likelihood, its interval that of the profile likelihood (s maximised at each m,
-    SLOPES bounds it, so that data that separate perfectly have a finite fit: m lies between the last solved and the first unsolved
-    lag). Nothing is claimed outside the tested lags: a half point beyond them is censored, a bound beyond them is 0 or infinity.
-    Networks are taken as independent.
+    A network at a lag of x steps is solved with probability 1 / (1 + (x / m)^s), s > 0: a logistic
+    curve in ln x, falling, whose half point m is the frontier. m is the maximum of the likelihood,
+    its interval that of the profile likelihood (s maximised at each m, SLOPES bounds it, so that
+    data that separate perfectly have a finite fit: m lies between the last solved and the first
+    unsolved lag). Nothing is claimed outside the tested lags: a half point beyond them is censored,
+    a bound beyond them is 0 or infinity. Networks are taken as independent.
 
     Args:
-        summary: rows of the summary table; rows without a lag, or with none to speak of (0), are left out.
+        summary: rows of the summary table; rows without a lag, or with none to speak of (0), are
+            left out.
         by: the columns that name a curve.
         lag: the column of the dependency's length, steps.
         level: of the interval.
 
     Returns:
-        ``by`` and n, n_solved, n_diverged, lag_low, lag_high (tested, steps), frontier, low, high (steps), censored: ``>=`` (frontier
-        is the largest lag tested), ``<`` (the smallest) or empty.
+        ``by`` and n, n_solved, n_diverged, lag_low, lag_high (tested, steps), frontier, low, high
+        (steps), censored: ``>=`` (frontier is the largest lag tested), ``<`` (the smallest) or
+        empty.
     """
     known = summary[summary[lag].fillna(0) > 0]
     counts = _counts(known, [*by, lag])
@@ -122,18 +129,22 @@ def frontier(
 def reached(
     bins: pd.DataFrame, by: Sequence[str], level: float = LEVEL, draws: int = 1000
 ) -> pd.DataFrame:
-    """The frontier where every network has been judged at many dependency lengths at once, e.g. brackets by distance.
+    """The frontier where every network has been judged at many dependency lengths at once, e.g.
+    brackets by distance.
 
-    A network reaches the longest length that it solves together with every shorter one; the frontier is the longest length reached by half
-    the networks, its interval a bootstrap over networks (bins of one network are not independent, so no logistic fit is made over them).
+    A network reaches the longest length that it solves together with every shorter one; the
+    frontier is the longest length reached by half the networks, its interval a bootstrap over
+    networks (bins of one network are not independent, so no logistic fit is made over them).
 
     Args:
-        bins: a row a network and length: ``by``, run_key, status (of the network), lag (steps), passed (bool).
+        bins: a row a network and length: ``by``, run_key, status (of the network), lag (steps),
+            passed (bool).
         by: the columns that name a curve.
         level, draws: of the bootstrap.
 
     Returns:
-        The columns of ``frontier``; frontier is the smallest length tested, censored ``<``, where half the networks do not reach even that.
+        The columns of ``frontier``; frontier is the smallest length tested, censored ``<``, where
+        half the networks do not reach even that.
     """
     rows = []
     for key, group in _groups(bins, by):
@@ -168,23 +179,25 @@ def summarize(
     level: float = LEVEL,
     draws: int = 1000,
 ) -> pd.DataFrame:
-    """Median or mean of a measure over the networks of a cell, with a percentile bootstrap interval over them.
+    """Median or mean of a measure over the networks of a cell, with a percentile bootstrap interval
+    over them.
 
-    In a median a diverged network ranks worst (infinitely bad), so that it stands while less than half diverged; a mean is over the
-    networks that did not diverge, and n_diverged says how many are missing from it. The bootstrap has a stream of its own, fixed by the
-    number of networks.
+    In a median a diverged network ranks worst (infinitely bad), so that it stands while less than
+    half diverged; a mean is over the networks that did not diverge, and n_diverged says how many
+    are missing from it. The bootstrap has a stream of its own, fixed by the number of networks.
 
     Args:
         summary: rows of the summary table.
         by: the columns that name a cell.
-        value: the column; in the median a missing one ranks worst: by ``measure``'s direction in ``final`` and ``value``, else upward.
+        value: the column; in the median a missing one ranks worst: by ``measure``'s direction in
+            ``final`` and ``value``, else upward.
         statistic: what is taken.
         level: of the interval.
         draws: bootstrap resamples.
 
     Returns:
-        ``by`` and n, n_solved, n_diverged, value, low, high. The interval of fewer than two networks is missing; an infinite bound says
-        that diverged networks reach it.
+        ``by`` and n, n_solved, n_diverged, value, low, high. The interval of fewer than two
+        networks is missing; an infinite bound says that diverged networks reach it.
     """
     rows = []
     for key, group in _groups(summary, by):
@@ -209,7 +222,9 @@ def summarize(
 
 
 def shares(summary: pd.DataFrame, by: Sequence[str], kind: str) -> pd.DataFrame:
-    """The share of each value of ``kind`` in a cell: ``by``, kind, n (of the cell), count, share."""
+    """The share of each value of ``kind`` in a cell: ``by``, kind, n (of the cell), count,
+    share.
+    """
     counts = (
         summary.groupby([*by, kind], dropna=False, observed=True)
         .size()
@@ -224,7 +239,7 @@ def shares(summary: pd.DataFrame, by: Sequence[str], kind: str) -> pd.DataFrame:
     return counts.assign(n=n, share=counts["count"] / n)
 
 
-# Parts ---------------------------------------------------------------------------------------------------------------------
+# Parts --------------------------------------------------------------------------------------------
 
 
 def _z(level: float) -> float:
@@ -284,7 +299,9 @@ def _frontier(counts: pd.DataFrame, lag: str, level: float) -> dict[str, Any]:
 
 
 def _profile(x: NDArray, k: NDArray, n: NDArray) -> tuple[NDArray, NDArray]:
-    """(m, log-likelihood of m with the best slope) for half points m from an e-th below to e times beyond the tested lags."""
+    """(m, log-likelihood of m with the best slope) for half points m from an e-th below to e times
+    beyond the tested lags.
+    """
     m = np.arange(x.min() - 1, x.max() + 1 + STEP, STEP)
     logit = SLOPES[None, :, None] * (m[:, None, None] - x[None, None, :])
     likelihood = -(k * np.logaddexp(0, -logit) + (n - k) * np.logaddexp(0, logit)).sum(axis=-1)
@@ -314,7 +331,9 @@ def _bootstrap(
 
 
 def _median(numbers: NDArray, axis: int = -1) -> NDArray:
-    """The lower middle value where -inf is one of the two, so that no mean of a number and an infinity is taken."""
+    """The lower middle value where -inf is one of the two, so that no mean of a number and an
+    infinity is taken.
+    """
     ordered = np.sort(numbers, axis=axis)
     size = ordered.shape[axis]
     low, high = np.take(ordered, (size - 1) // 2, axis=axis), np.take(ordered, size // 2, axis=axis)
@@ -329,7 +348,8 @@ def _half(numbers: NDArray, axis: int = -1) -> NDArray:
 def welch(
     a: Iterable[float], b: Iterable[float], level: float = LEVEL
 ) -> tuple[float, float, float]:
-    """Difference of means a - b and its interval (Welch 1947), over the finite values; missing bounds with fewer than two on a side.
+    """Difference of means a - b and its interval (Welch 1947), over the finite values; missing
+    bounds with fewer than two on a side.
 
     >>> welch([1.0, 1.0], [1.0, 1.0])
     (0.0, 0.0, 0.0)

@@ -1,7 +1,9 @@
-"""From a statistic and its interval to a verdict, and the comparisons that several claims are decided by. No torch.
+"""From a statistic and its interval to a verdict, and the comparisons that several claims are
+decided by. No torch.
 
-The interval decides, not the point: a claim is supported where the whole interval lies on its side of the threshold, not supported where
-the whole interval lies on the other side, undecided between. ``all_above`` and its like decide claims about every grid point.
+The interval decides, not the point: a claim is supported where the whole interval lies on its side
+of the threshold, not supported where the whole interval lies on the other side, undecided between.
+``all_above`` and its like decide claims about every grid point.
 """
 
 import math
@@ -82,7 +84,8 @@ def _evidence(yes: bool, no: bool, found: Evidence) -> Evidence:
 
 
 def mean(values: ArrayLike, level: float = stats.LEVEL) -> tuple[float, float, float, int]:
-    """Mean of the finite values, Student's t interval, and how many they are; no interval for fewer than two.
+    """Mean of the finite values, Student's t interval, and how many they are; no interval for fewer
+    than two.
 
     >>> [round(v, 3) for v in mean([1.0, 2.0, 3.0])]
     [2.0, -0.484, 4.484, 3]
@@ -98,19 +101,23 @@ def mean(values: ArrayLike, level: float = stats.LEVEL) -> tuple[float, float, f
 
 
 def pairs(a: pd.DataFrame, b: pd.DataFrame, on: Sequence[str]) -> pd.DataFrame:
-    """Networks of ``a`` beside those of ``b`` that agree with them in the columns ``on``; the other columns get suffixes _a and _b.
+    """Networks of ``a`` beside those of ``b`` that agree with them in the columns ``on``; the other
+    columns get suffixes _a and _b.
 
     Raises:
-        MergeError: several networks of a side agree: ``on`` must name the seed, and all else that varies.
+        MergeError: several networks of a side agree: ``on`` must name the seed, and all else that
+            varies.
     """
     return a.merge(b, on=list(on), suffixes=("_a", "_b"), validate="one_to_one")
 
 
 def more_solved(both: pd.DataFrame) -> tuple[float, float, float, int, str]:
-    """Share of pairs that only a solves less the share that only b solves; its interval, n, and the counts in words.
+    """Share of pairs that only a solves less the share that only b solves; its interval, n, and the
+    counts in words.
 
-    The interval is Newcombe's for two proportions of n, each of which has Wilson's: it does not shrink to nothing where no pair differs.
-    (The two proportions exclude each other, which the interval leaves out: they are small where it matters.)
+    The interval is Newcombe's for two proportions of n, each of which has Wilson's: it does not
+    shrink to nothing where no pair differs. (The two proportions exclude each other, which the
+    interval leaves out: they are small where it matters.)
 
     >>> table = pd.DataFrame(
     ...     {"status_a": ["solved"] * 3, "status_b": ["solved", "unsolved", "diverged"]}
@@ -139,7 +146,8 @@ ORDER = ("not supported", "undecided", "supported")
 def means(
     frame: pd.DataFrame, by: Sequence[str], value: str, level: float = stats.LEVEL
 ) -> pd.DataFrame:
-    """The mean of ``value`` in each cell, with Student's t interval; all intervals hold together with confidence ``level``.
+    """The mean of ``value`` in each cell, with Student's t interval; all intervals hold together
+    with confidence ``level``.
 
     Args:
         frame: a row a network; rows without a finite value are left out.
@@ -168,17 +176,23 @@ def means(
 
 
 def all_above(cells: pd.DataFrame, threshold: float, unit: str = "") -> Evidence:
-    """Whether every cell of ``means`` lies above the threshold; the cell that reaches lowest is the statistic."""
+    """Whether every cell of ``means`` lies above the threshold; the cell that reaches lowest is the
+    statistic.
+    """
     return _weakest(cells, above, -cells["low"], threshold, unit)
 
 
 def all_below(cells: pd.DataFrame, threshold: float, unit: str = "") -> Evidence:
-    """Whether every cell of ``means`` lies below the threshold; the cell that reaches highest is the statistic."""
+    """Whether every cell of ``means`` lies below the threshold; the cell that reaches highest is
+    the statistic.
+    """
     return _weakest(cells, below, cells["high"], threshold, unit)
 
 
 def all_within(cells: pd.DataFrame, tolerance: float, unit: str = "") -> Evidence:
-    """Whether every cell of ``means`` is zero but for the tolerance; the cell that reaches farthest is the statistic."""
+    """Whether every cell of ``means`` is zero but for the tolerance; the cell that reaches farthest
+    is the statistic.
+    """
     return _weakest(cells, within, cells[["low", "high"]].abs().max(axis=1), tolerance, unit)
 
 
@@ -189,7 +203,9 @@ def _weakest(
     threshold: float,
     unit: str,
 ) -> Evidence:
-    """The evidence of the worst cell among those of the deciding verdict, with all cells' networks as n."""
+    """The evidence of the worst cell among those of the deciding verdict, with all cells' networks
+    as n.
+    """
     if cells.empty:
         return unknown("no network that the claim is about", threshold)
     numbers = cells[["mean", "low", "high"]].astype(float).itertuples(index=False, name=None)

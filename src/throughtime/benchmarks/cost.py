@@ -1,13 +1,15 @@
 """What K and T cost: memory kept for backward, and time an update, measured on the engine.
 
-One update is forward, head and backward of ``rows`` tanh networks on random tokens with every step scored; no data, no optimizer. Modes:
+One update is forward, head and backward of ``rows`` tanh networks on random tokens with every step
+scored; no data, no optimizer. Modes:
 
 - ``full``: K = T.
-- ``chunked``: one chunk of K after the other, forward and backward, on the memory of one chunk: what training on a stream does.
-  Memory is linear in K; time is not a matter of K.
+- ``chunked``: one chunk of K after the other, forward and backward, on the memory of one chunk:
+  what training on a stream does. Memory is linear in K; time is not a matter of K.
 - ``sliding`` (k1 = 1) and ``buffered``: as bptt.backward does them, on the memory of all T steps.
 
-The figures of time are the machine's; those of memory are exact. ``fits.laws`` fits the straight lines.
+The figures of time are the machine's; those of memory are exact. ``fits.laws`` fits the straight
+lines.
 """
 
 import time
@@ -21,7 +23,8 @@ from torch import Tensor
 
 from throughtime.engine.bptt import Tape, Weights, backward, forward, gradients, input_index
 from throughtime.engine.cells import cell
-from throughtime.engine.losses import Targets, softmax
+from throughtime.engine.losses._base import Targets
+from throughtime.engine.losses.softmax import loss as softmax
 from throughtime.engine.parameters import views
 from throughtime.engine.sizes import Sizes, shapes, size, tape_bytes
 from throughtime.engine.truncation import Window, overlapping, strides, windows
@@ -104,7 +107,9 @@ class Program:
         return sum({s.data_ptr(): s.nbytes() for s in storages}.values())
 
     def predicted_bytes(self) -> int:
-        """Tape.bytes_per_row of all rows: with inputs and the head's temporary tensors, without what does not grow with T."""
+        """Tape.bytes_per_row of all rows: with inputs and the head's temporary tensors, without
+        what does not grow with T.
+        """
         return self.size.rows * tape_bytes(self.tape.cell, self.sizes, overlap=self.overlap)
 
 
@@ -122,7 +127,8 @@ def phases(program: Program) -> dict[str, Callable[[], object]]:
 
 
 def milliseconds(run: Callable[[], object], repeats: int) -> float:
-    """The fastest of ``repeats`` calls after one that is not counted: interruptions only ever add time.
+    """The fastest of ``repeats`` calls after one that is not counted: interruptions only ever add
+    time.
 
     Processor time: on one thread that of the clock, less what other programs took.
     """
@@ -143,8 +149,9 @@ def measure(sizes: Iterable[Size] = DEFAULT, repeats: int = 5) -> pd.DataFrame:
         repeats: the fastest of so many calls counts.
 
     Returns:
-        A row a size: mode, T, K, hidden, batch, rows; kept_bytes and predicted_bytes (all rows); update_ms, forward_ms and backward_ms (all
-        rows; the halves are NaN where an update is several chunks); tokens_per_second (rows x T x B a second).
+        A row a size: mode, T, K, hidden, batch, rows; kept_bytes and predicted_bytes (all rows);
+        update_ms, forward_ms and backward_ms (all rows; the halves are NaN where an update is
+        several chunks); tokens_per_second (rows x T x B a second).
     """
     rows = []
     for s in sizes:

@@ -1,8 +1,10 @@
-"""``python -m throughtime.benchmarks.speed``: milliseconds a network and training step, beside other ways of training many small networks.
+"""``python -m throughtime.benchmarks.speed``: milliseconds a network and training step, beside
+other ways of training many small networks.
 
-All in one process, on one thread, each the best of several repetitions (the machine's interruptions only ever add time). The engine's
-figure is the whole step: data, forward, backward, clipping, update, logging. The others are forward, backward and a plain SGD step on data
-that lie ready; they are given the benefit.
+All in one process, on one thread, each the best of several repetitions (the machine's interruptions
+only ever add time). The engine's figure is the whole step: data, forward, backward, clipping,
+update, logging. The others are forward, backward and a plain SGD step on data that lie ready; they
+are given the benefit.
 """
 
 import time
@@ -18,7 +20,7 @@ from throughtime.planning.resources import bytes_per_row, rows_at_once
 from throughtime.planning.sweep import expand
 from throughtime.results.provenance import machine
 from throughtime.training.evaluation import Evaluators
-from throughtime.training.train import one_thread
+from throughtime.training.reproducibility import one_thread
 from throughtime.training.trainer import Trainer
 
 SIZES = ((32, 20), (64, 32), (128, 32))  # N, B
@@ -44,7 +46,9 @@ def sgemm_peak() -> float:
 
 
 def engine(hidden: int, batch: int) -> float:
-    """Copy with T = 100: rows of a gain x clip x seed grid, as many as train takes at once (at most 32)."""
+    """Copy with T = 100: rows of a gain x clip x seed grid, as many as train takes at once (at most
+    32).
+    """
     axes = {"task": "copy", "length": STEPS - 20, "hidden": hidden, "batch": batch, "updates": 10**6, "optimizer": "sgd",
             "gain": [0.6, 0.8, 1.0, 1.2], "clip": [0.1, 1.0], "seeds": 4}  # fmt: skip
     (planned,) = expand("bench", "bench", axes, "bench").jobs
@@ -150,7 +154,9 @@ WAYS = {
 
 
 def table() -> pd.DataFrame:
-    """A row a way and size: N, B, T, milliseconds a network and training step, and the machine's sgemm peak in GFLOP/s."""
+    """A row a way and size: N, B, T, milliseconds a network and training step, and the machine's
+    sgemm peak in GFLOP/s.
+    """
     rows = []
     with one_thread():
         peak = sgemm_peak()
@@ -174,13 +180,15 @@ def main(out: Path = Path("results/bench")) -> None:
     frame = table()
     wide = frame.pivot(index="way", columns=["N", "B"], values="ms").loc[list(WAYS)]
     print(
-        f"milliseconds a network and training step, T = {STEPS}, one thread, best of {REPEATS}; {ROWS} networks at once"
+        f"milliseconds a network and training step, T = {STEPS}, one thread, best of {REPEATS}; "
+        f"{ROWS} networks at once"
     )
     print(wide.round(3).to_string(na_rep="not installed"))
     print(f"sgemm peak {frame['sgemm_gflops'].iloc[0]:.0f} GFLOP/s on {machine()['processor']}")
     (planned,) = expand("bench", "bench", {"task": "copy", "length": STEPS - 20}, "bench").jobs
     print(
-        f"memory of a network at N=32, B=20, T={STEPS}: {bytes_per_row(planned.job) / 2**20:.2f} MiB"
+        f"memory of a network at N=32, B=20, T={STEPS}: {bytes_per_row(planned.job) / 2**20:.2f} "
+        "MiB"
     )
     files.write(out / "bench.csv", frame.to_csv(index=False).encode())
 

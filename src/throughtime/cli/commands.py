@@ -1,4 +1,6 @@
-"""What each command of the command line does: reads the project, calls one function of the package, prints."""
+"""What each command of the command line does: reads the project, calls one function of the package,
+prints.
+"""
 
 import argparse
 import os
@@ -53,19 +55,19 @@ def _chosen(project: Any, names: list[str]) -> list[str]:
     return names or list(project.experiments)
 
 
-# What there is -------------------------------------------------------------------------------------------------------------
+# What there is ------------------------------------------------------------------------------------
 
 
 def listing(args: argparse.Namespace) -> None:
     """Tasks, cells, experiments."""
-    from throughtime.engine.cells import cell_names
+    from throughtime.engine.cells import cells
     from throughtime.tasks import tasks
 
     project = _project(args)
     print("tasks")
     for name, task in tasks().items():
         print(f"  {name:16} {(task.__doc__ or '').strip().splitlines()[0]}")
-    print("cells\n  " + "\n  ".join(cell_names()))
+    print("cells\n  " + "\n  ".join(cells()))
     print("experiments")
     for name, experiment in project.experiments.items():
         print(f"  {name:16} {experiment.title}")
@@ -100,7 +102,8 @@ def show(args: argparse.Namespace) -> None:
         raise UserError(f"show {args.task}: {error}") from None
     if unknown:
         raise UserError(
-            f"show {args.task}: unknown option {unknown[0]}; {nearest(unknown[0].lstrip('-'), [*kind.model_fields, 'seed'])}"
+            f"show {args.task}: unknown option {unknown[0]}; "
+            f"{nearest(unknown[0].lstrip('-'), [*kind.model_fields, 'seed'])}"
         )
     fields = {
         k: yaml_reader.parse(v, f"show --{k}")
@@ -139,6 +142,7 @@ def schema(args: argparse.Namespace) -> None:
 def plan(args: argparse.Namespace) -> None:
     """What would be trained."""
     from throughtime.pipeline import progress
+    from throughtime.results.trained import count_trained
 
     project = _project(args)
     whole = project.plan()
@@ -150,20 +154,25 @@ def plan(args: argparse.Namespace) -> None:
     ).left
     seconds = progress.expected_seconds((job.cost for job in left), workers, rate)
     networks = sum(whole.select(n).networks for n in names)
+    untrained = sum(len(job.grid) - count_trained(results, job) for job in left)
     print(
-        f"preset {project.config.preset}: {networks:,} networks in {sum(len(whole.select(n).jobs) for n in names):,} jobs; "
-        f"{len(left):,} jobs left, about {progress.duration(seconds)} on {workers} cores ({seconds / 3600:.2f} h)"
+        f"preset {project.config.preset}: {networks:,} networks in "
+        f"{sum(len(whole.select(n).jobs) for n in names):,} jobs; "
+        f"{untrained:,} networks left to train, in {len(left):,} jobs: about "
+        f"{progress.duration(seconds)} on {workers} cores ({seconds / 3600:.2f} h)"
     )
     if args.total:
         return
     for name in names:
         part = whole.select(name)
         print(
-            f"\n{name}: {part.networks:,} networks, {len(part.jobs):,} jobs, {len(part.skipped):,} combinations skipped"
+            f"\n{name}: {part.networks:,} networks, {len(part.jobs):,} jobs, {len(part.skipped):,} "
+            "combinations skipped"
         )
         for job in sorted(part.jobs, key=lambda j: -j.cost):
             print(
-                f"  {job.key:72} {len(job.grid):5,} networks  {progress.duration(job.cost / rate):>7}"
+                f"  {job.key:72} {len(job.grid):5,} networks  "
+                f"{progress.duration(job.cost / rate):>7}"
             )
         for skip in part.skipped:
             print(f"  skipped {skip.sweep}: {skip.axes}: {skip.reason}")
@@ -171,85 +180,33 @@ def plan(args: argparse.Namespace) -> None:
 
 
 def _memory(jobs: Iterable[Any], workers: int) -> str:
-    """What training will need: the engine's estimate for its largest block, with the libraries', times the processes."""
+    """What training will need: the engine's estimate for its largest block, with the libraries',
+    times the processes.
+    """
     from throughtime.planning.resources import MEMORY, block_bytes
 
     need = max((block_bytes(job) for job in jobs), default=0)
     return (
-        f"memory: at most {need / 2**20:,.0f} MiB a block (bound {MEMORY / 2**20:,.0f}; larger ones are split by rows), "
+        f"memory: at most {need / 2**20:,.0f} MiB a block (bound {MEMORY / 2**20:,.0f}; larger "
+        "ones are split by rows), "
         f"about {(need + LIBRARIES) * workers / 2**30:.1f} GiB on {workers} cores"
     )
 
 
-# What is run ---------------------------------------------------------------------------------------------------------------
+# What is run --------------------------------------------------------------------------------------
 
 
 def train(args: argparse.Namespace) -> None:
     """Train one job and write its tables."""
-    from throughtime.pipeline import progress, stages
-    from throughtime.results import tables
+    from throughtime.pipeline import stages
 
     project = _project(args)
-    results = _results(project)
     planned = project.plan(args.experiment).job(args.key)
-    keeper = _keeper(project, results, planned)
-    made = _trained(planned, project.config.device, keeper)
-    folder, seconds = stages.job_folder(results, planned), keeper.spent()
-    for name in tables.JOB_TABLES:
-        tables.write(getattr(made, name), name, folder / f"{name}.parquet")
-    status = made.summary["status"].value_counts()
-    record = {
-        "seconds": round(seconds, 3),
-        "networks": len(planned.grid),
-        "cost": planned.cost,
-        "code": progress.job_digest(planned),
-    }
-    record |= {s: int(status.get(s, 0)) for s in ("solved", "unsolved", "diverged")}
-    stages.write_json(record, folder / "timing.json")
-    keeper.clear()
-
-
-def _keeper(project: Any, results: Path, planned: Any) -> Any:
-    """Checkpoints of a job, of use to this code and these versions alone."""
-    from throughtime.core.hashing import digest
-    from throughtime.pipeline import progress
-    from throughtime.results import provenance
-    from throughtime.training.checkpoints import Checkpoints
-
-    versions = provenance.versions()
-    decides = [
-        planned.key,
-        progress.job_digest(planned),
-        project.config.device,
-        versions["torch"],
-        versions["numpy"],
-    ]
-    folder = results / planned.experiment / "checkpoints" / planned.key
-    return Checkpoints(folder, digest(decides), project.config.checkpoint_every)
-
-
-def _trained(planned: Any, device: str, keeper: Any) -> Any:
-    """What training yields; where memory runs out, one line."""
-    from throughtime.planning.resources import block_bytes
-    from throughtime.probes import probe
-    from throughtime.training.train import train as run
 
     def say(done: int) -> None:
         print(f"{done} of {len(planned.grid)} networks", file=sys.stderr, flush=True)
 
-    try:
-        say(sum(len(block["summary"]) for block in keeper.finished()))
-        return run(planned, device, progress=say, keeper=keeper, probe=probe)
-    except (MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and "memory" not in str(
-            error
-        ):  # torch: "not enough memory", "out of memory"
-            raise
-        need = block_bytes(planned) + LIBRARIES
-        raise UserError(
-            f"{planned.experiment} {planned.key}: out of memory; a process needs about {need / 2**20:,.0f} MiB: use fewer at once "
-            "(--cores), or a machine with more, and run again"
-        ) from None
+    stages.train_job(planned, _results(project), project.config.checkpoint_every, say)
 
 
 def collect(args: argparse.Namespace) -> None:
@@ -280,7 +237,9 @@ def references(args: argparse.Namespace) -> None:
 
 
 def compute(args: argparse.Namespace) -> None:
-    """Compute what an experiment needs beside trained networks; experiments without a compute.py have nothing to do."""
+    """Compute what an experiment needs beside trained networks; experiments without a compute.py
+    have nothing to do.
+    """
     from throughtime.pipeline import stages as module
     from throughtime.results.paths import COMPUTE
 
@@ -360,7 +319,9 @@ def track(args: argparse.Namespace) -> None:
 
 
 def salvage(args: argparse.Namespace) -> None:
-    """Collect, draw and track what a partly failed sweep has left; what cannot be done is said, and the rest goes on."""
+    """Collect, draw and track what a partly failed sweep has left; what cannot be done is said, and
+    the rest goes on.
+    """
     project = _project(args)
     for name in project.experiments:
         computed = (
@@ -402,7 +363,8 @@ def keep(args: argparse.Namespace) -> None:
     project = _project(args)
     out = project.root / "results" / "reference"
     print(
-        f"{len(module.keep(project.root, _results(project), list(project.experiments), out))} files in {out.relative_to(project.root)}"
+        f"{len(module.keep(project.root, _results(project), list(project.experiments), out))} "
+        f"files in {out.relative_to(project.root)}"
     )
 
 
@@ -415,18 +377,20 @@ def verify(args: argparse.Namespace) -> None:
     print("\n".join(found.lines()))
     if found.wrong:
         raise UserError(
-            f"{folder}: {len(found.wrong)} files are damaged or gone; `make` finds and makes them again, or do as said above"
+            f"{folder}: {len(found.wrong)} files are damaged or gone; `make` finds and makes them "
+            "again, or do as said above"
         )
 
 
 def status(args: argparse.Namespace) -> None:
     """What was trained, what failed, and where the results lie."""
     from throughtime.pipeline import failures, live_line, progress
+    from throughtime.results import tables
 
     project = _project(args)
     whole, results = project.plan(), _results(project)
     print(live_line.status_line(whole, results, _workers()))
-    heads = ("networks", "trained", *progress.STATUSES, "jobs left")
+    heads = ("networks", "trained", *tables.STATUSES, "jobs left")
     print(f"\npreset {project.config.preset}\n{'':16}" + "".join(f"{h:>10}" for h in heads))
     states = {
         n: progress.progress(whole.select(n), results)
@@ -434,7 +398,7 @@ def status(args: argparse.Namespace) -> None:
         if whole.select(n).jobs
     }
     rows = {
-        n: [s.networks, s.done, s.solved, s.unsolved, s.diverged, len(s.left)]
+        n: [s.networks, s.done, *(getattr(s, name) for name in tables.STATUSES), len(s.left)]
         for n, s in states.items()
     }
     rows["all"] = [sum(counts) for counts in zip(*rows.values(), strict=True)] or [0] * len(heads)
@@ -449,7 +413,8 @@ def status(args: argparse.Namespace) -> None:
     )
     shown = project.config.results
     print(
-        f"\nfigures  {shown}/figures/\ntables   {shown}/EXPERIMENT/*.parquet\nreport   {shown}/report.html"
+        f"\nfigures  {shown}/figures/\ntables   {shown}/EXPERIMENT/*.parquet\nreport   "
+        f"{shown}/report.html"
     )
     print("MLflow   make ui   (or: throughtime ui)")
 

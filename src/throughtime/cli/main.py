@@ -1,4 +1,6 @@
-"""The command line. What a command needs is imported when it runs: ``throughtime list`` starts without torch."""
+"""The command line. What a command needs is imported when it runs: ``throughtime list`` starts
+without torch.
+"""
 
 import argparse
 import gc

@@ -2,10 +2,11 @@
 
 
 class UserError(Exception):
-    r"""A mistake in a config, a file or a call: one line that names the thing, the place and the mend.
+    r"""A mistake in a config, a file or a call: one line that names the thing, the place and the
+    mend.
 
-    The command line prints the message and exits with 2; no traceback is shown. Anything else that is raised is a
-    defect of throughtime and keeps its traceback.
+    The command line prints the message and exits with 2; no traceback is shown. Anything else that
+    is raised is a defect of throughtime and keeps its traceback.
 
     >>> str(UserError("two\nlines"))
     'two lines'
@@ -15,11 +16,14 @@ class UserError(Exception):
         super().__init__(one_line(text))
 
 
-LONGEST = 390  # characters of a message; of a longer one the middle is left out, so that its place and its mend stay
+# characters of a message; of a longer one the middle is left out, so that its place and its mend
+# stay
+LONGEST = 390
 
 
 def one_line(text: str, longest: int = LONGEST) -> str:
-    """``text`` as one printable line: white space as a space, what a terminal might take for a command as a replacement character.
+    """``text`` as one printable line: white space as a space, what a terminal might take for a
+    command as a replacement character.
 
     >>> one_line("x" * 1000, 9)
     'xxxxx...x'

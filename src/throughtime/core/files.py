@@ -1,8 +1,10 @@
-"""Files under results/: written whole or not at all, and recognised later. Beside NAME lies .NAME.sha256, a line as of ``sha256sum``.
+"""Files under results/: written whole or not at all, and recognised later. Beside NAME lies
+.NAME.sha256, a line as of ``sha256sum``.
 
-A file is written under another name in the same folder and renamed, so that no reader ever sees half of one, two writers of the same
-bytes do each other no harm, and after a kill at any moment there is the old file or the new one. Its sum is renamed into place after it:
-a kill between the two leaves a file that looks damaged and is made again.
+A file is written under another name in the same folder and renamed, so that no reader ever sees
+half of one, two writers of the same bytes do each other no harm, and after a kill at any moment
+there is the old file or the new one. Its sum is renamed into place after it: a kill between the two
+leaves a file that looks damaged and is made again.
 """
 
 import errno
@@ -61,7 +63,8 @@ def unwritable(path: Path, error: OSError) -> str:
 
 
 def replace(path: Path, content: bytes) -> None:
-    """Write a file, whole or not at all, without a sum: for what another program lists, as MLflow does artifacts.
+    """Write a file, whole or not at all, without a sum: for what another program lists, as MLflow
+    does artifacts.
 
     Raises:
         OSError: it cannot be written.
@@ -93,7 +96,8 @@ def read(path: Path) -> bytes:
     expected = _expected(path)
     if expected and (found := hashlib.sha256(content).hexdigest()) != expected:
         raise Damaged(
-            f"{path}: damaged: its sha256 is {found[:12]}.., {expected[:12]}.. was written; delete it and run again"
+            f"{path}: damaged: its sha256 is {found[:12]}.., {expected[:12]}.. was written; delete "
+            "it and run again"
         )
     return content
 
@@ -111,7 +115,9 @@ def _expected(path: Path) -> str | None:
 
 
 def is_intact(path: Path) -> bool:
-    """Whether a file is there and is what was written; False too where its sum is missing or unreadable."""
+    """Whether a file is there and is what was written; False too where its sum is missing or
+    unreadable.
+    """
     expected = _expected(path)
     try:
         with path.open("rb") as file:
@@ -127,7 +133,9 @@ def files_with_checksum(folder: Path) -> Iterator[Path]:
 
 
 def find(folder: Path, pattern: str) -> list[Path]:
-    """The files below ``folder`` whose name matches, sorted. Folders may come and go meanwhile: a pipeline may be at work."""
+    """The files below ``folder`` whose name matches, sorted. Folders may come and go meanwhile: a
+    pipeline may be at work.
+    """
     found = (
         (Path(top), name)
         for top, _, names in os.walk(folder)
@@ -142,7 +150,8 @@ def damaged(folder: Path) -> list[Path]:
 
 
 def set_aside(path: Path) -> Path:
-    """Move a damaged file out of the way, so that it is made again; an older one of that name is lost.
+    """Move a damaged file out of the way, so that it is made again; an older one of that name is
+    lost.
 
     Returns:
         Where it lies now.
@@ -154,7 +163,9 @@ def set_aside(path: Path) -> Path:
 
 
 def remove_leftovers(folder: Path) -> int:
-    """Delete what killed processes of this machine left half written below ``folder``; how many files."""
+    """Delete what killed processes of this machine left half written below ``folder``; how many
+    files.
+    """
     swept = 0
     for path in find(folder, f".*.{platform.node()}-*.part"):
         owner = path.name.removesuffix(".part").rpartition("-")[2]

@@ -1,4 +1,6 @@
-"""Drop a file in a folder and it is found: the scan behind tasks/ and cells/, and the files of an experiment."""
+"""Drop a file in a folder and it is found: the scan behind tasks/ and cells/, and the files of an
+experiment.
+"""
 
 import importlib
 import importlib.util
@@ -12,7 +14,8 @@ T = TypeVar("T")
 
 
 def outside(path: str) -> bool:
-    """Whether a path from a config leaves the folder that it is relative to. Symbolic links that the owner made there may lead elsewhere.
+    """Whether a path from a config leaves the folder that it is relative to. Symbolic links that
+    the owner made there may lead elsewhere.
 
     >>> outside("data/own.txt"), outside("/etc/passwd"), outside("data/../../x"), outside("~/x")
     (False, True, True, True)
@@ -22,7 +25,8 @@ def outside(path: str) -> bool:
 
 
 def names(folder: Sequence[str]) -> list[str]:
-    """The names of the files in a package's folder, sorted, without those that start with an underscore. Nothing is imported.
+    """The names of the files in a package's folder, sorted, without those that start with an
+    underscore. Nothing is imported.
 
     Args:
         folder: the package's ``__path__``.
@@ -31,7 +35,8 @@ def names(folder: Sequence[str]) -> list[str]:
 
 
 def probe_names() -> list[str]:
-    """The names of all probes, sorted: planning asks for them, and stands below the room of the probes.
+    """The names of all probes, sorted: planning asks for them, and stands below the room of the
+    probes.
 
     >>> probe_names()
     ['context', 'gradient_by_lag', 'jacobian', 'spectrum', 'truncation_bias', 'updates']
@@ -40,7 +45,8 @@ def probe_names() -> list[str]:
 
 
 def scan(package: ModuleType, base: type[T]) -> dict[str, type[T]]:
-    """The concrete subclasses of ``base`` defined in the modules of ``package``, by their ``name``, sorted.
+    """The concrete subclasses of ``base`` defined in the modules of ``package``, by their ``name``,
+    sorted.
 
     A module or class whose name starts with an underscore is passed over.
     """

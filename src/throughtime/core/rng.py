@@ -8,8 +8,9 @@ import numpy as np
 def stream(seed: int, *names: str | int) -> np.random.Generator:
     """A generator that depends on ``seed`` and ``names`` alone.
 
-    Two streams with different seeds or names are statistically independent (NumPy's SeedSequence, keyed by a SHA-256 of the
-    names, so that a new name never shifts an old stream). No global random state is read or moved.
+    Two streams with different seeds or names are statistically independent (NumPy's SeedSequence,
+    keyed by a SHA-256 of the names, so that a new name never shifts an old stream). No global
+    random state is read or moved.
 
     Args:
         seed: a non-negative integer, the run's seed.

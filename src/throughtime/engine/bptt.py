@@ -1,11 +1,14 @@
 """Backpropagation through time over a whole grid of networks, written out.
 
-Shapes: G rows of the grid, T steps, B sequences, I inputs, N units, O outputs, S = states N, Z = gates N, Ts scored steps (the last Ts).
-Everything is laid out time first, (T, G, B, .), because one step's (G, B, .) must be contiguous: only then is torch's batched matrix
-product one call of the library, and a row's product has the same bits in every batch of rows (on one thread).
+Shapes: G rows of the grid, T steps, B sequences, I inputs, N units, O outputs, S = states N, Z =
+gates N, Y = width N (Z, or 2 Z where a cell has the x and h parts of z separate: first the x parts,
+then the h parts), Ts scored steps (the last Ts). Everything is laid out time first, (T, G, B, .), because one
+step's (G, B, .) must be contiguous: only then is torch's batched matrix product one call of the
+library, and a row's product has the same bits in every batch of rows (on one thread).
 
-The gradient of the weights needs dL/dz_t alone, whatever the truncation mode: with overlapping windows a step is visited several times,
-and its dL/dz_t are summed first. So a mode is a list of windows, and nothing else here knows of modes.
+The gradient of the weights needs dL/dz_t alone, whatever the truncation mode: with overlapping
+windows a step is visited several times, and its dL/dz_t are summed first. So a mode is a list of
+windows, and nothing else here knows of modes.
 """
 
 from collections.abc import Sequence
@@ -14,20 +17,25 @@ import torch
 from torch import Tensor
 
 from throughtime.engine.cells._base import Cell
-from throughtime.engine.losses import LOSSES, Targets
+from throughtime.engine.losses import loss as loss_of
+from throughtime.engine.losses._base import Targets
 from throughtime.engine.sizes import Sizes
 from throughtime.engine.truncation import Window, overlapping
 
 Weights = dict[str, Tensor]
-RING = 4  # steps whose dL/dz are kept before they are summed over symbols: a call of index_add_ costs as much as 300 of its rows
+# steps whose dL/dz are kept before they are summed over symbols: a call of index_add_ costs as much
+# as 300 of its rows
+RING = 4
 
 
 class Tape:
     """The memory of one unrolled program, allocated once and used by every update.
 
-    ``state[t]`` is the state before step t, ``state[t + 1]`` after it; ``z[t]`` the pre-activation of step t (the same memory as
-    ``state[t + 1]`` where the cell works in place). Where windows overlap, ``dzs[t]`` is the sum of dL/dz_t over the windows that visit
-    step t; else dL/dz_t is used up while it is in the cache (``ring`` holds that of the last few steps), and ``dzs`` is None.
+    ``state[t]`` is the state before step t, ``state[t + 1]`` after it; ``z[t]`` the pre-activation
+    of step t (the same memory as ``state[t + 1]`` where the cell works in place). Where windows
+    overlap, ``dzs[t]`` is the sum of dL/dz_t over the windows that visit step t; else dL/dz_t is
+    used up while it is in the cache (``ring`` holds that of the last few steps), and ``dzs`` is
+    None.
     """
 
     def __init__(
@@ -46,23 +54,30 @@ class Tape:
             return torch.zeros(shape, dtype=dtype, device=device)
 
         self.states = empty(sizes.steps + 1, g, b, cell.states * n)
-        self.zs = self.states[1:] if cell.in_place else empty(sizes.steps, g, b, cell.gates * n)
-        self.dzs = empty(sizes.steps, g, b, cell.gates * n) if overlap else None
+        self.zs = self.states[1:] if cell.in_place else empty(sizes.steps, g, b, cell.width * n)
+        self.dzs = empty(sizes.steps, g, b, cell.width * n) if overlap else None
         self.ys = empty(sizes.scored, g, b, sizes.outputs)
         self.dhs = empty(sizes.scored, g, b, n)
         self.zero = empty(g, b, cell.states * n)
         self.ds, self.dh = empty(g, b, cell.states * n), empty(g, b, n)
-        self.ring = empty(RING, g, b, cell.gates * n)
+        self.ring = empty(RING, g, b, cell.width * n)
         self.dz = self.ring[0]
         self.state, self.z = self.states.unbind(), self.zs.unbind()
         self.y, self.dh_scored = self.ys.unbind(), self.dhs.unbind()
-        # Views made once: a view costs about a microsecond, and every step of every update would make several.
-        self.h = tuple(
-            s[..., :n] for s in self.state
-        )  # (G, B, N), the first block of the state before step t
+        # Views made once: a view costs about a microsecond, and every step of every update would
+        # make several.
+        self.h = tuple(s[..., :n] for s in self.state)  # (G, B, N), h before step t
         self.h_back = tuple(h.transpose(1, 2) for h in self.h)
         self.ds_h = self.ds[..., :n]
         self.resets: frozenset[int] = frozenset()
+
+    def x_part(self, z: Tensor) -> Tensor:
+        """The part of z, or of dL/dz, (.., Y) that the inputs reach; (.., Z)."""
+        return z[..., : z.shape[-1] // 2] if self.cell.separate else z
+
+    def h_part(self, z: Tensor) -> Tensor:
+        """The part that the state before reaches; (.., Z). The whole of z where they are one."""
+        return z[..., z.shape[-1] // 2 :] if self.cell.separate else z
 
 
 def input_index(tokens: Tensor, inputs: int) -> Tensor:
@@ -101,11 +116,13 @@ def forward(
     tape.resets = resets
     _project(tape, weights, x)
     for t, z in enumerate(tape.z):
-        if t in resets:
-            cell.step(z, tape.zero, tape.state[t + 1])
-        else:
+        before = tape.zero if t in resets else tape.state[t]
+        if cell.separate:
+            h = before[..., : tape.sizes.hidden]
+            tape.h_part(z).copy_(torch.baddbmm(weights["b_hh"][:, None], h, w_hh))
+        elif t not in resets:
             z.baddbmm_(tape.h[t], w_hh)
-            cell.step(z, tape.state[t], tape.state[t + 1])
+        cell.step(z, before, tape.state[t + 1])
     bias = weights["b_y"][:, None]
     for i, y in enumerate(tape.y):
         torch.baddbmm(bias, tape.h[last + i + 1], weights["W_hy"], out=y)
@@ -117,11 +134,17 @@ def _project(tape: Tape, weights: Weights, x: Tensor) -> None:
     w, b = weights["W_xh"], weights["b_h"]
     if tape.sizes.tokens:
         table = (w + b[:, None]).flatten(0, 1)
-        torch.index_select(table, 0, x.flatten(), out=tape.zs.view(-1, table.shape[1]))
+        if tape.cell.separate:
+            tape.x_part(tape.zs).copy_(table.index_select(0, x.flatten()).unflatten(0, x.shape))
+        else:
+            torch.index_select(table, 0, x.flatten(), out=tape.zs.view(-1, table.shape[1]))
     else:
         both = torch.cat([w, b[:, None]], 1)
         for x_t, z in zip(x.unbind(), tape.z, strict=True):
-            torch.bmm(x_t, both, out=z)
+            if tape.cell.separate:
+                tape.x_part(z).copy_(torch.bmm(x_t, both))
+            else:
+                torch.bmm(x_t, both, out=z)
 
 
 def backward(
@@ -132,7 +155,8 @@ def backward(
     Args:
         tape, weights, x: as in ``forward``, which has filled the tape.
         dy: (Ts, G, B, O) dL/dy.
-        windows: of truncation.windows; with one window over all steps the gradient is the exact one.
+        windows: of truncation.windows; with one window over all steps the gradient is the exact
+            one.
 
     Returns:
         Name -> (G, *shape), new memory.
@@ -167,15 +191,21 @@ class _Gradients:
             g, i if tape.sizes.tokens else i + 1, z, dtype=w_hh.dtype, device=w_hh.device
         )
         self.table = self.inputs.flatten(0, 1)
+        self.ones = torch.ones(g, 1, tape.sizes.batch, dtype=w_hh.dtype, device=w_hh.device)
 
     def add(self, t: int, dz: Tensor) -> None:
-        """Step t's part in the gradient of W_hh, from dL/dz_t (G, B, Z)."""
+        """Step t's part in the gradients of W_hh and b_hh, from dL/dz_t (G, B, Y)."""
+        dz = self.tape.h_part(dz).contiguous()
         if t not in self.tape.resets:
             self.named["W_hh"].baddbmm_(self.tape.h_back[t], dz)
+        if self.tape.cell.separate:
+            self.named["b_hh"][:, None].baddbmm_(self.ones, dz)
 
     def add_inputs(self, t: int, dzs: Tensor) -> None:
-        """The part of steps t, t + 1, .. in the gradients of W_xh and b_h, from their dL/dz (steps, G, B, Z)."""
-        x = self.x[t : t + len(dzs)]
+        """The part of steps t, t + 1, .. in the gradients of W_xh and b_h, from their dL/dz (steps,
+        G, B, Y).
+        """
+        x, dzs = self.x[t : t + len(dzs)], self.tape.x_part(dzs).contiguous()
         if self.tape.sizes.tokens:
             self.table.index_add_(0, x.flatten(), dzs.flatten(0, 2))
         else:
@@ -214,14 +244,14 @@ def _run_back(
     """One window, last step to first."""
     cell, ds, ds_h, ring = tape.cell, tape.ds, tape.ds_h, tape.ring.unbind()
     back = weights["W_hh"].transpose(1, 2).contiguous()
-    dh = ds if cell.states == 1 else tape.dh
     ds.zero_()
     injected, flushed = max(window.scored, first), window.stop
     for t in range(window.stop - 1, window.start - 1, -1):
         if t >= injected:
             ds_h.add_(tape.dh_scored[t - first])
         dz = ring[t % RING]
-        direct = cell.adjoint(ds, tape.z[t], tape.state[t], tape.state[t + 1], dz)
+        before = tape.zero if t in tape.resets else tape.state[t]
+        direct = cell.adjoint(ds, tape.z[t], before, tape.state[t + 1], dz)
         if sums is not None:
             sums[t].add_(dz)
         else:
@@ -234,10 +264,12 @@ def _run_back(
         if t in tape.resets:
             ds.zero_()  # nothing before the reset has any influence
             continue
-        torch.bmm(dz, back, out=dh)
-        if dh is not ds:
+        if direct is None and cell.states == 1:
+            torch.bmm(dz, back, out=ds)
+        else:
+            torch.bmm(tape.h_part(dz).contiguous(), back, out=tape.dh)
             ds.zero_() if direct is None else ds.copy_(direct)
-            ds_h.add_(dh)
+            ds_h.add_(tape.dh)
     if window.start == 0 and "h_0" in weights:
         g.named["h_0"] += ds.sum(1)
 
@@ -259,5 +291,5 @@ def gradients(
         tape, weights, x, targets, windows, start, resets: as above.
     """
     y = forward(tape, weights, x, start, resets)
-    loss, dy = LOSSES[head](y, targets)
+    loss, dy = loss_of(head)(y, targets)
     return loss, backward(tape, weights, x, dy, windows)

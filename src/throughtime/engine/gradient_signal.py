@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 
 from throughtime.engine.bptt import Tape, Weights, forward
-from throughtime.engine.losses import LOSSES, Targets
+from throughtime.engine.losses import loss as loss_of
+from throughtime.engine.losses._base import Targets
 
 
 def log_signal_by_lag(
@@ -12,8 +13,9 @@ def log_signal_by_lag(
 ) -> Tensor:
     """log ||dL/dh_{T-k}|| for k = 0..T-1, where L is the loss of the last step alone; root mean square over the batch.
 
-    The adjoint is rescaled to norm 1 at every step and the logarithms are summed, so that neither .5^300 nor 2^300 is lost; at full
-    depth, whatever a run was trained with. State here is all of the cell's state, h first.
+    The adjoint is rescaled to norm 1 at every step and the logarithms are summed, so that neither
+    .5^300 nor 2^300 is lost; at full depth, whatever a run was trained with. State here is all of
+    the cell's state, h first.
 
     Args:
         tape: memory; float64 recommended.
@@ -21,10 +23,11 @@ def log_signal_by_lag(
         head: ``softmax`` or ``regression``.
 
     Returns:
-        (G, T) natural logarithms; -inf where the gradient is exactly zero, NaN where a state is not finite.
+        (G, T) natural logarithms; -inf where the gradient is exactly zero, NaN where a state is not
+        finite.
     """
     y = forward(tape, weights, x)
-    _, dy = LOSSES[head](y, targets)
+    _, dy = loss_of(head)(y, targets)
     back = weights["W_hh"].transpose(1, 2).contiguous()
     ds, ds_h, dz = tape.ds, tape.ds_h, tape.dz
     ds.zero_()
@@ -37,7 +40,7 @@ def log_signal_by_lag(
         ds.div_(torch.where(norm > 0, norm, 1)[:, None, None])
         direct = tape.cell.adjoint(ds, tape.z[t], tape.state[t], tape.state[t + 1], dz)
         ds.zero_() if direct is None else ds.copy_(direct)
-        ds_h.add_(torch.bmm(dz, back))
+        ds_h.add_(torch.bmm(tape.h_part(dz), back))
     return torch.stack(logs, 1)
 
 

@@ -11,9 +11,10 @@ Shapes = dict[str, tuple[int, ...]]
 def shapes(cell: Cell, inputs: int, hidden: int, outputs: int, learned_h0: bool = False) -> Shapes:
     """Shape of every weight of one network, in the order in which they lie in a row."""
     z = cell.gates * hidden
-    result: Shapes = {
-        "W_xh": (inputs, z), "W_hh": (hidden, z), "b_h": (z,), "W_hy": (hidden, outputs), "b_y": (outputs,),
-    }  # fmt: skip
+    result: Shapes = {"W_xh": (inputs, z), "W_hh": (hidden, z), "b_h": (z,)}
+    if cell.separate:
+        result["b_hh"] = (z,)
+    result |= {"W_hy": (hidden, outputs), "b_y": (outputs,)}
     return {**result, "h_0": (cell.states * hidden,)} if learned_h0 else result
 
 
@@ -37,7 +38,8 @@ class Sizes:
 
 
 def tape_bytes(cell: Cell, sizes: Sizes, itemsize: int = 4, *, overlap: bool = True) -> int:
-    """Memory of one row's tape, in bytes: what is kept for backward, the readout and the inputs. Linear in T.
+    """Memory of one row's tape, in bytes: what is kept for backward, the readout and the inputs.
+    Linear in T.
 
     Args:
         cell: the recurrent cell.
@@ -45,7 +47,7 @@ def tape_bytes(cell: Cell, sizes: Sizes, itemsize: int = 4, *, overlap: bool = T
         itemsize: bytes per number.
         overlap: whether any step is in two windows, so that dL/dz is kept for every step.
     """
-    blocks = cell.states + (0 if cell.in_place else cell.gates) + (cell.gates if overlap else 0)
+    blocks = cell.states + (0 if cell.in_place else cell.width) + (cell.width if overlap else 0)
     kept = sizes.steps * blocks * sizes.hidden
     scored = sizes.scored * (
         4 * sizes.outputs + sizes.hidden

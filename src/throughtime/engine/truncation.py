@@ -1,11 +1,13 @@
 """Truncation modes as windows: which steps a loss can reach.
 
-Every mode is a list of windows. A window is run backward from its last step to its first; only the losses of its last k1 steps are
-injected, so that every loss is injected exactly once.
+Every mode is a list of windows. A window is run backward from its last step to its first; only the
+losses of its last k1 steps are injected, so that every loss is injected exactly once.
 
 - ``full``: one window over all T steps.
-- ``chunked`` (k1 = k2 = K): disjoint windows of K; the loss at offset j (from 1) of a window sees j steps, (K + 1) / 2 on average.
-- ``sliding`` (k1, k2 = K): Williams & Peng 1990, BPTT(h; h') with h = K, h' = k1. With k1 = 1 every loss sees exactly K steps.
+- ``chunked`` (k1 = k2 = K): disjoint windows of K; the loss at offset j (from 1) of a window sees j
+  steps, (K + 1) / 2 on average.
+- ``sliding`` (k1, k2 = K): Williams & Peng 1990, BPTT(h; h') with h = K, h' = k1. With k1 = 1 every
+  loss sees exactly K steps.
 - ``buffered`` (k1 = K, k2 = 2K - 1): Aicher, Foti & Fox 2019; a loss sees K to 2K - 1 steps.
 
 A depth of K steps counts the loss's own step: it reaches the inputs at lags 0..K-1.
@@ -20,7 +22,9 @@ MODES = ("full", "chunked", "sliding", "buffered")
 
 @dataclass(frozen=True)
 class Window:
-    """Backward runs over steps ``start``..``stop - 1``; the losses at ``scored``..``stop - 1`` are injected."""
+    """Backward runs over steps ``start``..``stop - 1``; the losses at ``scored``..``stop - 1`` are
+    injected.
+    """
 
     start: int
     scored: int
@@ -34,7 +38,8 @@ def strides(mode: str, steps: int, K: int, k1: int = 1) -> tuple[int, int]:
     ((2, 7), (7, 13))
 
     Raises:
-        ValueError: unknown mode, or k1 > K in ``sliding``, which would leave losses without any gradient.
+        ValueError: unknown mode, or k1 > K in ``sliding``, which would leave losses without any
+            gradient.
     """
     if mode == "full":
         return steps, steps
@@ -55,8 +60,9 @@ def windows(steps: int, k1: int, k2: int, offset: int = 0) -> list[Window]:
     Args:
         steps: T >= 1.
         k1, k2: stride and depth in steps; larger than T is as good as T.
-        offset: the length of the first stride, in 0..k1-1, 0 for a full one. With ``offset = T % k1`` windows are aligned to the END of
-            the sequence: the last loss always sees min(k2, T) steps.
+        offset: the length of the first stride, in 0..k1-1, 0 for a full one. With ``offset = T %
+            k1`` windows are aligned to the END of the sequence: the last loss always sees min(k2,
+            T) steps.
 
     >>> windows(5, k1=2, k2=2, offset=1)
     [Window(start=0, scored=0, stop=1), Window(start=1, scored=1, stop=3), Window(start=3, scored=3, stop=5)]
@@ -65,7 +71,8 @@ def windows(steps: int, k1: int, k2: int, offset: int = 0) -> list[Window]:
     """
     stops = list(range(offset or k1, steps, k1)) + [steps]
     scored = [0, *stops[:-1]]
-    # A last stride that the sequence cuts short starts where a whole one would: chunks stay disjoint.
+    # A last stride that the sequence cuts short starts where a whole one would: chunks stay
+    # disjoint.
     return [
         Window(max(0, first + k1 - k2 if first else 0), first, stop)
         for first, stop in zip(scored, stops, strict=True)

@@ -28,7 +28,9 @@ def counts(summary: pd.DataFrame) -> str:
 
 
 def protocol(summary: pd.DataFrame) -> str:
-    """Modes, sizes and budget of the networks, for captions; from the tables, so that it cannot drift from them."""
+    """Modes, sizes and budget of the networks, for captions; from the tables, so that it cannot
+    drift from them.
+    """
 
     def several(column: str) -> str:
         return ", ".join(sorted({str(v) for v in summary[column]})) or "none"
@@ -37,5 +39,6 @@ def protocol(summary: pd.DataFrame) -> str:
     return (
         f"Truncation mode: {several('mode')} (state at a border: {several('border')}). "
         f"Cell {several('cell')}, N = {_range(summary['hidden'])}, "
-        f"B = {_range(summary['batch'])}; {_range(summary['updates'])} updates of {several('optimizer')}, learning rate {rates or 'none'}."
+        f"B = {_range(summary['batch'])}; {_range(summary['updates'])} updates of "
+        f"{several('optimizer')}, learning rate {rates or 'none'}."
     )

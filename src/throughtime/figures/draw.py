@@ -38,11 +38,13 @@ UNDATED = {"png": {"Software": None}, "pdf": {"CreationDate": None}, "svg": {"Da
 MARKS = ("<!-- caption -->", "<!-- /caption -->")
 
 
-# What every figure and caption says ------------------------------------------------------------------------------------------
+# What every figure and caption says ---------------------------------------------------------------
 
 
 def add_header(fig: Figure, results: Results) -> Figure:
-    """Title above, and under it the counts that every figure prints; room for both is taken from the layout."""
+    """Title above, and under it the counts that every figure prints; room for both is taken from
+    the layout.
+    """
     inch = 1 / fig.get_figheight()
     fig.text(
         0.5, 1 - 0.06 * inch, results.title, ha="center", va="top", fontsize=11, fontweight="bold"
@@ -62,13 +64,14 @@ def add_header(fig: Figure, results: Results) -> Figure:
     return fig
 
 
-# Files -----------------------------------------------------------------------------------------------------------------------
+# Files --------------------------------------------------------------------------------------------
 
 
 def draw(
     project_root: Path, name: str, results_dir: Path, out_dir: Path, preset: str
 ) -> list[Path]:
-    """Draw experiments/NAME/figure.py from the collected tables: out_dir/NAME.png, .pdf, .svg, .md (the caption) and .csv (a row a cell).
+    """Draw experiments/NAME/figure.py from the collected tables: out_dir/NAME.png, .pdf, .svg, .md
+    (the caption) and .csv (a row a cell).
 
     Equal tables give equal bytes.
 
@@ -98,7 +101,9 @@ def draw(
 
 
 def behind(module: ModuleType, results: Results) -> pd.DataFrame:
-    """The summary of the networks behind a figure: all, unless its figure.py says which with a function ``behind(results)``."""
+    """The summary of the networks behind a figure: all, unless its figure.py says which with a
+    function ``behind(results)``.
+    """
     chosen: pd.DataFrame = module.behind(results) if hasattr(module, "behind") else results.summary
     return chosen
 
@@ -127,7 +132,8 @@ def save(fig: Figure, stem: Path) -> list[Path]:
 def freeze_layout(fig: Figure) -> None:
     """Lay the figure out once and round where its parts and axes stand.
 
-    The last digits of the layout's solver depend on memory addresses, and SVG names each clip path by a hash of all digits.
+    The last digits of the layout's solver depend on memory addresses, and SVG names each clip path
+    by a hash of all digits.
     """
     fig.draw_without_rendering()
     fig.set_layout_engine("none")

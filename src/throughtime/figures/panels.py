@@ -1,7 +1,7 @@
 """Reusable axes: every function draws on one Axes from a small table that stats.py made.
 
-Colour is never the only difference: series also differ in line style and marker, stacked shares in hatching, and heat maps
-carry their numbers.
+Colour is never the only difference: series also differ in line style and marker, stacked shares in
+hatching, and heat maps carry their numbers.
 """
 
 import math
@@ -95,7 +95,8 @@ def heatmap(
         cells: a row a cell: x, y, value, n, n_solved, n_diverged.
         x, y: columns of the two axes; their values become categories, smallest at left and below.
         value: the column that is coloured, from ``limits[0]`` (dark) to ``limits[1]`` (light).
-        text: what a cell says; by default solved/n. Below it, n_diverged and a cross, where there are any; such a cell is hatched.
+        text: what a cell says; by default solved/n. Below it, n_diverged and a cross, where there
+            are any; such a cell is hatched.
         limits: of the colours.
         infinite: what infinity is called on x and on y.
     """
@@ -142,7 +143,9 @@ def heatmap(
 def heatmap_lower_is_better(
     ax: Axes, cells: pd.DataFrame, x: str, y: str, infinite: tuple[str, str] = ("none", "none")
 ) -> None:
-    """A heat map of stats.center's ``value`` where less is better: lighter is less; the numbers are written in the cells."""
+    """A heat map of stats.center's ``value`` where less is better: lighter is less; the numbers are
+    written in the cells.
+    """
     shade = -cells["value"].replace(math.inf, math.nan)
     limits = (float(shade.min()), float(shade.max())) if shade.notna().any() else (0.0, 1.0)
 
@@ -159,7 +162,8 @@ def staircase(
     limit: Mapping[Any, float],
     **line: Any,
 ) -> None:
-    """On a heat map: the border between the rows that are > limit[column] (above the line) and the others.
+    """On a heat map: the border between the rows that are > limit[column] (above the line) and the
+    others.
 
     Args:
         ax: of the heat map.
@@ -182,7 +186,9 @@ def staircase(
 
 
 def mark_column(ax: Axes, columns: Sequence[float], value: float) -> None:
-    """On a heat map: a triangle above x = value, between the two categories around it on a log axis."""
+    """On a heat map: a triangle above x = value, between the two categories around it on a log
+    axis.
+    """
     place = float(
         np.interp(np.log(value), np.log(np.asarray(columns, float)), np.arange(len(columns)) + 0.5)
     )
@@ -190,7 +196,9 @@ def mark_column(ax: Axes, columns: Sequence[float], value: float) -> None:
 
 
 def _drawable(table: pd.DataFrame, y: str) -> pd.DataFrame:
-    """Rows with a finite y; infinite bounds (a diverged network's) end at the most extreme finite number there is."""
+    """Rows with a finite y; infinite bounds (a diverged network's) end at the most extreme finite
+    number there is.
+    """
     rows = table[np.isfinite(table[y].astype(float))].astype(
         {y: float, "low": float, "high": float}
     )
@@ -294,12 +302,14 @@ def lag_axis(ax: Axes, lags: pd.Series, text: str = LAG) -> None:
 
 
 def reference_lines(ax: Axes, lines: pd.DataFrame, gap: float = 0.035) -> None:
-    """Dotted lines that span the axes, each with its name at the right; call it last, when the limits of y are known.
+    """Dotted lines that span the axes, each with its name at the right; call it last, when the
+    limits of y are known.
 
     Args:
         ax: where; y linear.
         lines: rows of the references table.
-        gap: least distance of two names, as a share of the height: names of close lines are moved apart.
+        gap: least distance of two names, as a share of the height: names of close lines are moved
+            apart.
     """
     ordered = lines.drop_duplicates(["name", "value"]).sort_values("value", kind="stable")
     for value in ordered["value"]:
@@ -321,7 +331,8 @@ def reference_lines(ax: Axes, lines: pd.DataFrame, gap: float = 0.035) -> None:
 
 
 def failure_bars(ax: Axes, table: pd.DataFrame, label: Callable[[Any], str], by: str) -> None:
-    """A horizontal bar a value of ``by`` (in the table's order, from above): the shares of columns.KINDS, hatched; n at the right end.
+    """A horizontal bar a value of ``by`` (in the table's order, from above): the shares of
+    columns.KINDS, hatched; n at the right end.
 
     Args:
         ax: where.

@@ -77,7 +77,8 @@ def failures(plan: Plan, results: Path, failed: Iterable[PlannedJob]) -> list[st
         place = (path.parent.name, name)
         if place in still or (place not in jobs and "-" not in name):
             said.append(
-                f"{'' if path.parent.name == 'logs' else path.parent.name + ' '}{name}: {_why(path)}"
+                f"{'' if path.parent.name == 'logs' else path.parent.name + ' '}{name}: "
+                f"{_why(path)}"
             )
     return said
 

@@ -1,6 +1,8 @@
-"""A pipeline's live line: a thread of Snakemake's own process that looks at the results, and a note of the run for `throughtime status`.
+"""A pipeline's live line: a thread of Snakemake's own process that looks at the results, and a note
+of the run for `throughtime status`.
 
-On a terminal the line is written in place, below whatever else is said; elsewhere it is a plain line now and then.
+On a terminal the line is written in place, below whatever else is said; elsewhere it is a plain
+line now and then.
 """
 
 import json
@@ -61,7 +63,9 @@ def note(results: Path) -> Path:
 
 
 def read(results: Path) -> Run | None:
-    """The run of a results folder that was written down last; None where it was tidied away, or none was."""
+    """The run of a results folder that was written down last; None where it was tidied away, or
+    none was.
+    """
     try:
         content = json.loads(files.read(note(results)))
         return Run(**{**content, "experiments": tuple(content["experiments"])})
@@ -70,7 +74,8 @@ def read(results: Path) -> Run | None:
 
 
 def status_line(plan: Plan, results: Path, workers: int) -> str:
-    """What `throughtime status` says first: the very line of the pipeline that is at work; else how far the whole plan is.
+    """What `throughtime status` says first: the very line of the pipeline that is at work; else how
+    far the whole plan is.
 
     Args:
         plan: the whole one.
@@ -112,7 +117,8 @@ class Monitor:
         Args:
             jobs: Snakemake's, that will be run.
             workers: processes that train.
-            logger: Snakemake's: failed jobs are heard of there, and the line makes way for what it says.
+            logger: Snakemake's: failed jobs are heard of there, and the line makes way for what it
+                says.
         """
         if not os.environ.get(watchdog.PIPELINE, "").startswith(
             f"{os.getpid()} "
@@ -209,7 +215,9 @@ class Monitor:
         return True
 
     def on_job_error(self, record: logging.LogRecord) -> bool:
-        """Write down which job failed: Snakemake knows it of every job, also of one that was killed or is on another machine."""
+        """Write down which job failed: Snakemake knows it of every job, also of one that was killed
+        or is on another machine.
+        """
         if getattr(getattr(record, "event", None), "name", "") == "JOB_ERROR":
             for log in getattr(record, "log", [])[:1]:
                 with suppress(UserError):  # a full disk: the pipeline says so itself

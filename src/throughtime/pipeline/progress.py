@@ -1,17 +1,18 @@
-"""How far a pipeline is, and how long the rest will take: read from the results folder, at each look only what has changed."""
+"""How far a pipeline is, and how long the rest will take: read from the results folder, at each
+look only what has changed.
+"""
 
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 
+from throughtime.core.hashing import digest
 from throughtime.pipeline.failures import ENDING, WITHIN, tail
-from throughtime.pipeline.stages import training_modules
 from throughtime.planning.plan import Plan, PlannedJob
 from throughtime.planning.resources import SPEED, START
 from throughtime.results.paths import job_folder, recorded, timing
-from throughtime.results.provenance import code_digest
+from throughtime.results.provenance import probe_digest, training_digest
 from throughtime.results.tables import STATUSES
 
 KEYS = {"networks", "code", "cost", "seconds", *STATUSES}  # of a job's timing
@@ -24,10 +25,11 @@ class Progress:
     Attributes:
         networks: planned.
         done: trained, those of jobs in training included.
-        solved, unsolved, diverged: of finished jobs.
+        solved, unsolved, diverged, untrained: of finished jobs.
         left: jobs that are not finished.
         failed: those of them that failed.
-        cost: of what is to be done, in the unit of Job.cost, a number a job; a run does not try a failed job again.
+        cost: of what is to be done, in the unit of Job.cost, a number a job; a run does not try a
+            failed job again.
         speed: Job.cost a second of one process.
     """
 
@@ -36,6 +38,7 @@ class Progress:
     solved: int
     unsolved: int
     diverged: int
+    untrained: int
     left: tuple[PlannedJob, ...]
     failed: tuple[PlannedJob, ...]
     cost: tuple[float, ...]
@@ -43,14 +46,9 @@ class Progress:
 
 
 def job_digest(planned: PlannedJob) -> str:
-    """The code digest of one training job: the engine, its task and its cell. An edit of another task does not change it."""
-    return _digest(training_modules(planned))
-
-
-@cache
-def _digest(modules: tuple[str, ...]) -> str:
-    """Once a process: hundreds of jobs share a few sets of modules, and an edit counts from the next command on."""
-    return code_digest(*modules)
+    """The code digest of one training job: what decides its networks' numbers, and its probes."""
+    probes = [probe_digest(name) for name in planned.job.probes]
+    return digest([training_digest(planned), *probes], 16) if probes else training_digest(planned)
 
 
 @dataclass
@@ -62,13 +60,14 @@ class ProgressReader:
     Args:
         plan: what is to be done.
         results: the folder of results.
-        since: a time in ns as files have it: what a log said before says nothing of a job in training now; None: none is in training.
+        since: a time in ns as files have it: what a log said before says nothing of a job in
+            training now; None: none is in training.
     """
 
     plan: Plan
     results: Path
     since: int | None = None
-    _left: dict[PlannedJob, int] = field(
+    unfinished: dict[PlannedJob, int] = field(
         init=False
     )  # and when its timing was last written, as far as it was read
     _counts: dict[str, int] = field(
@@ -154,14 +153,17 @@ def progress(plan: Plan, results: Path) -> Progress:
 
 
 def speed(results: Path) -> float:
-    """Job.cost a second of one process, over all jobs under ``results`` that were timed; SPEED where none was."""
+    """Job.cost a second of one process, over all jobs under ``results`` that were timed; SPEED
+    where none was.
+    """
     records = [record for p in results.glob("*/jobs/*/timing.json") if (record := recorded(p))]
     seconds, cost = sum(r["seconds"] for r in records), sum(r["cost"] for r in records)
     return cost / seconds if seconds > 0 and cost > 0 else SPEED
 
 
 def expected_seconds(costs: Iterable[float], workers: int, rate: float) -> float:
-    """Wall seconds of jobs of these costs on ``workers`` processes: never less than the longest of them.
+    """Wall seconds of jobs of these costs on ``workers`` processes: never less than the longest of
+    them.
 
     >>> expected_seconds([], workers=2, rate=1e10)
     0.0
@@ -171,7 +173,8 @@ def expected_seconds(costs: Iterable[float], workers: int, rate: float) -> float
 
 
 def line(state: Progress, workers: int, before: int = 0, seconds: float | None = None) -> str:
-    """One line for people: done and total, networks a minute, the time that is left, outcomes, failures.
+    """One line for people: done and total, networks a minute, the time that is left, outcomes,
+    failures.
 
     Args:
         state: what a look found.
@@ -189,7 +192,8 @@ def line(state: Progress, workers: int, before: int = 0, seconds: float | None =
         parts.append(f"{eta} left" if seconds is not None else f"not running, {eta} to do")
     elif not state.failed:
         parts.append("all trained")
-    parts.append(f"{state.solved:,} solved {state.unsolved:,} unsolved {state.diverged:,} diverged")
+    outcome = f"{state.solved:,} solved {state.unsolved:,} unsolved {state.diverged:,} diverged"
+    parts.append(outcome + (f" {state.untrained:,} untrained" if state.untrained else ""))
     jobs = len(state.failed)
     return " · ".join([*parts, f"{jobs:,} {'job' if jobs == 1 else 'jobs'} failed"])
 
@@ -205,4 +209,4 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-# Failures --------------------------------------------------------------------------------------------------------------------
+# Failures -----------------------------------------------------------------------------------------

@@ -11,7 +11,8 @@ TABLES = ("summary.parquet", "references.parquet", "manifest.json")
 
 
 def keep(root: Path, results: Path, experiments: list[str], out: Path) -> list[Path]:
-    """Copy figures, captions, summary tables and manifests, and put the captions into the experiments' READMEs.
+    """Copy figures, captions, summary tables and manifests, and put the captions into the
+    experiments' READMEs.
 
     Args:
         root: the project's folder.

@@ -1,4 +1,6 @@
-"""What a killed pipeline left in a Slurm queue. Its jobs run on without it; those that wait would begin in the midst of the next one."""
+"""What a killed pipeline left in a Slurm queue. Its jobs run on without it; those that wait would
+begin in the midst of the next one.
+"""
 
 import os
 import shutil
@@ -13,7 +15,8 @@ PATIENCE = 30.0  # seconds to wait for a busy or absent controller
 
 
 def cancel(root: Path) -> list[str]:
-    """Cancel this user's Slurm jobs that a pipeline of this project submitted. None may be at work there.
+    """Cancel this user's Slurm jobs that a pipeline of this project submitted. None may be at work
+    there.
 
     Args:
         root: the project's folder, in which such jobs work.
@@ -39,7 +42,9 @@ def cancel(root: Path) -> list[str]:
 
 
 def _call(*command: str) -> str:
-    """What a command said; nothing where it failed or hangs: two writers do each other no harm, so this is no reason to stop."""
+    """What a command said; nothing where it failed or hangs: two writers do each other no harm, so
+    this is no reason to stop.
+    """
     try:
         return subprocess.run(
             command, capture_output=True, text=True, timeout=PATIENCE, check=False

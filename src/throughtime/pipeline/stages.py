@@ -1,19 +1,30 @@
 """Where results lie, and how the tables of jobs become the tables of an experiment."""
 
+import shutil
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from throughtime.core.errors import UserError
+from throughtime.core.hashing import digest
+from throughtime.pipeline.progress import job_digest
 from throughtime.planning.experiment_files import load_module
 from throughtime.planning.plan import Plan, PlannedJob
-from throughtime.results import tables
+from throughtime.planning.resources import LIBRARIES, block_bytes
+from throughtime.results import provenance, tables
 from throughtime.results.paths import COMPUTE, job_folder, timing, write_json
 from throughtime.results.tables import JOB_TABLES
-from throughtime.tasks import tasks
-from throughtime.tasks._base import task_args
+from throughtime.results.trained import Source, find_trained, join, record, take, weights_folder
+from throughtime.results.weights import read_weights, write_weights
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from throughtime.training.result import Tables
 
 
 @dataclass(frozen=True)
@@ -25,9 +36,11 @@ class Collected:
 
 
 def collect(plan: Plan, results: Path, experiment: str) -> Collected:
-    """Concatenate the job tables of one experiment's part of ``plan``, in the plan's order, into results/EXPERIMENT/.
+    """Concatenate the job tables of one experiment's part of ``plan``, in the plan's order, into
+    results/EXPERIMENT/.
 
-    Jobs of other plans that lie beside them are passed over; jobs that have no tables yet are left out and named.
+    Jobs of other plans that lie beside them are passed over; jobs that have no tables yet are left
+    out and named.
 
     Raises:
         UserError: no job has finished, or a table is damaged or is not of its job.
@@ -40,7 +53,8 @@ def collect(plan: Plan, results: Path, experiment: str) -> Collected:
     ]
     if jobs and not done:
         raise UserError(
-            f"{experiment}: none of its {len(jobs)} jobs has finished under {results}; run `snakemake {experiment}` first"
+            f"{experiment}: none of its {len(jobs)} jobs has finished under {results}; run "
+            f"`snakemake {experiment}` first"
         )
     for name in JOB_TABLES:
         parts = [_read(results, j, name) for j in done]
@@ -64,14 +78,13 @@ def _read(results: Path, planned: PlannedJob, name: str) -> pd.DataFrame:
 
 
 def references(plan: Plan, results: Path, experiment: str) -> int:
-    """Write results/EXPERIMENT/references.parquet: the lines that figures hold results against, for every task of the plan.
+    """Write results/EXPERIMENT/references.parquet: the lines that figures hold results against, for
+    every task of the plan.
 
     Returns:
         The number of lines.
     """
-    chosen = {
-        (j.job.task.name, task_args(j.job.task)): j.job.task for j in plan.select(experiment).jobs
-    }
+    chosen = {(j.job.task.name, j.job.task.args): j.job.task for j in plan.select(experiment).jobs}
     rows = [
         {
             "experiment": experiment,
@@ -90,7 +103,8 @@ def references(plan: Plan, results: Path, experiment: str) -> int:
 
 
 def compute(root: Path, results: Path, experiment: str, preset: str) -> int:
-    """Write results/EXPERIMENT/computed.parquet: what experiments/EXPERIMENT/compute.py computes outside of training.
+    """Write results/EXPERIMENT/computed.parquet: what experiments/EXPERIMENT/compute.py computes
+    outside of training.
 
     Returns:
         The number of rows.
@@ -113,7 +127,8 @@ def compute(root: Path, results: Path, experiment: str, preset: str) -> int:
 def manifest(
     plan: Plan, results: Path, experiment: str, config: dict[str, Any], code: dict[str, Any]
 ) -> Path:
-    """Write results/EXPERIMENT/manifest.json: what was run, with what, from which seeds, for how long.
+    """Write results/EXPERIMENT/manifest.json: what was run, with what, from which seeds, for how
+    long.
 
     Args:
         plan: of the whole project.
@@ -142,13 +157,94 @@ def manifest(
     return path
 
 
-def training_modules(planned: PlannedJob) -> tuple[str, ...]:
-    """The modules whose code, with all that they import, decides a job's numbers."""
-    job = planned.job
-    probes = (f"throughtime.probes.{name}" for name in job.probes)
-    return (
-        "throughtime.training.train",
-        tasks()[job.task.name].__module__,
-        f"throughtime.engine.cells.{job.cell}",
-        *probes,
-    )
+def train_job(
+    planned: PlannedJob, results: Path, checkpoint_every: float, say: Callable[[int], None]
+) -> None:
+    """Make a job's tables under ``results``: networks that were trained before are taken from where
+    they lie, or measured again, and the rest is trained.
+
+    Args:
+        planned: the job.
+        results: the folder of results.
+        checkpoint_every: seconds of training between two checkpoints.
+        say: is told how many of the job's networks are done.
+
+    Raises:
+        UserError: too little memory, a full disk, a damaged table.
+    """
+    sources = find_trained(results, planned)
+    there = {key for source in sources for key in source.keys}
+    parts, weights = [], dict[str, "NDArray[np.generic]"]()
+    say(len(there))
+    for source in sources:
+        taken = take(planned, source)
+        if planned.job.keep_weights or not source.measured:
+            kept = read_weights(source.folder / "weights.safetensors")
+            weights |= {key: kept[key] for key in source.keys}
+        if not source.measured:
+            taken["probes"] = _measure_again(planned, source, taken["summary"], weights)
+        parts.append(taken)
+    seconds, cost = 0.0, 0.0
+    rest = planned.without(there)
+    if len(rest.grid):
+        made, seconds = _train(rest, results, checkpoint_every, lambda n: say(len(there) + n))
+        parts.append({name: getattr(made, name) for name in JOB_TABLES})
+        parts[-1]["summary"] = made.summary.assign(job_key=planned.key)
+        cost = rest.cost
+        if made.weights is not None:
+            weights |= dict(zip(rest.run_keys, made.weights, strict=True))
+    joined = join(planned, parts)
+    written = record(planned, joined["summary"], seconds, cost, job_digest(planned))
+    folders = [job_folder(results, planned)]
+    if planned.job.keep_weights:
+        folders.insert(0, weights_folder(results, planned))
+        write_weights(folders[0] / "weights.safetensors", planned, weights)
+    for folder in folders:
+        for name in JOB_TABLES:
+            tables.write(joined[name], name, folder / f"{name}.parquet")
+        write_json(written, folder / "timing.json")
+    shutil.rmtree(results / planned.experiment / "checkpoints" / rest.key, ignore_errors=True)
+
+
+def _measure_again(
+    planned: PlannedJob,
+    source: Source,
+    summary: pd.DataFrame,
+    weights: "dict[str, NDArray[np.generic]]",
+) -> pd.DataFrame:
+    """The probes table of networks whose weights lie in a source."""
+    from throughtime.probes import probe
+    from throughtime.training.measuring import measure
+
+    part = planned.only(source.keys)
+    dead = summary.set_index("run_key")["diverged_at"].dropna().astype(int).to_dict()
+    rows = np.stack([weights[key] for key in part.run_keys])
+    return measure(part, rows, {str(k): int(v) for k, v in dead.items()}, probe)
+
+
+def _train(
+    planned: PlannedJob, results: Path, checkpoint_every: float, say: Callable[[int], None]
+) -> "tuple[Tables, float]":
+    """What training yields, and its seconds, those before this process included."""
+    from throughtime.probes import probe
+    from throughtime.training.checkpoints import Checkpoints
+    from throughtime.training.train import train
+
+    versions = provenance.versions()
+    decides = [planned.key, job_digest(planned), versions["torch"], versions["numpy"]]
+    folder = results / planned.experiment / "checkpoints" / planned.key
+    keeper = Checkpoints(folder, digest(decides), checkpoint_every)
+    try:
+        say(sum(len(block.summary) for block in keeper.finished()))
+        made = train(planned, progress=say, keeper=keeper, probe=probe)
+        return made, keeper.spent()
+    except (MemoryError, RuntimeError) as error:
+        # torch: "not enough memory", "out of memory"
+        if isinstance(error, RuntimeError) and "memory" not in str(error):
+            raise
+        need = block_bytes(planned) + LIBRARIES
+        raise UserError(
+            f"{planned.experiment} {planned.key}: out of memory; a process needs about "
+            f"{need / 2**20:,.0f} MiB: use fewer at once (--cores), or a machine with more, and run "
+            "again"
+        ) from None

@@ -1,9 +1,12 @@
-"""What stands before and beside a pipeline: one at a time in a results folder, tidying after one that was killed, no orphans.
+"""What stands before and beside a pipeline: one at a time in a results folder, tidying after one
+that was killed, no orphans.
 
-Orphans on this machine end by themselves (below); those in a cluster's queue are cancelled by the next pipeline (orphans.py).
+Orphans on this machine end by themselves (below); those in a cluster's queue are cancelled by the
+next pipeline (orphans.py).
 
-The lock is the operating system's: it goes with its process, however that ends, so it is never stale. Snakemake's own locks are files
-that a kill leaves behind; they are removed where no pipeline of this project is alive.
+The lock is the operating system's: it goes with its process, however that ends, so it is never
+stale. Snakemake's own locks are files that a kill leaves behind; they are removed where no pipeline
+of this project is alive.
 """
 
 import os
@@ -51,7 +54,9 @@ def executing(arguments: Sequence[str]) -> bool:
 
 
 def prepare(pipeline: "Pipeline", main: bool, arguments: Sequence[str]) -> None:
-    """What the Snakefile does first: ``start_pipeline``, unless nothing will run, or this is one job of a pipeline elsewhere (on a cluster)."""
+    """What the Snakefile does first: ``start_pipeline``, unless nothing will run, or this is one
+    job of a pipeline elsewhere (on a cluster).
+    """
     if not main:
         os.environ.pop(PIPELINE, None)  # its process is on another machine
     elif executing(arguments):
@@ -93,7 +98,8 @@ def _writable(results: Path) -> None:
 
 
 def acquire_lock(root: Path, results: Path) -> bool:
-    """The lock of ``results``; where no pipeline of this project is alive, Snakemake's locks are a dead one's and go.
+    """The lock of ``results``; where no pipeline of this project is alive, Snakemake's locks are a
+    dead one's and go.
 
     Returns:
         Whether no other pipeline of this project is alive.
@@ -111,7 +117,8 @@ def acquire_lock(root: Path, results: Path) -> bool:
     except Timeout:
         pid = owner.read_text().strip() if owner.exists() else "unknown"
         raise UserError(
-            f"{results}: a pipeline is at work in this folder (process {pid}); wait for it, or stop it"
+            f"{results}: a pipeline is at work in this folder (process {pid}); wait for it, or "
+            "stop it"
         ) from None
     owner.write_text(f"{os.getpid()}\n")
     _held.append(lock)
@@ -129,4 +136,4 @@ def _free(path: Path) -> bool:
         return False
 
 
-# Orphans ---------------------------------------------------------------------------------------------------------------------
+# Orphans ------------------------------------------------------------------------------------------

@@ -1,4 +1,6 @@
-"""Every results file held against the sum that was written with it: what is damaged, what is gone, and how it is made again."""
+"""Every results file held against the sum that was written with it: what is damaged, what is gone,
+and how it is made again.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,7 +85,9 @@ def inspect(folder: Path) -> Findings:
 
 
 def _judged_alone(path: Path) -> str | None:
-    """``sound`` or ``damaged`` for what can be judged without a sum, a table or a database; None for the rest."""
+    """``sound`` or ``damaged`` for what can be judged without a sum, a table or a database; None
+    for the rest.
+    """
     if path.name == "mlflow.db":
         return "damaged" if damage(path) else "sound"
     if path.suffix != ".parquet" or path.stem not in tables.TABLES:

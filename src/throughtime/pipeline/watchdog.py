@@ -10,14 +10,16 @@ if TYPE_CHECKING:
     pass
 
 
-PIPELINE = "THROUGHTIME_PIPELINE"  # environment variable: the process whose end ends its children, and when that began
+# environment variable: the process whose end ends its children, and when that began
+PIPELINE = "THROUGHTIME_PIPELINE"
 
 
 PATROL = 0.5  # seconds between two looks at whether the pipeline is alive
 
 
 def start_time(process: int) -> str:
-    """When a process began, so that a later one of the same number is not taken for it; empty where it has ended.
+    """When a process began, so that a later one of the same number is not taken for it; empty where
+    it has ended.
 
     On Linux in ticks since the machine started, which no change of the clock moves.
     """
@@ -41,7 +43,8 @@ def start_time_elsewhere(process: int) -> str:
 def end_with_pipeline() -> None:
     """A job ends when the pipeline that started it has ended: a kill leaves nothing at work behind.
 
-    Without the environment variable PIPELINE, as for a command typed by hand or a job on another machine, nothing is watched.
+    Without the environment variable PIPELINE, as for a command typed by hand or a job on another
+    machine, nothing is watched.
     """
     process, _, born = os.environ.get(PIPELINE, "").partition(" ")
     if process.isdigit():

@@ -27,7 +27,8 @@ MIN_NETWORKS_FOR_EARLY_TRACKING = (
 )
 HIGHEST_PRIORITY = 1e18  # priority of what others wait for: above any training's
 REPORT_ASSETS = ("html", "css", "js")  # what the report page is made of beside code
-# Errors go on by a pipe, not from the log: on a full disk the log is empty, and its last lines are what says so.
+# Errors go on by a pipe, not from the log: on a full disk the log is empty, and its last lines are
+# what says so.
 SHELL_PREFIX = r"""
 set -euo pipefail
 throughtime() { attempt "$@" 3>&1 | shown; }
@@ -97,11 +98,13 @@ class Pipeline:
         return self.project.config.results
 
     def shell(self, python: str) -> str:
-        """The prefix of every rule's shell command: strict bash, and ``throughtime LOG COMMAND ..``, which sees this very project.
+        """The prefix of every rule's shell command: strict bash, and ``throughtime LOG COMMAND
+        ..``, which sees this very project.
 
-        Errors go to the log; its last lines are shown if the command fails. Results lie where Snakemake has the log: where they are kept in
-        object storage, that is a local copy. On a terminal what is said takes the place of the live line (see monitor.py). Braces are
-        doubled, as Snakemake wants them.
+        Errors go to the log; its last lines are shown if the command fails. Results lie where
+        Snakemake has the log: where they are kept in object storage, that is a local copy. On a
+        terminal what is said takes the place of the live line (see monitor.py). Braces are doubled,
+        as Snakemake wants them.
         """
         pairs = " ".join(
             shlex.quote(f"{key}={json.dumps(value)}") for key, value in self.overrides.items()
@@ -140,7 +143,7 @@ class Pipeline:
         }
         return {name: path for name, path in paths.items() if path.exists()}
 
-    # Files -----------------------------------------------------------------------------------------------------------
+    # Files ----------------------------------------------------------------------------------------
 
     def job_files(self, experiment: str, *names: str) -> list[str]:
         """Files of these names of every job of an experiment."""
@@ -165,7 +168,9 @@ class Pipeline:
         ]
 
     def all_outputs(self, *experiments: str) -> list[str]:
-        """Every file of trained experiments that is not drawn: asked for by name, because Snakemake misses no intermediate file."""
+        """Every file of trained experiments that is not drawn: asked for by name, because Snakemake
+        misses no intermediate file.
+        """
         names = [name for name in experiments or self.trained if name in self.trained]
         jobs = [
             path
@@ -205,14 +210,16 @@ class Pipeline:
             if n in self.trained
         ]
 
-    # In which order ------------------------------------------------------------------------------------------------------
+    # In which order -------------------------------------------------------------------------------
 
     @cached_property
     def early(self) -> list[str]:
-        """The experiments that are trained first, and recorded while the rest is trained: about nine tenths of all networks, of MANY.
+        """The experiments that are trained first, and recorded while the rest is trained: about
+        nine tenths of all networks, of MANY.
 
-        Recording takes one core for minutes; without this the others would wait for it at the end. Those with most networks for their cost
-        go first, so that what is left takes longer to train than this to record.
+        Recording takes one core for minutes; without this the others would wait for it at the end.
+        Those with most networks for their cost go first, so that what is left takes longer to train
+        than this to record.
         """
         parts = {name: self.plan.select(name) for name in self.trained}
         chosen: list[str] = []
@@ -231,12 +238,14 @@ class Pipeline:
         return [f"{self.results}/mlflow/early.txt"] if self.early else []
 
     def order(self, experiment: str, job: str) -> float:
-        """The larger the sooner: early experiments before others, and in both jobs that take longer before others."""
+        """The larger the sooner: early experiments before others, and in both jobs that take longer
+        before others.
+        """
         return self.cost(experiment, job) + (
             HIGHEST_PRIORITY / 2 if experiment in self.early else 0
         )
 
-    # What decides a file's content beside its inputs --------------------------------------------------------------------
+    # What decides a file's content beside its inputs ----------------------------------------------
 
     def cost(self, experiment: str, job: str) -> float:
         """Larger for a job that takes longer."""
@@ -265,11 +274,15 @@ class Pipeline:
         return digest([code, sorted({j.job.task.model_dump_json() for j in jobs})])
 
     def alone(self, experiment: str) -> bool:
-        """Whether nothing may run beside what an experiment computes, because it measures wall time."""
+        """Whether nothing may run beside what an experiment computes, because it measures wall
+        time.
+        """
         return self.project.experiments[experiment].alone
 
     def compute_code(self, experiment: str) -> str:
-        """Digest of what an experiment computes outside of training, and of the preset that it is asked for."""
+        """Digest of what an experiment computes outside of training, and of the preset that it is
+        asked for.
+        """
         path = self.project.root / "experiments" / experiment / COMPUTE
         return digest([code_digest(path), self.project.config.preset])
 
@@ -278,7 +291,9 @@ class Pipeline:
         return self.project.experiments[experiment]
 
     def figure_code(self, experiment: str) -> str:
-        """Digest of a figure's code, of what it says about its experiment, and of the preset, by which its companion table names cells."""
+        """Digest of a figure's code, of what it says about its experiment, and of the preset, by
+        which its companion table names cells.
+        """
         path = self.project.root / "experiments" / experiment / "figure.py"
         told, code = self.experiment(experiment), code_digest(path, "throughtime.figures.draw")
         return digest([code, told.title, told.question, told.reads, self.project.config.preset])

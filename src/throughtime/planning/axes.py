@@ -1,7 +1,7 @@
 """The grid: what may vary between the networks of one job without changing a tensor's shape.
 
-A grid is a DataFrame, a row a network. Its columns become the leading tensor dimension inside a job and columns of the results
-on the way out, under the same names.
+A grid is a DataFrame, one row per network. Its columns become the leading tensor dimension inside a job
+and columns of the results on the way out, under the same names.
 """
 
 import math
@@ -9,8 +9,22 @@ from itertools import product
 from typing import Annotated, Any, Literal
 
 import pandas as pd
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+    field_validator,
+    model_validator,
+)
 
+from throughtime.core.component import Component
+from throughtime.core.errors import nearest
+from throughtime.engine.cells import Cell, cell
+from throughtime.engine.initialization import schemes
+from throughtime.engine.optimizers import Optimizer, optimizers
+from throughtime.engine.schedules import Schedule, schedules
 from throughtime.engine.truncation import reach, strides
 from throughtime.tasks import Task
 
@@ -22,7 +36,8 @@ def _infinity(value: Any) -> Any:
 class Row(BaseModel):
     """One network's place in the grid. The fields are config keys and grid axes.
 
-    A clip threshold of ``none`` is infinity: such a row has ``clip_kind: none``, whatever was written beside it.
+    A clip threshold of ``none`` is infinity: such a row has ``clip_kind: none``, whatever was
+    written beside it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -30,9 +45,7 @@ class Row(BaseModel):
     seed: int = Field(
         0, ge=0, lt=2**31, description="names the streams of data, initial weights and phase"
     )
-    init: Literal["orthogonal", "gaussian", "identity", "pytorch"] = Field(
-        "orthogonal", description="distribution of W_hh; pytorch is U(+-1/sqrt N), sigma_w^2 = 1/3"
-    )
+    init: str = Field("orthogonal", description="scheme of W_hh, by the name of its file")
     gain: float = Field(
         1.0,
         ge=0,
@@ -41,6 +54,9 @@ class Row(BaseModel):
     )
     input_gain: float = Field(
         1.0, ge=0, allow_inf_nan=False, description="W_xh ~ N(0, input_gain^2 / I)"
+    )
+    output_gain: float = Field(
+        1.0, ge=0, allow_inf_nan=False, description="W_hy ~ N(0, output_gain^2 / N)"
     )
     clip_kind: Literal["norm", "value", "none"] = Field(
         "norm", description="how a gradient beyond the threshold is cut"
@@ -52,6 +68,13 @@ class Row(BaseModel):
     frozen: bool = Field(
         False, description="True: W_hh keeps its initial value (the reservoir control)"
     )
+
+    @field_validator("init")
+    @classmethod
+    def _scheme(cls, value: str) -> str:
+        if value not in schemes():
+            raise ValueError(f"unknown scheme {value!r}; {nearest(value, list(schemes()))}")
+        return value
 
     @model_validator(mode="before")
     @classmethod
@@ -80,13 +103,16 @@ def grid(axes: dict[str, list[Any]]) -> pd.DataFrame:
 class Job(BaseModel):
     """What fixes the shapes and the code path of one training program; its grid rows share it.
 
-    K counts the steps whose inputs a loss can reach, its own step included: depth K reaches lags 0..K-1, and K = T is ``full``.
+    K counts the steps whose inputs a loss can reach, its own step included: depth K reaches lags
+    0..K-1, and K = T is ``full``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     task: SerializeAsAny[Task]
-    cell: str = Field("tanh", description="recurrent cell, by the name of its file")
+    cell: SerializeAsAny[Cell] = Field(
+        default_factory=lambda: cell("tanh"), description="recurrent cell, by the name of its file"
+    )
     hidden: int = Field(32, ge=1, le=65_536, description="N, hidden units")
     batch: int = Field(20, ge=1, le=100_000_000, description="B, sequences a training batch")
     updates: int = Field(1000, ge=0, le=1_000_000_000, description="optimizer steps")
@@ -102,10 +128,14 @@ class Job(BaseModel):
         "end", description="where windows are anchored"
     )
     h0: Literal["zero", "learned"] = Field("zero", description="initial state")
-    optimizer: Literal["sgd", "rmsprop", "adam"] = Field(
-        "sgd", description="update rule, torch.optim's defaults"
+    optimizer: SerializeAsAny[Optimizer] = Field(
+        default_factory=lambda: optimizers()["sgd"](),
+        description="update rule, by the name of its file",
     )
-    momentum: float = Field(0.0, ge=0, lt=1, description="sgd and rmsprop")
+    schedule: SerializeAsAny[Schedule] = Field(
+        default_factory=lambda: schedules()["constant"](),
+        description="course of the learning rate, by the name of its file",
+    )
     points: int = Field(
         20, ge=1, le=100_000, description="points of a curve, evenly spaced over the updates"
     )
@@ -122,6 +152,9 @@ class Job(BaseModel):
         min_length=1,
         description="when probes measure: shares of the updates; 0: before training, 1: after",
     )
+    keep_weights: bool = Field(
+        False, description="keep final weights beside the tables, for probes added later"
+    )
 
     @property
     def steps(self) -> int:
@@ -134,25 +167,31 @@ class Job(BaseModel):
         return strides(self.mode, self.steps, self.K, self.k1)
 
     def offset(self, phase: float = 0.0) -> int:
-        """Length of the first stride of the windows; ``phase`` in [0, 1) is used where ``align`` is random."""
+        """Length of the first stride of the windows; ``phase`` in [0, 1) is used where ``align`` is
+        random.
+        """
         k1, _ = self.strides
         return {"end": self.steps % k1, "start": 0, "random": int(phase * k1)}[self.align]
 
     @property
     def reach(self) -> int:
-        """The largest lag at which any scored loss reaches an input (windows aligned as at phase 0)."""
+        """The largest lag at which any scored loss reaches an input (windows aligned as at phase
+        0).
+        """
         return reach(self.steps, *self.strides, self.task.scored, self.offset())
 
     @property
     def cost(self) -> float:
-        """Arithmetic of one network's training, in steps x (N^2 + 20 N) x B: what the planner balances, not a time."""
+        """Arithmetic of one network's training, in steps x gates (N^2 + 20 N) x B: what the
+        planner balances, not a time.
+        """
         k1, k2 = self.strides
         visits = (
             min(self.steps, k2) * math.ceil(self.task.scored / k1)
             if self.task.scored < self.steps
             else self.steps * k2 / k1
         )
-        per_step = self.batch * (self.hidden**2 + 20 * self.hidden)
+        per_step = self.batch * self.cell.gates * (self.hidden**2 + 20 * self.hidden)
         return self.updates * per_step * (2 * self.steps + max(visits, 1)) / 3
 
     @property
@@ -162,16 +201,42 @@ class Job(BaseModel):
             sorted({round(moment * self.updates) for moment in self.moments}) if self.probes else []
         )
 
+    def components(self) -> dict[str, Component]:
+        """What is chosen by name, by the axis that chooses it."""
+        return {"cell": self.cell, "optimizer": self.optimizer, "schedule": self.schedule}
+
+    def named(self) -> dict[str, Any]:
+        """The job as columns of the tables: components by their name, beside it their parameters
+        as ``cell_args`` and so on.
+        """
+        own = self.model_dump(mode="json", exclude={"task", *self.components(), *OF_A_SWEEP})
+        parts = {"task": self.task, **self.components()}
+        return {**own, **{k: c.name for k, c in parts.items()}} | {
+            f"{k}_args": c.args for k, c in parts.items()
+        }
+
     def canonical(self) -> dict[str, Any]:
-        """All that decides a network's numbers, flat and JSON-ready, the task's parameters beside the task's name."""
-        own = self.model_dump(mode="json", exclude={"task", *MEASURED})
-        return {"task": self.task.name, **self.task.model_dump(mode="json"), **own}
+        """What decides a network's numbers, as far as it differs from the defaults: so that a new
+        axis with a default changes no key.
+        """
+        fields = type(self).model_fields
+        own = {
+            name: value
+            for name, value in self.model_dump(
+                mode="json", exclude={"task", "K", *self.components(), *OF_A_SWEEP}
+            ).items()
+            if value != fields[name].get_default()
+        }
+        if self.mode != "full":  # K of mode full is T
+            own["K"] = self.K
+        parts: dict[str, Component] = {"task": self.task, **self.components()}
+        standard = {"cell": "tanh", "optimizer": "sgd", "schedule": "constant"}
+        named = {k: c.name for k, c in parts.items() if standard.get(k) != c.name}
+        return (
+            own | named | {f"{k}.{n}": v for k, c in parts.items() for n, v in c.changed().items()}
+        )
 
 
-MEASURED = (
-    "probes",
-    "moments",
-)  # of a sweep as a whole, lists in themselves: no axes, and no network's number depends on them
-
-
-JOB_AXES: tuple[str, ...] = tuple(name for name in Job.model_fields if name not in MEASURED)
+# Of a sweep as a whole: no axes, and no network's number depends on them.
+OF_A_SWEEP = ("probes", "moments", "keep_weights")
+JOB_AXES: tuple[str, ...] = tuple(name for name in Job.model_fields if name not in OF_A_SWEEP)

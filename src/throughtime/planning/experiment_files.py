@@ -1,4 +1,6 @@
-"""The Python files of an experiment, as modules of one package, so that they may import each other: ``from .analysis import ..``."""
+"""The Python files of an experiment, as modules of one package, so that they may import each other:
+``from .analysis import ..``.
+"""
 
 import hashlib
 import importlib
@@ -12,9 +14,11 @@ from throughtime.core.errors import UserError
 
 
 def load_module(path: Path, *names: str) -> ModuleType:
-    """The module of an experiment's file, imported anew, with the files beside it that it imports by relative imports.
+    """The module of an experiment's file, imported anew, with the files beside it that it imports
+    by relative imports.
 
-    The folder becomes a package whose name holds a digest of its path, so that two projects do not mix.
+    The folder becomes a package whose name holds a digest of its path, so that two projects do not
+    mix.
 
     Args:
         path: of the file, e.g. experiments/NAME/figure.py.

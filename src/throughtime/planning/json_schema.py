@@ -1,4 +1,6 @@
-"""JSON schemas of config.yaml and experiment.yaml, for editors: generated from the models, never written by hand."""
+"""JSON schemas of config.yaml and experiment.yaml, for editors: generated from the models, never
+written by hand.
+"""
 
 import json
 from pathlib import Path
@@ -7,10 +9,10 @@ from typing import Any
 from pydantic import BaseModel
 
 from throughtime.core.registry import probe_names
-from throughtime.engine.cells import cell_names
-from throughtime.planning.axes import MEASURED, Job, Row
+from throughtime.engine.initialization import schemes
+from throughtime.planning.axes import Job, Row
 from throughtime.planning.project import Config, Experiment
-from throughtime.tasks import tasks
+from throughtime.planning.sweep import KINDS
 
 
 def schemas() -> dict[str, dict[str, Any]]:
@@ -46,7 +48,7 @@ def _titled(model: type[BaseModel], title: str) -> dict[str, Any]:
 def _experiment() -> dict[str, Any]:
     schema = _titled(Experiment, "experiment.yaml")
     axes = _axes()
-    of_task = f"^({'|'.join(tasks())})\\.({'|'.join(axes)})$"  # copy.length holds for copy alone
+    of_task = f"^({'|'.join(name for kind in KINDS.values() for name in kind())})\\.({'|'.join(axes)})$"  # copy.length holds for copy alone
     sweep = {
         "type": "object",
         "properties": axes,
@@ -65,10 +67,13 @@ def _experiment() -> dict[str, Any]:
 
 def _axes() -> dict[str, Any]:
     """Every axis of every task: a value or a list of values."""
-    own = {name: field for task in tasks().values() for name, field in _fields(task).items()}
+    found = [made for kind in KINDS.values() for made in kind().values()]
+    own = {name: field for made in found for name, field in _fields(made).items()}
     axes = {**own, **_fields(Job), **_fields(Row)}
-    axes["task"] = {"enum": list(tasks()), "description": "task, by its name"}
-    axes["cell"] = {**axes["cell"], "enum": cell_names()}
+    for kind, makers in KINDS.items():
+        described = Job.model_fields[kind].description or "task, by its name"
+        axes[kind] = {"enum": list(makers()), "description": described}
+    axes["init"] = {**axes["init"], "enum": list(schemes())}
     axes["K"] = {
         **_either(axes["K"], {"const": "full"}),
         "description": axes["K"].get("description", ""),
@@ -82,14 +87,15 @@ def _axes() -> dict[str, Any]:
         "minimum": 1,
         "description": "short for seed: [0, .., seeds - 1]",
     }
-    lists = {name: axes.pop(name) for name in MEASURED}
+    keep = axes.pop("keep_weights")
+    lists = {name: axes.pop(name) for name in ("probes", "moments")}
     lists["probes"] |= {"items": {"enum": probe_names()}, "uniqueItems": True}
     made = {
         name: _either(one, {"type": "array", "items": one, "minItems": 1})
         for name, one in axes.items()
     }
     made |= {name: _either(many["items"], many) for name, many in lists.items()}
-    return dict(sorted(made.items()))
+    return dict(sorted({**made, "keep_weights": keep}.items()))
 
 
 def _fields(model: type[BaseModel]) -> dict[str, Any]:

@@ -3,8 +3,8 @@
 import hashlib
 import json
 import math
-from collections.abc import Hashable
-from dataclasses import dataclass
+from collections.abc import Collection, Hashable
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -12,7 +12,7 @@ import pandas as pd
 
 from throughtime.core.errors import UserError
 from throughtime.core.hashing import digest
-from throughtime.planning.axes import Job
+from throughtime.planning.axes import Job, Row
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,31 +22,48 @@ class PlannedJob:
     experiment: str
     sweep: str
     job: Job
-    grid: pd.DataFrame  # a row a network, columns ROW_AXES
+    grid: pd.DataFrame  # one row per network, columns ROW_AXES
+    device: str = "cpu"
 
     @cached_property
     def run_keys(self) -> list[str]:
-        """One key a row, made of the job and the row alone: the same in every grid, preset and split."""
+        """One key per row, made of what in the job and the row differs from the defaults: the same
+        in every grid, preset and split, and after a new axis with a default. What decides numbers
+        and is not code, the device, is part of it.
+        """
         base = {"experiment": self.experiment, "sweep": self.sweep, **self.job.canonical()}
+        if self.device != "cpu":
+            base["device"] = self.device
         parts = {str(name): [_pair(name, value)] * len(self.grid) for name, value in base.items()}
         parts |= {str(name): _pairs(self.grid[name]) for name in self.grid}
         rows = zip(*(parts[name] for name in sorted(parts)), strict=True)
-        return [
-            hashlib.sha256(f"{{{','.join(row)}}}".encode()).hexdigest()[:16] for row in rows
-        ]  # digest() of each row's mapping
+        texts = ("{" + ",".join(part for part in row if part) + "}" for row in rows)
+        return [hashlib.sha256(text.encode()).hexdigest()[:16] for text in texts]
 
     @cached_property
     def stem(self) -> str:
         """The readable part of the key."""
         job = self.job
         length = f"-T{job.steps}" if job.task.length_axis else ""
-        return f"{self.sweep}-{job.task.name}{length}-{job.cell}-{job.mode}{job.K}"
+        return f"{self.sweep}-{job.task.name}{length}-{job.cell.name}-{job.mode}{job.K}"
 
     @cached_property
     def key(self) -> str:
-        """Names the job's files: readable first, then a digest of everything that decides its tables but the code."""
-        measured: list[Any] = [list(self.job.probes), self.job.probed] if self.job.probes else []
-        return f"{self.stem}-{digest(self.run_keys + measured)}"
+        """Names the job's files: readable first, then a digest of everything that decides its
+        tables but the code.
+        """
+        asked: list[Any] = [list(self.job.probes), self.job.probed] if self.job.probes else []
+        asked += ["weights"] if self.job.keep_weights else []
+        return f"{self.stem}-{digest(self.run_keys + asked)}"
+
+    def only(self, keys: Collection[str]) -> "PlannedJob":
+        """The same job with those of its networks alone, in the grid's order."""
+        chosen = [key in keys for key in self.run_keys]
+        return replace(self, grid=self.grid[chosen].reset_index(drop=True))
+
+    def without(self, keys: Collection[str]) -> "PlannedJob":
+        """The same job without those networks."""
+        return self.only([key for key in self.run_keys if key not in keys])
 
     @property
     def cost(self) -> float:
@@ -114,13 +131,15 @@ class Plan:
 
 
 def _pair(name: Hashable, value: Any) -> str:
-    """An entry of a mapping as digest() writes it. inf is not JSON: a threshold of infinity is written none."""
+    """An entry of a mapping as digest() writes it. inf is not JSON: a threshold of infinity is
+    written none.
+    """
     shown = "none" if isinstance(value, float) and math.isinf(value) else value
     return f"{json.dumps(str(name))}:{json.dumps(shown, sort_keys=True, separators=(',', ':'))}"
 
 
 def _pairs(column: "pd.Series[Any]") -> list[str]:
-    """The entries of a column of the grid, which has few different values."""
-    values = column.tolist()
-    known = {value: _pair(column.name, value) for value in set(values)}
+    """The entries of a column of the grid, which has few different values; empty for defaults."""
+    values, default = column.tolist(), Row.model_fields[str(column.name)].default
+    known = {v: "" if v == default else _pair(column.name, v) for v in set(values)}
     return [known[value] for value in values]

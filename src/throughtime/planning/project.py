@@ -1,8 +1,9 @@
 """From YAML to jobs: what an experiment says, checked before anything runs.
 
-An experiment is jobs x grid. ``experiments/NAME/experiment.yaml`` names sweeps; a sweep is a flat mapping from axis to value or list of
-values. An axis that fixes tensor shapes or code paths (a field of ``Job`` or of the task) multiplies jobs; an axis of the grid (a field of
-``Row``) multiplies the networks inside a job. Which is which is looked up, never written.
+An experiment is jobs x grid. ``experiments/NAME/experiment.yaml`` names sweeps; a sweep is a flat
+mapping from axis to value or list of values. An axis that fixes tensor shapes or code paths (a
+field of ``Job`` or of the task) multiplies jobs; an axis of the grid (a field of ``Row``)
+multiplies the networks inside a job. Which is which is looked up, never written.
 """
 
 import re
@@ -18,10 +19,10 @@ from throughtime.planning import yaml_reader
 from throughtime.planning.plan import Plan
 from throughtime.planning.sweep import _known, expand, message
 
-# From a sweep to jobs ------------------------------------------------------------------------------------------------------
+# From a sweep to jobs -----------------------------------------------------------------------------
 
 
-# Files ---------------------------------------------------------------------------------------------------------------------
+# Files --------------------------------------------------------------------------------------------
 
 
 RESERVED_FOLDERS = (
@@ -40,7 +41,9 @@ NAME = re.compile(
 
 
 class Store(BaseModel):
-    """Where MLflow's runs go, if not into results/mlflow. MLFLOW_TRACKING_URI goes before it, and may point anywhere."""
+    """Where MLflow's runs go, if not into results/mlflow. MLFLOW_TRACKING_URI goes before it, and
+    may point anywhere.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -59,7 +62,8 @@ class Store(BaseModel):
             or (slashes and scheme.startswith("sqlite") and outside(place))
         ):
             raise ValueError(
-                "must be a server, or sqlite:/// and a path below the project; MLFLOW_TRACKING_URI may name any other"
+                "must be a server, or sqlite:/// and a path below the project; MLFLOW_TRACKING_URI "
+                "may name any other"
             )
         return value
 
@@ -76,7 +80,10 @@ class Config(BaseModel):
         "results",
         description="a folder below the project's; a symbolic link there may lead elsewhere",
     )
-    device: str = "cpu"
+    device: str = Field("cpu", description="cpu, or cuda: where networks are trained")
+    seeds: int | None = Field(
+        None, ge=1, le=10_000, description="raises the seeds of every sweep to this number"
+    )
     max_job_cost: float = Field(
         5e11, gt=0, description="a costlier job is split by rows (unit of Job.cost)"
     )
@@ -84,6 +91,13 @@ class Config(BaseModel):
         60, gt=0, description="seconds of training between two checkpoints of a job"
     )
     mlflow: Store = Field(default_factory=lambda: Store())
+
+    @field_validator("device")
+    @classmethod
+    def _device(cls, value: str) -> str:
+        if not re.fullmatch(r"cpu|cuda(:\d+)?", value):
+            raise ValueError("is no device: write cpu, or cuda (cuda:1 for the second)")
+        return value
 
     @field_validator("results")
     @classmethod
@@ -96,7 +110,8 @@ class Config(BaseModel):
             or parts[:2] == ("results", "reference")
         ):
             raise ValueError(
-                "must be a folder of its own below the project, such as results; link it to another disk if it shall lie there"
+                "must be a folder of its own below the project, such as results; link it to "
+                "another disk if it shall lie there"
             )
         return value
 
@@ -104,7 +119,8 @@ class Config(BaseModel):
 class Experiment(BaseModel):
     """experiments/NAME/experiment.yaml: a question, sweeps, and what each preset changes in them.
 
-    ``presets`` maps preset -> sweep (or ``*``, every sweep) -> axis -> value or values; a sweep mapped to null is left out.
+    ``presets`` maps preset -> sweep (or ``*``, every sweep) -> axis -> value or values; a sweep
+    mapped to null is left out.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -152,7 +168,8 @@ def load(model: type[BaseModel], path: Path, overrides: dict[str, Any] | None = 
         overrides: keys that take the place of the file's.
 
     Raises:
-        UserError: an unknown key, a wrong type or a missing key; names the file, the key and the nearest valid one.
+        UserError: an unknown key, a wrong type or a missing key; names the file, the key and the
+            nearest valid one.
     """
     content = yaml_reader.read(path)
     if not isinstance(content, dict):
@@ -185,13 +202,30 @@ def _experiments(root: Path, config: Config) -> dict[str, Experiment]:
     for path, experiment in paths.items():
         if experiment.name != path.parent.name:
             raise UserError(
-                f"{path}: name: {experiment.name!r} is not the folder's name; make it {path.parent.name!r}"
+                f"{path}: name: {experiment.name!r} is not the folder's name; make it "
+                f"{path.parent.name!r}"
             )
         _known(list(experiment.presets), config.presets, f"{path}: presets")
         for preset, changes in experiment.presets.items():
             _known(list(changes), [*experiment.sweeps, "*"], f"{path}: presets.{preset}")
         _known(experiment.reads, found, f"{path}: reads")
     return found
+
+
+def _with_seeds(axes: dict[str, Any], least: int | None) -> dict[str, Any]:
+    """A sweep's axes with at least so many seeds; what it asks for beyond them stays.
+
+    >>> _with_seeds({"seeds": 3}, 5), _with_seeds({"seed": [0, 7]}, 2)
+    ({'seed': [0, 1, 2, 3, 4]}, {'seed': [0, 7, 1]})
+    """
+    if least is None:
+        return axes
+    own = axes.get("seed", 0 if "seeds" not in axes else [])
+    own = own if isinstance(own, list) else [own]
+    count = axes.get("seeds", 0)
+    own = [*range(count if isinstance(count, int) else 0), *own]
+    seeds = list(dict.fromkeys([*own, *range(least)]))
+    return {**{axis: v for axis, v in axes.items() if axis != "seeds"}, "seed": seeds}
 
 
 @dataclass(frozen=True)
@@ -232,7 +266,8 @@ class Project:
         )
 
     def plan(self, *experiments: str) -> Plan:
-        """All jobs of the chosen preset, and what was skipped; of some experiments, if they are named.
+        """All jobs of the chosen preset, and what was skipped; of some experiments, if they are
+        named.
 
         Raises:
             UserError: a sweep with an unknown axis, a wrong type or an empty axis.
@@ -241,9 +276,10 @@ class Project:
             expand(
                 name,
                 sweep,
-                axes,
+                _with_seeds(axes, self.config.seeds),
                 f"experiments/{name}/experiment.yaml: sweeps.{sweep}",
                 self.config.max_job_cost,
+                self.config.device,
             )
             for name, experiment in self.experiments.items()
             if name in experiments or not experiments

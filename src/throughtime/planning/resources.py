@@ -1,9 +1,10 @@
-"""What a training job needs of a machine: memory, rows at once, and the time that a cluster is asked for. Imports no torch."""
+"""What a training job needs of a machine: memory, rows at once, and the time that a cluster is
+asked for. Imports no torch.
+"""
 
 import math
 
 from throughtime.core.errors import UserError
-from throughtime.engine.cells import cell
 from throughtime.engine.sizes import Shapes, Sizes, shapes, size, tape_bytes
 from throughtime.engine.truncation import overlapping, windows
 from throughtime.planning.axes import Job
@@ -14,25 +15,35 @@ LIBRARIES = 600 << 20  # bytes a training process takes before it trains
 SNAKEMAKE = (
     400 << 20
 )  # bytes of the two processes of Snakemake around it, in a job of Slurm (measured: 190 MB each)
-MARGIN = 1.5  # times the memory of a block: what is not of the tape (curves, evaluation, probes, checkpoints)
-SAFETY = 5.0  # times the expected seconds: slower processors, and probes, which Job.cost does not count (the worst seen took 2.8 times)
-ARRIVAL = 2.0  # minutes for what comes before: two starts of Snakemake and one of torch, from a shared disk
+# times the memory of a block: what is not of the tape (curves, evaluation, probes, checkpoints)
+MARGIN = 1.5
+# times the expected seconds: slower processors, and probes, which Job.cost does not count (the
+# worst seen took 2.8 times)
+SAFETY = 5.0
+# minutes for what comes before: two starts of Snakemake and one of torch, from a shared disk
+ARRIVAL = 2.0
 CACHE = 1 << 20  # bytes that one step of a block should take: what a core keeps at hand
 FEWEST, MOST = 8, 48  # rows of a block where memory allows: enough to spread the cost of a call
 MEMORY = 1 << 30  # bytes a block may take
-SPEED = 1.2e10  # Job.cost per second on one core, measured with `make bench` (N = 32, B = 20); used until a job has been timed
+# Job.cost per second on one core, measured with `make bench` (N = 32, B = 20); used until a job has
+# been timed
+SPEED = 1.2e10
 START = 4.0  # seconds a process needs before and after it trains: imports, reading the plan, tables
 
 
 def megabytes(planned: PlannedJob, attempt: int = 1) -> int:
-    """MiB that a training job may take; twice as many at every further attempt, because too few were told."""
+    """MiB that a training job may take; twice as many at every further attempt, because too few
+    were told.
+    """
     return math.ceil((LIBRARIES + SNAKEMAKE + MARGIN * block_bytes(planned)) / 2**20) * 2 ** (
         attempt - 1
     )
 
 
 def minutes(planned: PlannedJob, attempt: int = 1) -> int:
-    """Minutes of wall time that a training job may take; as many more at every further attempt, which goes on from a checkpoint."""
+    """Minutes of wall time that a training job may take; as many more at every further attempt,
+    which goes on from a checkpoint.
+    """
     return attempt * math.ceil(ARRIVAL + SAFETY * (START + planned.cost / SPEED) / 60)
 
 
@@ -45,21 +56,22 @@ def sizes(job: Job, task: Task, rows: int) -> Sizes:
 
 def weight_shapes(job: Job) -> Shapes:
     """Shape of every weight of one network of ``job``."""
-    return shapes(
-        cell(job.cell), job.task.inputs, job.hidden, job.task.outputs, job.h0 == "learned"
-    )
+    return shapes(job.cell, job.task.inputs, job.hidden, job.task.outputs, job.h0 == "learned")
 
 
 def bytes_per_row(job: Job) -> int:
-    """Memory that one row of ``job`` takes in training, in bytes: the tape, and eight copies of the weights (optimizer, gradients)."""
+    """Memory that one row of ``job`` takes in training, in bytes: the tape, and eight copies of the
+    weights (optimizer, gradients).
+    """
     itemsize = 8 if job.dtype == "float64" else 4
     overlap = overlapping(windows(job.steps, *job.strides, job.offset()))
-    tape = tape_bytes(cell(job.cell), sizes(job, job.task, 1), itemsize, overlap=overlap)
+    tape = tape_bytes(job.cell, sizes(job, job.task, 1), itemsize, overlap=overlap)
     return tape + 8 * itemsize * size(weight_shapes(job))
 
 
 def rows_at_once(job: Job, memory: int = MEMORY) -> int:
-    """Rows of a block: as many as one step's weights, their gradient and four states fit CACHE, and as all fit ``memory`` bytes.
+    """Rows of a block: as many as one step's weights, their gradient and four states fit CACHE, and
+    as all fit ``memory`` bytes.
 
     Raises:
         UserError: not even one row fits.
@@ -67,14 +79,18 @@ def rows_at_once(job: Job, memory: int = MEMORY) -> int:
     need = bytes_per_row(job)
     if need > memory:
         raise UserError(
-            f"one network on {job.task.name} with {job.steps} steps, batch {job.batch} and {job.hidden} units needs "
-            f"{need / 2**20:,.0f} MiB of {memory / 2**20:,.0f} allowed; shorten the sequence, or lower batch or hidden"
+            f"one network on {job.task.name} with {job.steps} steps, batch {job.batch} and "
+            f"{job.hidden} units needs "
+            f"{need / 2**20:,.0f} MiB of {memory / 2**20:,.0f} allowed; shorten the sequence, or "
+            "lower batch or hidden"
         )
     step = 4 * (2 * job.hidden**2 + 4 * job.batch * job.hidden)
     return min(max(FEWEST, min(MOST, CACHE // step)), memory // need)
 
 
 def block_bytes(planned: PlannedJob) -> int:
-    """Memory that a job's largest block takes, in bytes; of one row where not even that fits (training refuses it)."""
+    """Memory that a job's largest block takes, in bytes; of one row where not even that fits
+    (training refuses it).
+    """
     need = bytes_per_row(planned.job)
     return need * (1 if need > MEMORY else min(len(planned.grid), rows_at_once(planned.job)))

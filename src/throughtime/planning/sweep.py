@@ -1,19 +1,28 @@
 """From a sweep's axes to jobs."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import product
 from typing import Any
 
 import pandas as pd
 from pydantic import ValidationError
 
+from throughtime.core.component import Component
 from throughtime.core.errors import UserError, nearest, one_line
 from throughtime.core.registry import probe_names
-from throughtime.engine.cells import cell_names
-from throughtime.planning.axes import JOB_AXES, MEASURED, ROW_AXES, Job, grid
+from throughtime.engine.cells import cells
+from throughtime.engine.optimizers import optimizers
+from throughtime.engine.schedules import schedules
+from throughtime.planning.axes import JOB_AXES, OF_A_SWEEP, ROW_AXES, Job, grid
 from throughtime.planning.plan import Plan, PlannedJob, Skipped
 from throughtime.tasks import tasks
+
+# What is chosen by its name, and where it is found.
+KINDS: dict[str, Callable[[], Mapping[str, type[Component]]]] = {
+    "task": tasks, "cell": cells, "optimizer": optimizers, "schedule": schedules,
+}  # fmt: skip
+DEFAULTS = {"cell": ["tanh"], "optimizer": ["sgd"], "schedule": ["constant"]}
 
 
 class SkipCombination(Exception):
@@ -24,67 +33,83 @@ NETWORKS = 1_000_000  # of a sweep: more could not be planned in reasonable time
 
 
 def expand(
-    experiment: str, sweep: str, axes: dict[str, Any], where: str, max_cost: float = math.inf
+    experiment: str,
+    sweep: str,
+    axes: dict[str, Any],
+    where: str,
+    max_cost: float = math.inf,
+    device: str = "cpu",
 ) -> Plan:
     """All jobs of one sweep.
 
     Args:
         experiment, sweep: names, for keys and messages.
-        axes: axis -> value or list of values; ``task`` is required; ``seeds: n`` is short for ``seed: [0, .., n-1]``;
-            ``copy.length`` is the axis ``length`` of the task copy alone. Beside axes: ``probes`` and ``moments``, of every job.
+        axes: axis -> value or list of values; ``task`` is required; ``seeds: n`` is short for
+            ``seed: [0, .., n-1]``; ``copy.length`` is the axis ``length`` of the task copy alone.
+            Beside axes: ``probes`` and ``moments``, of every job.
         where: file and place, for messages.
-        max_cost: a job whose grid costs more (in the unit of Job.cost) is split by rows; the numbers do not change.
+        max_cost: a job whose grid costs more (in the unit of Job.cost) is split by rows; the
+            numbers do not change.
 
     Raises:
         UserError: an unknown axis or probe, a wrong type or an empty axis.
     """
-    measured = _measured(axes, where)
-    lists = _as_lists({axis: value for axis, value in axes.items() if axis not in MEASURED}, where)
-    names = _known(lists.pop("task", []), tasks(), f"{where}.task")
-    if not names:
+    whole = _of_the_sweep(axes, where)
+    lists = _as_lists({axis: v for axis, v in axes.items() if axis not in OF_A_SWEEP}, where)
+    names = {
+        kind: _known(lists.pop(kind, DEFAULTS.get(kind, [])), found(), f"{where}.{kind}")
+        for kind, found in KINDS.items()
+    }
+    if not names["task"]:
         raise UserError(f"{where}: no task; add `task:` with one of {', '.join(tasks())}")
-    of_tasks = {name: _of_task(name, lists, where) for name in names}
-    _bounded(list(of_tasks.values()), where)
+    combinations = [dict(zip(names, values, strict=True)) for values in product(*names.values())]
+    axes_of = [_axes_of(parts, names, lists, where) for parts in combinations]
+    _bounded(axes_of, where)
     jobs: dict[tuple[Job, int], PlannedJob] = {}
     skipped: dict[Skipped, None] = {}
-    for name, own in of_tasks.items():
-        job_axes, row_axes = _split_axes(name, own, where)
-        rows = _grid(row_axes, where)
+    for parts, own in zip(combinations, axes_of, strict=True):
+        rows = _grid({a: v for a, v in own.items() if a in ROW_AXES}, where)
+        job_axes = {a: v for a, v in own.items() if a not in ROW_AXES}
         for values in product(*job_axes.values()):
             chosen = dict(zip(job_axes, values, strict=True))
             try:
-                job = _job(name, {**chosen, **measured}, where)
+                job = _job(parts, {**chosen, **whole}, where)
             except SkipCombination as reason:
-                text = ", ".join(f"{k}={v}" for k, v in {"task": name, **chosen}.items())
+                told = {k: v for k, v in parts.items() if k == "task" or k in axes} | chosen
+                text = ", ".join(f"{k}={v}" for k, v in told.items())
                 skipped[Skipped(experiment, sweep, text, str(reason))] = None
                 continue
-            for number, piece in enumerate(
-                _pieces(rows, job.cost, max_cost)
-            ):  # a job asked for twice is one
-                jobs[job, number] = PlannedJob(experiment, sweep, job, piece)
+            # a job asked for twice is one
+            for number, piece in enumerate(_pieces(rows, job.cost, max_cost)):
+                jobs[job, number] = PlannedJob(experiment, sweep, job, piece, device)
     return Plan(tuple(jobs.values()), tuple(skipped))
 
 
 def _bounded(of_tasks: list[dict[str, list[Any]]], where: str) -> None:
-    """Raise UserError where a sweep is too large to be planned, from the lengths of each task's axes: nothing is made yet."""
+    """Raise UserError where a sweep is too large to be planned, from the lengths of each task's
+    axes: nothing is made yet.
+    """
     sizes = [math.prod(len(values) for values in axes.values()) for axes in of_tasks]
     if (networks := sum(sizes)) > NETWORKS:
         largest = of_tasks[sizes.index(max(sizes))]
         longest = max(largest, key=lambda axis: len(largest[axis]))
         raise UserError(
-            f"{where}: {networks:.3g} networks; a sweep has at most {NETWORKS:,}: shorten an axis, such as {longest}"
+            f"{where}: {networks:.3g} networks; a sweep has at most {NETWORKS:,}: shorten an axis, "
+            f"such as {longest}"
         )
 
 
-def _measured(axes: dict[str, Any], where: str) -> dict[str, tuple[Any, ...]]:
-    """The sweep's probes and moments, one or a list; a probe named twice measures once."""
-    found = {
-        name: axes[name] if isinstance(axes[name], list) else [axes[name]]
-        for name in MEASURED
-        if name in axes
-    }
-    _known(found.get("probes", []), probe_names(), f"{where}.probes")
-    return {name: tuple(dict.fromkeys(values)) for name, values in found.items()}
+def _of_the_sweep(axes: dict[str, Any], where: str) -> dict[str, Any]:
+    """What holds for the sweep as a whole: its probes and moments, one or a list (a probe named
+    twice measures once), and whether weights are kept.
+    """
+    found = {name: axes[name] for name in OF_A_SWEEP if name in axes}
+    for name in ("probes", "moments"):
+        if name in found:
+            values = found[name] if isinstance(found[name], list) else [found[name]]
+            found[name] = tuple(dict.fromkeys(values))
+    _known(list(found.get("probes", ())), probe_names(), f"{where}.probes")
+    return found
 
 
 def _as_lists(axes: dict[str, Any], where: str) -> dict[str, list[Any]]:
@@ -109,39 +134,53 @@ def _known(names: list[Any], valid: Any, where: str) -> list[str]:
     return names
 
 
-def _of_task(task: str, lists: dict[str, list[Any]], where: str) -> dict[str, list[Any]]:
-    """The axes of one task: ``copy.length`` holds for copy alone, and goes before a plain ``length``."""
-    own = {}
+def _axes_of(
+    parts: dict[str, str], names: dict[str, list[str]], lists: dict[str, list[Any]], where: str
+) -> dict[str, list[Any]]:
+    """The axes of one task with one cell, optimizer and schedule.
+
+    ``copy.length`` holds for copy alone and goes before a plain ``length``; ``lstm.lr`` holds for
+    networks of that cell alone. A parameter of a cell, optimizer or schedule that this combination
+    does not have, but another of the sweep has, is left out.
+    """
+    owners = {name for found in KINDS.values() for name in found()}
+    fields = {kind: list(KINDS[kind]()[name].model_fields) for kind, name in parts.items()}
+    elsewhere = {
+        field
+        for kind, chosen in names.items()
+        if kind != "task"
+        for name in chosen
+        for field in KINDS[kind]()[name].model_fields
+    }
+    valid = [a for a in JOB_AXES if a not in KINDS]
+    valid += [field for own in fields.values() for field in own] + list(ROW_AXES)
+    plain: dict[str, list[Any]] = {}
+    special: dict[str, list[Any]] = {}
     for axis, values in lists.items():
         owner, dot, name = axis.partition(".")
-        if dot and owner not in tasks():
+        if dot and owner not in owners:
+            raise UserError(f"{where}.{axis}: unknown name {owner!r}; {nearest(owner, [*owners])}")
+        if not dot:
+            plain[axis] = values
+        elif owner in parts.values():
+            special[name] = values
+    chosen_axes = {**plain, **special}
+    for axis in list(chosen_axes):
+        if axis in valid:
+            continue
+        if axis in elsewhere:
+            del chosen_axes[axis]
+        elif axis == "length":
             raise UserError(
-                f"{where}.{axis}: unknown task {owner!r}; {nearest(owner, list(tasks()))}"
+                f"{where}.length: task {parts['task']!r} has no length axis; remove it or sweep "
+                "another task"
             )
-        if dot and owner == task:
-            own[name] = values
-    return {**{a: v for a, v in lists.items() if "." not in a}, **own}
-
-
-def _split_axes(
-    task: str, lists: dict[str, list[Any]], where: str
-) -> tuple[dict[str, list[Any]], dict[str, list[Any]]]:
-    own = list(tasks()[task].model_fields)
-    valid = [a for a in JOB_AXES if a != "task"] + own + list(ROW_AXES)
-    for axis in lists:
-        if axis == "length" and axis not in own:
+        else:
             raise UserError(
-                f"{where}.length: task {task!r} has no length axis; remove it or sweep another task"
+                f"{where}.{axis}: unknown axis for task {parts['task']!r}; "
+                f"{nearest(axis, [*valid, 'seeds', *KINDS, *OF_A_SWEEP])}"
             )
-        if axis not in valid:
-            raise UserError(
-                f"{where}.{axis}: unknown axis for task {task!r}; {nearest(axis, [*valid, 'seeds', 'task', *MEASURED])}"
-            )
-    if "cell" in lists:
-        _known(lists["cell"], cell_names(), f"{where}.cell")
-    jobs = {a: v for a, v in lists.items() if a not in ROW_AXES}
-    rows = {a: v for a, v in lists.items() if a in ROW_AXES}
-    return jobs, rows
+    return chosen_axes
 
 
 def _grid(axes: dict[str, list[Any]], where: str) -> pd.DataFrame:
@@ -153,25 +192,26 @@ def _grid(axes: dict[str, list[Any]], where: str) -> pd.DataFrame:
         raise UserError(message(error, where)) from None
 
 
-def _job(task: str, chosen: dict[str, Any], where: str) -> Job:
-    own = tasks()[task].model_fields
+def _job(parts: dict[str, str], chosen: dict[str, Any], where: str) -> Job:
+    kinds = {kind: KINDS[kind]()[name] for kind, name in parts.items()}
+    taken = {field for made in kinds.values() for field in made.model_fields}
     try:
-        made = tasks()[task](**{k: v for k, v in chosen.items() if k in own})
-        fields = {k: v for k, v in chosen.items() if k not in own}
-        if ("K" in fields, "mode" in fields) in (
-            (True, False),
-            (False, True),
-        ) and "full" not in fields.values():
+        own = {
+            kind: made(**{k: v for k, v in chosen.items() if k in made.model_fields})
+            for kind, made in kinds.items()
+        }
+        fields = {k: v for k, v in chosen.items() if k not in taken}
+        if ("K" in fields) != ("mode" in fields) and "full" not in fields.values():
             raise UserError(f"{where}: K needs a mode and a mode needs K; write both, or full")
         if fields.get("mode") == "full" or fields.get("K", "full") == "full":
-            fields = {**fields, "mode": "full", "K": made.steps, "k1": 1, "align": "end"}
+            steps = tasks()[parts["task"]].model_validate(own["task"]).steps
+            fields = {**fields, "mode": "full", "K": steps, "k1": 1, "align": "end"}
         if fields["mode"] != "sliding":
             fields["k1"] = 1  # only sliding has a stride of its own
-        job = Job(task=made, **fields)
+        job = Job(**own, **fields)
     except ValidationError as error:
-        if all(
-            e["type"] == "value_error" for e in error.errors()
-        ):  # raised by a validator: fields right, together wrong
+        if all(e["type"] == "value_error" for e in error.errors()):
+            # raised by a validator: each field is right, together they are not
             raise SkipCombination(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
         raise UserError(message(error, where)) from None
     return _possible(job)
@@ -193,7 +233,8 @@ def _possible(job: Job) -> Job:
         )
     if job.align == "start" and job.steps % k1:
         raise SkipCombination(
-            f"align=start needs a stride that divides the sequence: {job.steps} % {k1} = {job.steps % k1}"
+            f"align=start needs a stride that divides the sequence: {job.steps} % {k1} = "
+            f"{job.steps % k1}"
         )
     return job
 

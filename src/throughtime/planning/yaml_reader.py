@@ -1,8 +1,9 @@
 """YAML from people: safe-loaded, and measured before anything is built of it.
 
-The parser's events are counted first, without recursion: how deep they nest, and how many nodes there would be if every alias were written
-out (a "billion laughs" file is 9 lines that stand for 10^9 nodes). Only then is the document built. Tags, duplicate keys and dates are not
-part of what a config needs: tags and duplicate keys are refused, a date is the string that was written.
+The parser's events are counted first, without recursion: how deep they nest, and how many nodes
+there would be if every alias were written out (a "billion laughs" file is 9 lines that stand for
+10^9 nodes). Only then is the document built. Tags, duplicate keys and dates are not part of what a
+config needs: tags and duplicate keys are refused, a date is the string that was written.
 """
 
 from collections.abc import Hashable
@@ -43,7 +44,8 @@ def read(path: Path) -> Any:
     """The content of a YAML file.
 
     Raises:
-        UserError: missing, unreadable, too large, not UTF-8, not YAML, or more than a config can be; names the file and the line.
+        UserError: missing, unreadable, too large, not UTF-8, not YAML, or more than a config can
+            be; names the file and the line.
     """
     try:
         with path.open("rb") as file:
@@ -98,7 +100,9 @@ def parse(text: str, where: str) -> Any:
 
 
 def _measure(text: str, where: str) -> None:
-    """Raise UserError where the document nests too deep, is too large with its aliases written out, or uses tags."""
+    """Raise UserError where the document nests too deep, is too large with its aliases written out,
+    or uses tags.
+    """
     sizes: dict[str, int] = {}  # anchor -> nodes
     stack: list[tuple[str | None, int]] = [(None, 0)]  # (anchor, nodes) of what is open
     for event in yaml.parse(text, yaml.SafeLoader):
@@ -108,7 +112,8 @@ def _measure(text: str, where: str) -> None:
         if isinstance(event, yaml.AliasEvent):
             if event.anchor not in sizes:
                 raise UserError(
-                    f"{where}:{line}: the alias *{event.anchor} stands for nothing that is complete; write its value out"
+                    f"{where}:{line}: the alias *{event.anchor} stands for nothing that is "
+                    "complete; write its value out"
                 )
             stack[-1] = stack[-1][0], stack[-1][1] + sizes[event.anchor]
         elif isinstance(event, yaml.ScalarEvent):
@@ -128,5 +133,6 @@ def _measure(text: str, where: str) -> None:
             )
         if stack[-1][1] > NODES:
             raise UserError(
-                f"{where}:{line}: more than {NODES:,} values (aliases written out), which no config has"
+                f"{where}:{line}: more than {NODES:,} values (aliases written out), which no "
+                "config has"
             )

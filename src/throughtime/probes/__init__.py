@@ -1,8 +1,10 @@
 """Measurements on networks, a whole grid at once: one file each, found by scanning this folder.
 
-A probe is a file with a function ``measure(networks: Networks) -> DataFrame``. Its rows are numbers: row (the network's place among them),
-quantity (what was measured; ``log_`` says natural logarithm), index (what the quantity runs over: lag, step, K, unit, update; 0 where it
-runs over nothing) and value. Networks that have diverged have no weights left to measure and no rows, but for what is known of their past.
+A probe is a file with a function ``measure(networks: Networks) -> DataFrame``. Its rows are
+numbers: row (the network's place among them), quantity (what was measured; ``log_`` says natural
+logarithm), index (what the quantity runs over: lag, step, K, unit, update; 0 where it runs over
+nothing) and value. Networks that have diverged have no weights left to measure and no rows, but for
+what is known of their past.
 
 Importing this package does not import torch; ``probe(name)`` does.
 """

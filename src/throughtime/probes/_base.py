@@ -1,4 +1,6 @@
-"""What probes share: a block's networks in float64 on check data, order statistics, and the long table."""
+"""What probes share: a block's networks in float64 on check data, order statistics, and the long
+table.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +15,7 @@ from torch import Tensor
 
 from throughtime.engine.bptt import Tape, forward
 from throughtime.engine.cells._base import Cell
-from throughtime.engine.losses import Targets
+from throughtime.engine.losses._base import Targets
 from throughtime.engine.parameters import views
 from throughtime.engine.sizes import Shapes, Sizes
 from throughtime.planning.axes import Job
@@ -26,7 +28,8 @@ Floats = NDArray[np.float64]
 
 
 def ladder(largest: int) -> list[int]:
-    """The Fibonacci numbers up to ``largest``: evenly spaced on a logarithmic axis, dense where little is happening fast.
+    """The Fibonacci numbers up to ``largest``: evenly spaced on a logarithmic axis, dense where
+    little is happening fast.
 
     >>> ladder(20)
     [1, 2, 3, 5, 8, 13]
@@ -41,8 +44,8 @@ def ladder(largest: int) -> list[int]:
 def quantiles(values: Floats) -> dict[str, Floats]:
     """The QUANTILES over the last axis, of what is not NaN; NaN where nothing is.
 
-    They are order statistics (the smallest value with at least that share at or below it), not interpolated: between minus infinity and a
-    number there is nothing.
+    They are order statistics (the smallest value with at least that share at or below it), not
+    interpolated: between minus infinity and a number there is nothing.
 
     >>> quantiles(np.array([[4.0, 1.0, np.nan, -np.inf]]))["q50"].tolist()
     [1.0]
@@ -80,7 +83,9 @@ class Batches(Protocol):
 
 
 class Networks(Protocol):
-    """What a probe sees: networks of one shape at a moment of their training, whoever trains them."""
+    """What a probe sees: networks of one shape at a moment of their training, whoever trains
+    them.
+    """
 
     @property
     def job(self) -> Job:
@@ -121,7 +126,9 @@ class Networks(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """One check batch after forward: its input, targets and outputs; the subject's tape holds the states."""
+    """One check batch after forward: its input, targets and outputs; the subject's tape holds the
+    states.
+    """
 
     x: Tensor
     targets: Targets
@@ -131,8 +138,9 @@ class Run:
 class Subject:
     """A block's networks in float64, on the check data that all of them are judged on.
 
-    State is never reset at chunk borders, whatever a network was trained with: probes measure the whole unrolled network. Rows that have
-    diverged have zero weights; they are measured with the others, and ``frame`` leaves them out.
+    State is never reset at chunk borders, whatever a network was trained with: probes measure the
+    whole unrolled network. Rows that have diverged have zero weights; they are measured with the
+    others, and ``frame`` leaves them out.
 
     Args:
         networks: any moment of their training; not changed.
@@ -154,7 +162,9 @@ class Subject:
         self.alive = np.flatnonzero(networks.diverged_at == 0)
 
     def runs(self, count: int) -> Iterator[Run]:
-        """Forward on the first ``count`` check batches (fewer if there are fewer); the state is carried where the task carries it."""
+        """Forward on the first ``count`` check batches (fewer if there are fewer); the state is
+        carried where the task carries it.
+        """
         state: Tensor | None = None
         for batch in self.judge.batches[:count]:
             x, targets = self.judge.inputs(batch, self.tape)
@@ -163,10 +173,12 @@ class Subject:
                 state = self.tape.states[-1].clone()
 
     def steps(self, count: int) -> Iterator[int]:
-        """``count`` steps of one long run: check batches end to end, over again if need be, the state always carried.
+        """``count`` steps of one long run: check batches end to end, over again if need be, the
+        state always carried.
 
         Yields:
-            The step of the tape, whose ``state[t]`` and ``state[t + 1]`` are the states before and after.
+            The step of the tape, whose ``state[t]`` and ``state[t + 1]`` are the states before and
+            after.
         """
         state: Tensor | None = None
         for batch in cycle(self.judge.batches):

@@ -1,13 +1,17 @@
-"""How much context a language model uses: validation loss against n, the characters of true context that its state holds.
+"""How much context a language model uses: validation loss against n, the characters of true context
+that its state holds.
 
-Quantities, index = n (the current character included), nats a character, the same positions of the validation text throughout:
+Quantities, index = n (the current character included), nats a character, the same positions of the
+validation text throughout:
 
-- ``loss_reset``: the network starts n characters before the scored one, in its initial state. At n = LONGEST: (nearly) all context.
+- ``loss_reset``: the network starts n characters before the scored one, in its initial state. At n
+  = LONGEST: (nearly) all context.
 - ``loss_shuffled``: the LONGEST - n characters before these n are read first, in random order.
 - ``loss_replaced``: LONGEST characters of training text from elsewhere are read first.
 
-After Khandelwal, He, Qi & Jurafsky 2018. Deviations: characters for words; LONGEST 100 for their 300; the replacing text has the same
-length for every n (theirs has length 300 - n), so that it is read once.
+After Khandelwal, He, Qi & Jurafsky 2018. Deviations: characters for words; LONGEST 100 for their
+300; the replacing text has the same length for every n (theirs has length 300 - n), so that it is
+read once.
 
 Other tasks have no running text: their frame is empty.
 """
@@ -21,7 +25,7 @@ from torch import Tensor
 from throughtime.core.rng import stream
 from throughtime.engine.bptt import Weights
 from throughtime.engine.cells._base import Cell
-from throughtime.engine.losses import log_softmax
+from throughtime.engine.losses.softmax import log_softmax
 from throughtime.engine.parameters import views
 from throughtime.probes._base import Networks, empty, frame, ladder
 from throughtime.tasks.text import Text
@@ -34,7 +38,9 @@ Symbols = NDArray[np.int64]
 
 
 def measure(networks: Networks) -> pd.DataFrame:
-    """The quantities above, for n in a ladder up to LONGEST and LONGEST itself; less where the text is shorter."""
+    """The quantities above, for n in a ladder up to LONGEST and LONGEST itself; less where the text
+    is shorter.
+    """
     if not isinstance(networks.job.task, Text):
         return empty()
     data = networks.job.task.data
@@ -54,7 +60,9 @@ def measure(networks: Networks) -> pd.DataFrame:
 
 
 def positions(text: NDArray[np.integer], longest: int) -> tuple[Symbols, Symbols]:
-    """(longest, P) contexts and (P) the characters that follow them, evenly spaced over ``text``."""
+    """(longest, P) contexts and (P) the characters that follow them, evenly spaced over
+    ``text``.
+    """
     places = np.unique(np.linspace(longest, len(text) - 1, POSITIONS).astype(np.int64))
     return text[places + np.arange(-longest, 0)[:, None]].astype(np.int64), text[places].astype(
         np.int64
@@ -85,7 +93,11 @@ class Reader:
     def read(self, state: Tensor, symbols: Symbols) -> Tensor:
         """The state (G, B, S) after ``symbols`` (steps, B); ``state`` is not changed."""
         for s in torch.from_numpy(np.ascontiguousarray(symbols)).to(state.device):
-            z = self.table[:, s].baddbmm_(state[..., : self.w_hh.shape[1]], self.w_hh)
+            z, h = self.table[:, s], state[..., : self.w_hh.shape[1]]
+            if self.cell.separate:
+                z = torch.cat([z, torch.baddbmm(self.weights["b_hh"][:, None], h, self.w_hh)], -1)
+            else:
+                z = z.baddbmm_(h, self.w_hh)
             new = z if self.cell.in_place else torch.empty_like(state)
             self.cell.step(z, state, new)
             state = new

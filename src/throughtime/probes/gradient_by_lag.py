@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from throughtime.engine.bptt import Tape, Weights
-from throughtime.engine.losses import LOSSES, Targets
+from throughtime.engine.losses import loss as loss_of
+from throughtime.engine.losses._base import Targets
 from throughtime.probes._base import Floats, Networks, Subject, quantiles
 
 BATCHES = 5  # check batches: 100 sequences of 20
@@ -42,8 +43,8 @@ def measure(networks: Networks) -> pd.DataFrame:
 def by_example(tape: Tape, weights: Weights, y: Tensor, targets: Targets, head: str) -> Tensor:
     """log ||dL_b/ds_{t_b - k}|| of every sequence b, L_b its own loss at its last scored step t_b.
 
-    The adjoint of each sequence is rescaled to norm 1 at every step and the logarithms are summed, so that neither .5^300 nor 2^300 is
-    lost. s is all of the cell's state.
+    The adjoint of each sequence is rescaled to norm 1 at every step and the logarithms are summed,
+    so that neither .5^300 nor 2^300 is lost. s is all of the cell's state.
 
     Args:
         tape: after ``bptt.forward`` without resets; float64 recommended.
@@ -53,11 +54,12 @@ def by_example(tape: Tape, weights: Weights, y: Tensor, targets: Targets, head: 
         head: ``softmax`` or ``regression``.
 
     Returns:
-        (T, G, B), the first axis the lag; -inf where the gradient is exactly zero; NaN where the lag reaches before the sequence, where
-        nothing of the sequence is scored, and where a state is not finite.
+        (T, G, B), the first axis the lag; -inf where the gradient is exactly zero; NaN where the
+        lag reaches before the sequence, where nothing of the sequence is scored, and where a state
+        is not finite.
     """
     scored = targets.weight > 0
-    _, dy = LOSSES[head](y, Targets(targets.values, scored.to(y.dtype)))
+    _, dy = loss_of(head)(y, Targets(targets.values, scored.to(y.dtype)))
     first = tape.sizes.steps - tape.sizes.scored
     count = torch.arange(1, tape.sizes.scored + 1, device=y.device)[:, None, None]
     last = first - 1 + (scored * count).amax(0)  # (G, B); first - 1: nothing is scored
@@ -98,7 +100,8 @@ def _run_back(tape: Tape, weights: Weights, injected: Tensor, last: Tensor, firs
 
 
 def log_rms(logs: Floats) -> Floats:
-    """log of the root mean square over the last axis of exp(logs), NaN left out; no exponential over- or underflows.
+    """log of the root mean square over the last axis of exp(logs), NaN left out; no exponential
+    over- or underflows.
 
     >>> log_rms(np.array([[-2000.0, -2000.0, np.nan]])).tolist()
     [-2000.0]

@@ -1,15 +1,18 @@
-"""Products of state-to-state Jacobians: how strongly, and in how many directions, the past can reach the present.
+"""Products of state-to-state Jacobians: how strongly, and in how many directions, the past can
+reach the present.
 
 Quantities, natural logarithms:
 
-- ``log_singular_max``: of the largest singular value of ds_T/ds_{T-k} = J_T .. J_{T-k+1}, index = lag k (k factors), mean over
-  sequences.
-- ``log_singular_q05`` .. ``q95``: quantiles of the log singular values over units and sequences, index = lag k.
+- ``log_singular_max``: of the largest singular value of ds_T/ds_{T-k} = J_T .. J_{T-k+1}, index =
+  lag k (k factors), mean over sequences.
+- ``log_singular_q05`` .. ``q95``: quantiles of the log singular values over units and sequences,
+  index = lag k.
 - ``lyapunov``: the Lyapunov exponents a step, index = rank, largest first, mean over sequences.
 
-Both are of the network driven by the task's inputs (check data). Lyapunov exponents by QR as in Engelken, Wolf & Abbott 2023 and Vogt et
-al. 2022: Q R = J_t Q and lambda_i = mean ln |R_ii|, after STATE_BURN steps of the state and Q_BURN of Q. The run is long: check sequences
-end to end with the state carried, also for tasks that start each sequence anew.
+Both are of the network driven by the task's inputs (check data). Lyapunov exponents by QR as in
+Engelken, Wolf & Abbott 2023 and Vogt et al. 2022: Q R = J_t Q and lambda_i = mean ln |R_ii|, after
+STATE_BURN steps of the state and Q_BURN of Q. The run is long: check sequences end to end with the
+state carried, also for tasks that start each sequence anew.
 """
 
 import numpy as np
@@ -23,12 +26,14 @@ from throughtime.probes._base import Floats, Networks, Subject, ladder, quantile
 
 EXAMPLES = 4  # sequences whose products are formed
 TRAJECTORIES = 2  # sequences whose Lyapunov exponents are averaged
-STATE_BURN, Q_BURN, MEASURED = 50, 25, 100  # steps
+STATE_BURN, Q_BURN, OF_A_SWEEP = 50, 25, 100  # steps
 UNDERFLOW = -600.0  # below exp of this, relative to the largest, LAPACK would underflow
 
 
 def measure(networks: Networks) -> pd.DataFrame:
-    """The quantities above: products against a ladder of lags up to T from the last step of a sequence, and the exponents."""
+    """The quantities above: products against a ladder of lags up to T from the last step of a
+    sequence, and the exponents.
+    """
     subject = Subject(networks)
     lags = sorted({*ladder(subject.sizes.steps), subject.sizes.steps})
     for _ in subject.runs(1):
@@ -45,7 +50,8 @@ def measure(networks: Networks) -> pd.DataFrame:
 
 
 def jacobians(tape: Tape, weights: Weights, t: int, examples: int) -> Tensor:
-    """ds_{t+1}/ds_t of the tape's states t and t + 1 for the first ``examples`` sequences, (G, b, S, S), out first: J[o, i] = do/di.
+    """ds_{t+1}/ds_t of the tape's states t and t + 1 for the first ``examples`` sequences, (G, b,
+    S, S), out first: J[o, i] = do/di.
 
     From the cell's own adjoint, one row a basis vector; so it holds for every cell.
     """
@@ -60,14 +66,16 @@ def jacobians(tape: Tape, weights: Weights, t: int, examples: int) -> Tensor:
         basis, spread(tape.z[t]), spread(tape.state[t]), spread(tape.state[t + 1]), dz
     )
     result = torch.zeros_like(basis) if direct is None else direct.clone()
-    result[..., : tape.sizes.hidden] += torch.bmm(dz, weights["W_hh"].transpose(1, 2))
+    result[..., : tape.sizes.hidden] += torch.bmm(tape.h_part(dz), weights["W_hh"].transpose(1, 2))
     return result.unflatten(1, (examples, states))
 
 
 class Product:
-    """A long product of matrices, Q exp(d) T with Q orthogonal, d sorted logarithms and T well conditioned: no singular value is lost.
+    """A long product of matrices, Q exp(d) T with Q orthogonal, d sorted logarithms and T well
+    conditioned: no singular value is lost.
 
-    The stable matrix products of quantum Monte Carlo (UDT; columns sorted before a plain QR: Tomas et al. 2012), with D in logarithms.
+    The stable matrix products of quantum Monte Carlo (UDT; columns sorted before a plain QR: Tomas
+    et al. 2012), with D in logarithms.
     """
 
     def __init__(self, identity: Tensor) -> None:
@@ -100,7 +108,9 @@ class Product:
 
 
 def _graded(d: Floats, t: Floats) -> Floats:
-    """ln of the singular values of diag(exp d) t, by Jacobi's method: each one to high relative accuracy, however small (Drmac 2008)."""
+    """ln of the singular values of diag(exp d) t, by Jacobi's method: each one to high relative
+    accuracy, however small (Drmac 2008).
+    """
     top = d.max()
     if not np.isfinite(top) or not np.isfinite(t).all():
         return np.full(len(d), -np.inf if top == -np.inf else np.nan)
@@ -148,9 +158,10 @@ def lyapunov(
     trajectories: int,
     state_burn: int = STATE_BURN,
     q_burn: int = Q_BURN,
-    measured: int = MEASURED,
+    measured: int = OF_A_SWEEP,
 ) -> Tensor:
-    """(G, trajectories, S) Lyapunov exponents a step, natural log, largest first; -inf where a direction is lost altogether.
+    """(G, trajectories, S) Lyapunov exponents a step, natural log, largest first; -inf where a
+    direction is lost altogether.
 
     Args:
         subject: the networks and their inputs.

@@ -3,8 +3,10 @@
 Quantities:
 
 - ``spectral_radius``: largest |eigenvalue| of W_hh; index 0.
-- ``singular_value``: of W_hh, index = rank, largest first. Of a cell with several gates both are of the first gate's matrix.
-- ``saturation``: share of units with |h_t| > SATURATED, index = step t. For tanh, phi' is below .1 there.
+- ``singular_value``: of W_hh, index = rank, largest first. Of a cell with several gates both are of
+  the first gate's matrix.
+- ``saturation``: share of units with |h_t| > SATURATED, index = step t. For tanh, phi' is below .1
+  there.
 - ``state_norm``: root mean square over sequences of ||h_t||, index = step t.
 """
 

@@ -4,12 +4,13 @@ Quantities, index = K; m is ``chunked``, ``sliding`` (k1 = 1) or ``buffered``:
 
 - ``log_delta_m``: ln of delta(K) = ||E g_K - g|| / ||g||, g the gradient of all weights; -inf where they are equal.
 - ``cosine_m``: between E g_K and g.
-- ``log_delta_hh_m``, ``cosine_hh_m``: of the gradient of W_hh alone. (The readout's gradient is exact whatever K, and hides part of the
-  bias.)
+- ``log_delta_hh_m``, ``cosine_hh_m``: of the gradient of W_hh alone. (The readout's gradient is
+  exact whatever K, and hides part of the bias.)
 
-Expectations are means over BATCHES check batches. The state is carried over borders, windows are aligned to the sequence's end, and the
-truncated gradients are the engine's own (bptt.backward). delta is a relative bias as in Aicher, Foti & Fox 2019; ``fits.decay`` fits its
-rate. A frozen W_hh has a gradient here as well.
+Expectations are means over BATCHES check batches. The state is carried over borders, windows are
+aligned to the sequence's end, and the truncated gradients are the engine's own (bptt.backward).
+delta is a relative bias as in Aicher, Foti & Fox 2019; ``fits.decay`` fits its rate. A frozen W_hh
+has a gradient here as well.
 """
 
 from collections.abc import Mapping
@@ -19,7 +20,7 @@ import torch
 from torch import Tensor
 
 from throughtime.engine.bptt import Weights, backward
-from throughtime.engine.losses import LOSSES
+from throughtime.engine.losses import loss as loss_of
 from throughtime.engine.truncation import Window, strides, windows
 from throughtime.probes._base import Networks, Subject, ladder
 
@@ -59,7 +60,7 @@ def mean_gradients(
     full: Weights = {}
     sums: dict[tuple[str, int], Weights] = {plan: {} for plan in plans}
     for run in subject.runs(BATCHES):
-        _, dy = LOSSES[subject.job.task.head](run.y, run.targets)
+        _, dy = loss_of(subject.job.task.head)(run.y, run.targets)
 
         def gradient(found: list[Window], x: Tensor = run.x, dy: Tensor = dy) -> Weights:
             return backward(subject.tape, subject.weights, x, dy, found)

@@ -1,7 +1,8 @@
 """Every update's training loss and gradient norm, for the spikes that a curve's points hide.
 
-Quantities, index = update, from 1; also of networks that have diverged, up to the update before: ``loss`` (nats, or squared units) and
-``log_grad_norm`` (natural logarithm of the global norm before clipping; -inf where the gradient is zero).
+Quantities, index = update, from 1; also of networks that have diverged, up to the update before:
+``loss`` (nats, or squared units) and ``log_grad_norm`` (natural logarithm of the global norm before
+clipping; -inf where the gradient is zero).
 """
 
 import numpy as np

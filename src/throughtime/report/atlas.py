@@ -1,6 +1,8 @@
-"""The report's interactive atlas as compact, JSON-ready values: every grid cell in a heat map, and the curves of its networks. No torch.
+"""The report's interactive atlas as compact, JSON-ready values: every grid cell in a heat map, and
+the curves of its networks. No torch.
 
-A panel is one task of one sweep, with all but two of the axes in which its cells differ held fixed; the two with most values are x and y.
+A panel is one task of one sweep, with all but two of the axes in which its cells differ held fixed;
+the two with most values are x and y.
 """
 
 import math
@@ -56,9 +58,11 @@ def explore(
         most: networks whose curves are kept: the lowest seeds of all cells first.
 
     Returns:
-        ``sweeps``: name, experiment and panels; a panel: what is fixed, titles and values of x and y, the measure, and cells; a cell: place
-        in x and y, key, and its networks; a network: seed, status, failure, final measure, update of divergence, and its LINES, each as the
-        place of its steps in ``steps`` and its values. ``networks`` and ``curves``: how many there are, and how many have curves.
+        ``sweeps``: name, experiment and panels; a panel: what is fixed, titles and values of x and
+        y, the measure, and cells; a cell: place in x and y, key, and its networks; a network: seed,
+        status, failure, final measure, update of divergence, and its LINES, each as the place of
+        its steps in ``steps`` and its values. ``networks`` and ``curves``: how many there are, and
+        how many have curves.
     """
     steps: dict[tuple[int, ...], int] = {}
     chosen = _chosen([summary for summary, _ in found.values()], most)
@@ -80,7 +84,9 @@ def explore(
 
 
 def _chosen(summaries: Iterable[pd.DataFrame], most: int) -> set[str]:
-    """The keys of the networks whose curves are kept: lowest seeds first, and among those in the order of their digests: a fair sample."""
+    """The keys of the networks whose curves are kept: lowest seeds first, and among those in the
+    order of their digests: a fair sample.
+    """
     ranks = []
     for summary in summaries:
         ordered = summary.sort_values("seed", kind="stable")
@@ -140,7 +146,7 @@ def _short(value: float) -> float | int | None:
     return int(short) if short.is_integer() and abs(short) < 10**DIGITS else short
 
 
-# Panels --------------------------------------------------------------------------------------------------------------------
+# Panels -------------------------------------------------------------------------------------------
 
 
 def _panels(
@@ -187,9 +193,11 @@ def title(axis: str) -> str:
 
 
 def axis_labels(heads: pd.DataFrame) -> pd.DataFrame:
-    """All that can distinguish the cells of one task of one sweep, as words: a row a cell, a column an axis, the likeliest axes first.
+    """All that can distinguish the cells of one task of one sweep, as words: a row a cell, a column
+    an axis, the likeliest axes first.
 
-    A K of full depth is ``full`` whatever the length, and a mode beside ``full`` is an axis only where there are several.
+    A K of full depth is ``full`` whatever the length, and a mode beside ``full`` is an axis only
+    where there are several.
     """
     full = heads["mode"] == "full"
     modes = heads["mode"][~full].unique()
@@ -223,7 +231,9 @@ def distinguishing(labels: pd.DataFrame) -> list[str]:
 
 
 def _ordered(words: pd.Series) -> list[str]:
-    """The different words: numbers by size, then what stands for infinity, then the rest as they appear."""
+    """The different words: numbers by size, then what stands for infinity, then the rest as they
+    appear.
+    """
     known = list(dict.fromkeys(words))
 
     def rank(word: str) -> tuple[int, float]:

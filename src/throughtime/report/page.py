@@ -1,4 +1,5 @@
-"""results/report.html: figures with question and caption, every cell and its curves, claims, methods, what made them; one file, no network.
+"""results/report.html: figures with question and caption, every cell and its curves, claims,
+methods, what made them; one file, no network.
 
 The same results give the same bytes. What is missing is said, and the rest is shown.
 """
@@ -162,7 +163,9 @@ def _embedded(content: Any) -> Markup:
 
 
 def _mlflow(results: Path) -> dict[str, Any]:
-    """Where the MLflow UI is, and the numbers of its experiments by name, as the ingest left them; none: not ingested yet."""
+    """Where the MLflow UI is, and the numbers of its experiments by name, as the ingest left them;
+    none: not ingested yet.
+    """
     recorded = _json(results / "mlflow" / "experiments.json")
     return {
         "server": recorded.get("server") or SERVER,
@@ -210,7 +213,8 @@ def plain(caption: str) -> str:
 
 
 def markdown(caption: str) -> str:
-    """The little markdown that captions use (paragraphs, bold, emphasis, code) as HTML; links keep their text.
+    """The little markdown that captions use (paragraphs, bold, emphasis, code) as HTML; links keep
+    their text.
 
     >>> markdown("**n** < 3, `K`")
     '<p><strong>n</strong> &lt; 3, <code>K</code></p>'
@@ -253,7 +257,9 @@ def _tally(found: Found, plan: Plan, name: str) -> Tally:
 
 
 def _budget(name: str, summary: pd.DataFrame) -> dict[str, Any]:
-    """What training an experiment's networks was allowed, and took: sizes as ranges, and all steps of all sequences that were seen."""
+    """What training an experiment's networks was allowed, and took: sizes as ranges, and all steps
+    of all sequences that were seen.
+    """
     ranges = {
         column: sorted({int(summary[column].min()), int(summary[column].max())})
         for column in SIZES

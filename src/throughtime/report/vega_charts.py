@@ -1,6 +1,8 @@
-"""The report's charts in Vega-Lite's grammar, as Altair writes it, and the JavaScript that draws them: embedded, never fetched.
+"""The report's charts in Vega-Lite's grammar, as Altair writes it, and the JavaScript that draws
+them: embedded, never fetched.
 
-Charts name their data (``cells``, ``points``); the page's script fills them in, with titles and the values of axes.
+Charts name their data (``cells``, ``points``); the page's script fills them in, with titles and the
+values of axes.
 """
 
 from functools import cache
@@ -20,7 +22,9 @@ FONT = 'system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif'
 
 @cache
 def javascript() -> str:
-    """Vega, Vega-Lite and vega-embed, as a text that may stand inside a script element; it sets window.vegaEmbed."""
+    """Vega, Vega-Lite and vega-embed, as a text that may stand inside a script element; it sets
+    window.vegaEmbed.
+    """
     code: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=_version())
     return code.replace("</script", r"<\/script").replace("<!--", r"<\!--")
 
@@ -49,7 +53,9 @@ def _plain(chart: Any) -> dict[str, Any]:
 
 
 def heat() -> Any:
-    """Cells of a panel: colour is the share of seeds solved; text says solved / n, and x how many diverged. The chosen one is framed."""
+    """Cells of a panel: colour is the share of seeds solved; text says solved / n, and x how many
+    diverged. The chosen one is framed.
+    """
     chosen = alt.param(name="chosen", value="")
     hints = [
         alt.Tooltip(f"{name}:N", title=name)
@@ -92,7 +98,9 @@ def heat() -> Any:
 
 
 def curve(scale: Literal["log", "linear"]) -> Any:
-    """A line a network over updates, its ``name`` at the end; colour and dashes say how it ended."""
+    """A line a network over updates, its ``name`` at the end; colour and dashes say how it
+    ended.
+    """
     names = list(STATUS)
     base = alt.Chart(alt.NamedData(name="points")).encode(
         x=alt.X("step:Q", title="updates", axis=alt.Axis(tickCount=4, grid=False)),

@@ -15,7 +15,8 @@ READ = ("summary", "curves", "breakdown", "references", "probes", "computed")  #
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """What a figure is drawn from and claims are decided on: the tables of an experiment and of those it reads, one below the other.
+    """What a figure is drawn from and claims are decided on: the tables of an experiment and of
+    those it reads, one below the other.
 
     Attributes:
         summary, curves, breakdown, references: as tables.py says.
@@ -42,10 +43,12 @@ class Results:
         title: str = "",
         question: str = "",
     ) -> "Results":
-        """Read results_dir/EXPERIMENT/*.parquet; a table that is not there yet is empty, so that a partly failed sweep can be looked at.
+        """Read results_dir/EXPERIMENT/*.parquet; a table that is not there yet is empty, so that a
+        partly failed sweep can be looked at.
 
         Raises:
-            UserError: there is no summary and nothing computed of any of the experiments, or a table is damaged.
+            UserError: there is no summary and nothing computed of any of the experiments, or a
+                table is damaged.
         """
         names = [experiment, *reads]
         if not any(
@@ -54,7 +57,8 @@ class Results:
             for table in ("summary", "computed")
         ):
             raise UserError(
-                f"{results_dir}: no summary.parquet of {' or '.join(names)}; run `snakemake {experiment}` first"
+                f"{results_dir}: no summary.parquet of {' or '.join(names)}; run `snakemake "
+                f"{experiment}` first"
             )
         read = {
             table: _read_all(table, [results_dir / name / f"{table}.parquet" for name in names])
@@ -63,7 +67,8 @@ class Results:
         return cls(**read, title=title, question=question)
 
     def select(self, **values: object) -> "Results":
-        """The networks whose summary has these values (a list: any of them), with their curves, breakdown, probes and references.
+        """The networks whose summary has these values (a list: any of them), with their curves,
+        breakdown, probes and references.
 
         What was computed outside of training stays whole.
 
@@ -90,13 +95,15 @@ class Results:
     def probe(
         self, name: str, quantity: str, step: Literal["first", "last"] | None = None
     ) -> pd.DataFrame:
-        """One quantity that a probe measured, beside the summary's columns: a row a network, step and index.
+        """One quantity that a probe measured, beside the summary's columns: a row a network, step
+        and index.
 
         Args:
             name: of the probe.
             quantity: see the probe's module.
-            step: keep the first or the last moment at which the sweep was probed (with ``moments`` 0 and 1: before and after training).
-                A network that diverged has no last; None: all moments.
+            step: keep the first or the last moment at which the sweep was probed (with ``moments``
+                0 and 1: before and after training). A network that diverged has no last; None: all
+                moments.
 
         >>> Results.empty().probe("spectrum", "spectral_radius", "last").shape[0]
         0

@@ -17,7 +17,9 @@ def job_folder(results: Path, planned: PlannedJob) -> Path:
 
 
 def timing(results: Path, planned: PlannedJob) -> dict[str, Any] | None:
-    """What a finished job recorded beside its tables (seconds, networks by status, cost, code); None where it has not finished."""
+    """What a finished job recorded beside its tables (seconds, networks by status, cost, code);
+    None where it has not finished.
+    """
     return recorded(job_folder(results, planned) / "timing.json")
 
 

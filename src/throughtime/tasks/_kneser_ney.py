@@ -1,17 +1,21 @@
 """Interpolated Kneser-Ney: the n-gram lines that a network's bits per character are held against.
 
-A model of order n predicts a symbol from the n symbols before it (an (n+1)-gram model; ``nltk`` would call it order n + 1)::
+A model of order n predicts a symbol from the n symbols before it (an (n+1)-gram model; ``nltk``
+would call it order n + 1)::
 
-    p_k(w | h) = max(c(h w) - D_k, 0) / c(h) + D_k N(h) / c(h) p_{k-1}(w | h without its first symbol)
+    p_k(w | h) = max(c(h w) - D_k, 0) / c(h) + D_k N(h) / c(h) p_{k-1}(w | h without its first
+    symbol)
 
-with c the counts of the text at k = n, and at k < n the number of different symbols seen before ``h w``; N(h) the number of
-different symbols seen after h. An unseen context defers to the shorter one. p_{-1} is uniform over the alphabet, so that a symbol
-never seen in training has a probability, too; probabilities sum to one over the alphabet.
+with c the counts of the text at k = n, and at k < n the number of different symbols seen before ``h
+w``; N(h) the number of different symbols seen after h. An unseen context defers to the shorter one.
+p_{-1} is uniform over the alphabet, so that a symbol never seen in training has a probability, too;
+probabilities sum to one over the alphabet.
 
-Source: Kneser & Ney 1995; Chen & Goodman 1999, with one discount D_k = n1 / (n1 + 2 n2) an order, where n1
-and n2 are the k-grams counted once and twice. ``nltk.lm.KneserNeyInterpolated`` differs: one discount (.1) for all orders, none at
-order 0 and no uniform floor, and N(h) from the counts of the text even where c are continuations (which matters only for n-grams
-that stand at the very start of the text and nowhere else).
+Source: Kneser & Ney 1995; Chen & Goodman 1999, with one discount D_k = n1 / (n1 + 2 n2) an order,
+where n1 and n2 are the k-grams counted once and twice. ``nltk.lm.KneserNeyInterpolated`` differs:
+one discount (.1) for all orders, none at order 0 and no uniform floor, and N(h) from the counts of
+the text even where c are continuations (which matters only for n-grams that stand at the very start
+of the text and nowhere else).
 """
 
 from collections.abc import Sequence
@@ -76,7 +80,8 @@ class KneserNey:
         """
         if not 0 <= order <= max_order(symbols):
             raise ValueError(
-                f"order {order} is outside 0..{max_order(symbols)}, what 63 bits hold of {symbols} symbols"
+                f"order {order} is outside 0..{max_order(symbols)}, what 63 bits hold of {symbols} "
+                "symbols"
             )
         if len(text) <= order:
             raise ValueError(f"a text of {len(text)} symbols is too short for order {order}")
@@ -96,7 +101,9 @@ class KneserNey:
                 )
 
     def probabilities(self, text: NDArray[np.integer], order: int | None = None) -> Floats:
-        """(L,): of each symbol of ``text`` given the ``order`` before it; the first ones have the context they have."""
+        """(L,): of each symbol of ``text`` given the ``order`` before it; the first ones have the
+        context they have.
+        """
         order = self.order if order is None else order
         p = np.full(len(text), 1 / self.symbols)
         for k in range(min(order, len(text) - 1) + 1):
@@ -157,7 +164,9 @@ def _level(grams: Integers, counts: Integers, symbols: int, discount: float | No
 
 
 def _discount(counts: Integers) -> float:
-    """n1 / (n1 + 2 n2); .5 where the text has none of either, as 0 would leave nothing for the unseen."""
+    """n1 / (n1 + 2 n2); .5 where the text has none of either, as 0 would leave nothing for the
+    unseen.
+    """
     once, twice = int((counts == 1).sum()), int((counts == 2).sum())
     return once / (once + 2 * twice) if once and twice else 0.5
 

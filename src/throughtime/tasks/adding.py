@@ -11,13 +11,16 @@ BINS = 20  # at most so many bins of lag
 
 
 class Adding(Task):
-    """``length`` steps of two features: a value in [0, 1), and a mark that is 1 at two steps, one in each half, else 0.
+    """``length`` steps of two features: a value in [0, 1), and a mark that is 1 at two steps, one
+    in each half, else 0.
 
-    The target, at the last step, is the sum of the two marked values. The first mark's position is uniform over the first
-    ``length // 2`` steps, the second's over the rest. The dependency's lag is the distance from the first mark to the last step.
+    The target, at the last step, is the sum of the two marked values. The first mark's position is
+    uniform over the first ``length // 2`` steps, the second's over the rest. The dependency's lag
+    is the distance from the first mark to the last step.
 
-    Source: Hochreiter & Schmidhuber 1997, in the form of Arjovsky, Shah & Bengio 2016. Deviations from
-    the first: fixed length, values from [0, 1) and not [-1, 1], the sum unscaled, no -1 marks at the ends.
+    Source: Hochreiter & Schmidhuber 1997, in the form of Arjovsky, Shah & Bengio 2016. Deviations
+    from the first: fixed length, values from [0, 1) and not [-1, 1], the sum unscaled, no -1 marks
+    at the ends.
 
     >>> batch = Adding(length=6).sample(np.random.default_rng(3), 2)
     >>> batch.inputs.shape, batch.targets.shape
@@ -71,7 +74,9 @@ class Adding(Task):
         return -(-(self.length // 2) // BINS)
 
     def sample(self, rng: np.random.Generator, batch: int) -> Batch:
-        """Group ``lag``: the realised lag of the first mark, rounded down to a multiple of ``bin_width``."""
+        """Group ``lag``: the realised lag of the first mark, rounded down to a multiple of
+        ``bin_width``.
+        """
         half, column = self.length // 2, np.arange(batch)
         inputs = np.zeros((self.length, batch, 2), np.float32)
         inputs[:, :, 0] = rng.random((self.length, batch), np.float32)
@@ -92,7 +97,9 @@ class Adding(Task):
         return self.chance
 
     def solved(self, value: float) -> bool:
-        """Mean squared error below .01 (a standard error of .1 in a sum whose own deviation is .41)."""
+        """Mean squared error below .01 (a standard error of .1 in a sum whose own deviation is
+        .41).
+        """
         return value < 0.01
 
     def references(self) -> list[Reference]:

@@ -1,4 +1,6 @@
-"""Brackets: Dyck-(k, m), balanced brackets of k types nested at most m deep; name the type that closes."""
+"""Brackets: Dyck-(k, m), balanced brackets of k types nested at most m deep; name the type that
+closes.
+"""
 
 import math
 from typing import ClassVar, Literal, Self
@@ -13,32 +15,40 @@ OPENERS, CLOSERS = "([{<abcdefghijklmnopqrstuvw", ")]}>ABCDEFGHIJKLMNOPQRSTUVW"
 
 
 class Brackets(Task):
-    """``length`` steps: a start sign, then all but the last symbol of a balanced sequence; at step t the symbol t + 1 is predicted.
+    """``length`` steps: a start sign, then all but the last symbol of a balanced sequence; at step
+    t the symbol t + 1 is predicted.
 
-    *Generation.* A random walk of the depth: at depth 0 a bracket opens; at depth ``depth``, or when the steps that are left only
-    suffice to close, one closes; else one opens with probability ``opening``. An opening's type is uniform.
+    *Generation.* A random walk of the depth: at depth 0 a bracket opens; at depth ``depth``, or
+    when the steps that are left only suffice to close, one closes; else one opens with probability
+    ``opening``. An opening's type is uniform.
 
-    *Scoring.* Where a closing is next, its type is predicted. Plain sampling makes two thirds of all closings distance 1. With
-    ``score: octaves`` (the default) long distances are oversampled by scoring: of all closings of a sequence whose distance to their
-    match lies in the same octave (1, 2-3, 4-7, 8-15, ..), one, drawn uniformly, is scored. Every sequence thus gives each distance it
-    contains the same weight, in training and in evaluation. ``score: all`` scores every closing. With ``generate``, the next symbol
-    (of 2 ``types``) is predicted at all steps, and the groups count closings only.
+    *Scoring.* Where a closing is next, its type is predicted. Plain sampling makes two thirds of
+    all closings distance 1. With ``score: octaves`` (the default) long distances are oversampled by
+    scoring: of all closings of a sequence whose distance to their match lies in the same octave (1,
+    2-3, 4-7, 8-15, ..), one, drawn uniformly, is scored. Every sequence thus gives each distance it
+    contains the same weight, in training and in evaluation. ``score: all`` scores every closing.
+    With ``generate``, the next symbol (of 2 ``types``) is predicted at all steps, and the groups
+    count closings only.
 
-    Groups: ``distance``, steps from a closing to its match, rounded down to a power of two; ``depth``, 1 for the outermost level.
+    Groups: ``distance``, steps from a closing to its match, rounded down to a power of two;
+    ``depth``, 1 for the outermost level.
 
-    Source: Hewitt, Hahn, Ganguli, Liang & Manning 2020. Deviations: fixed length, a start sign, no end sign,
-    ``opening`` .75 and not .5 (more long distances), the scoring above, argmax accuracy and not mass on the right closing.
+    Source: Hewitt, Hahn, Ganguli, Liang & Manning 2020. Deviations: fixed length, a start sign, no
+    end sign, ``opening`` .75 and not .5 (more long distances), the scoring above, argmax accuracy
+    and not mass on the right closing.
 
     Raises:
-        ValueError: (as a pydantic validation error) odd length; ``generate`` where an opening would always be likeliest.
+        ValueError: (as a pydantic validation error) odd length; ``generate`` where an opening would
+            always be likeliest.
 
     >>> task = Brackets(length=8)
     >>> batch = task.sample(np.random.default_rng(1), 2)
     >>> batch.inputs.shape, batch.targets.shape
     ((8, 2), (8, 2))
 
-    ``:`` is the start sign; a target stands below the step at which it is predicted. The last symbol, ``)``, is never read. Here the
-    distances are 1 for ``( )``, 1, 3 and 5, and one of each octave is scored:
+    ``:`` is the start sign; a target stands below the step at which it is predicted. The last
+    symbol, ``)``, is never read. Here the distances are 1 for ``( )``, 1, 3 and 5, and one of each
+    octave is scored:
 
     >>> print(task.show(batch, 1))
     input   : ( ) ( ( [ ] )
@@ -69,12 +79,14 @@ class Brackets(Task):
     def _sensible(self) -> Self:
         if self.length % 2:
             raise ValueError(
-                f"brackets: length={self.length} is odd, and a balanced sequence is even; use {self.length + 1}"
+                f"brackets: length={self.length} is odd, and a balanced sequence is even; use "
+                f"{self.length + 1}"
             )
         if self.generate and self.opening >= self.types / (self.types + 1):
             limit = self.types / (self.types + 1)
             raise ValueError(
-                f"brackets: generate needs opening < {limit:.3g}, else the likeliest symbol never tests the memory"
+                f"brackets: generate needs opening < {limit:.3g}, else the likeliest symbol never "
+                "tests the memory"
             )
         return self
 
@@ -100,7 +112,9 @@ class Brackets(Task):
 
     @property
     def lags(self) -> tuple[int, int]:
-        """A closing at distance d is predicted d - 1 steps after its match was read; the longest distance wraps the sequence."""
+        """A closing at distance d is predicted d - 1 steps after its match was read; the longest
+        distance wraps the sequence.
+        """
         return 0, self.length - 2 if self.depth > 1 else 0
 
     def sample(self, rng: np.random.Generator, batch: int) -> Batch:
@@ -152,7 +166,9 @@ class Brackets(Task):
 
     @property
     def ceiling(self) -> float:
-        """Accuracy of the best predictor: 1; with ``generate`` that of one that knows the generator, exact by its depth's law."""
+        """Accuracy of the best predictor: 1; with ``generate`` that of one that knows the
+        generator, exact by its depth's law.
+        """
         if not self.generate:
             return 1.0
         height = np.arange(self.depth + 2)  # with a wall above
@@ -168,11 +184,15 @@ class Brackets(Task):
         return float(right / self.length)
 
     def solved(self, value: float) -> bool:
-        """At least 99 % of the ceiling, over the scored positions of sequences of the training length."""
+        """At least 99 % of the ceiling, over the scored positions of sequences of the training
+        length.
+        """
         return value >= 0.99 * self.ceiling
 
     def references(self) -> list[Reference]:
-        """Chance; the last-opener heuristic by distance (right at distance 1, a guess beyond); with ``generate``, the ceiling."""
+        """Chance; the last-opener heuristic by distance (right at distance 1, a guess beyond); with
+        ``generate``, the ceiling.
+        """
         last = [
             Reference(
                 "last opener", 1.0 if o == 0 else 1 / self.types, self.measure, "distance", 1 << o
@@ -198,7 +218,9 @@ class Brackets(Task):
 
 
 def _matches(opens: NDArray[np.bool_], level: NDArray[np.int16], depth: int) -> NDArray[np.int64]:
-    """(L, B): the step of a closing's match, the last opening of its level; an opening's own step."""
+    """(L, B): the step of a closing's match, the last opening of its level; an opening's own
+    step.
+    """
     size = opens.shape[1]
     match = np.empty(opens.shape, np.int64)
     last = np.zeros((depth + 1) * size, np.int64)  # the last opening of each level and sequence

@@ -10,13 +10,16 @@ from throughtime.tasks._base import Batch, Task
 
 
 class Copy(Task):
-    """T = length + 2 payload steps: the payload, ``length - 1`` blanks, the marker, and ``payload`` blanks while recalling.
+    """T = length + 2 payload steps: the payload, ``length - 1`` blanks, the marker, and ``payload``
+    blanks while recalling.
 
-    Symbols are 0..alphabet-1, then the blank, then the marker. Every symbol is written ``length + payload`` steps after it was read.
+    Symbols are 0..alphabet-1, then the blank, then the marker. Every symbol is written ``length +
+    payload`` steps after it was read.
 
-    Source: Arjovsky, Shah & Bengio 2016 (payload 10, alphabet 8; ``length`` is their T). Deviations: only the recall
-    positions are scored, so that chance is ln(alphabet) a symbol and not 10 ln(8) / (T + 20); the network need not learn to write
-    blanks, so there are ``alphabet`` outputs and not one more. Payload and alphabet are parameters.
+    Source: Arjovsky, Shah & Bengio 2016 (payload 10, alphabet 8; ``length`` is their T).
+    Deviations: only the recall positions are scored, so that chance is ln(alphabet) a symbol and
+    not 10 ln(8) / (T + 20); the network need not learn to write blanks, so there are ``alphabet``
+    outputs and not one more. Payload and alphabet are parameters.
 
     >>> batch = Copy(length=4, payload=3).sample(np.random.default_rng(0), 2)
     >>> batch.inputs.shape, batch.targets.shape

@@ -1,4 +1,6 @@
-"""Temporal order: two rare symbols among distractors; say at the end which came first and which second."""
+"""Temporal order: two rare symbols among distractors; say at the end which came first and which
+second.
+"""
 
 import math
 from typing import ClassVar, Literal, Self
@@ -14,15 +16,19 @@ BINS = 20  # at most so many bins of lag
 
 
 class TemporalOrder(Task):
-    """L = length symbols: A or B at p0 in [.1 L, .2 L) and at p1 in [.5 L, .6 L), distractors c..f elsewhere; class AA, AB, BA or BB.
+    """L = length symbols: A or B at p0 in [.1 L, .2 L) and at p1 in [.5 L, .6 L), distractors c..f
+    elsewhere; class AA, AB, BA or BB.
 
-    Positions, symbols and distractors are uniform and independent. The dependency's lag is the distance from p0 to the last step.
+    Positions, symbols and distractors are uniform and independent. The dependency's lag is the
+    distance from p0 to the last step.
 
     Source: Pascanu, Mikolov & Bengio 2013, after Hochreiter & Schmidhuber 1997. Deviations from the
-    latter: 4 distractors and two relevant symbols without start and end triggers, fixed length, the target read at the last step.
+    latter: 4 distractors and two relevant symbols without start and end triggers, fixed length, the
+    target read at the last step.
 
     Raises:
-        ValueError: (as a pydantic validation error) an interval holds no whole number, which happens for L < 6.
+        ValueError: (as a pydantic validation error) an interval holds no whole number, which
+            happens for L < 6.
 
     >>> task = TemporalOrder(length=20)
     >>> batch = task.sample(np.random.default_rng(0), 2)
@@ -49,12 +55,15 @@ class TemporalOrder(Task):
             start, stop = self._interval(tenths)
             if start >= stop:
                 raise ValueError(
-                    f"temporal_order: no step in [.{tenths} L, .{tenths + 1} L) for length={self.length}; use 6 or more"
+                    f"temporal_order: no step in [.{tenths} L, .{tenths + 1} L) for "
+                    f"length={self.length}; use 6 or more"
                 )
         return self
 
     def _interval(self, tenths: int) -> tuple[int, int]:
-        """The whole numbers p with tenths/10 L <= p < (tenths + 1)/10 L, as start and stop; in integers, as .1 is no float."""
+        """The whole numbers p with tenths/10 L <= p < (tenths + 1)/10 L, as start and stop; in
+        integers, as .1 is no float.
+        """
         return -(-tenths * self.length // 10), -(-(tenths + 1) * self.length // 10)
 
     @property
@@ -90,7 +99,9 @@ class TemporalOrder(Task):
         return -(-(stop - start) // BINS)
 
     def sample(self, rng: np.random.Generator, batch: int) -> Batch:
-        """Group ``lag``: the realised lag of the first symbol, rounded down to a multiple of ``bin_width``."""
+        """Group ``lag``: the realised lag of the first symbol, rounded down to a multiple of
+        ``bin_width``.
+        """
         inputs = rng.integers(2, len(SYMBOLS), (self.length, batch))
         places = np.stack(
             [rng.integers(*self._interval(1), batch), rng.integers(*self._interval(5), batch)]

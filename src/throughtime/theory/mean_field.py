@@ -1,19 +1,24 @@
-"""Mean field theory of tanh networks: the fixed points of variance and correlation, and what grows or shrinks around them.
+"""Mean field theory of tanh networks: the fixed points of variance and correlation, and what grows
+or shrinks around them.
 
-The network is ``z_t = W h_{t-1} + V x_t + b``, ``h_t = tanh(z_t)``, with W_ij ~ N(0, sigma_w^2 / N), N -> infinity, weights drawn anew at
-every step. The inputs and the bias enter by two numbers: ``s``, the variance that they give to a unit's z, and ``rho``, the
-correlation of that drive between two sequences (see ``drives``).
+The network is ``z_t = W h_{t-1} + V x_t + b``, ``h_t = tanh(z_t)``, with W_ij ~ N(0, sigma_w^2 /
+N), N -> infinity, weights drawn anew at every step. The inputs and the bias enter by two numbers:
+``s``, the variance that they give to a unit's z, and ``rho``, the correlation of that drive between
+two sequences (see ``drives``).
 
-Sources: Poole et al. 2016 (q, c, chi); Schoenholz et al. 2017 (xi; feed-forward); Chen, Pennington & Schoenholz 2018 (recurrent, with
-inputs). Deviation: where they have sigma_v^2 R and sigma_b^2 apart, s is their sum and s rho is sigma_v^2 R rho + sigma_b^2.
+Sources: Poole et al. 2016 (q, c, chi); Schoenholz et al. 2017 (xi; feed-forward); Chen, Pennington
+& Schoenholz 2018 (recurrent, with inputs). Deviation: where they have sigma_v^2 R and sigma_b^2
+apart, s is their sum and s rho is sigma_v^2 R rho + sigma_b^2.
 
-*Quadrature.* Integrals over Gaussians are sums at equal steps, which for analytic integrands converge faster than any power of the
-step: tanh(sqrt(q) z) has its poles at distance pi / (2 sqrt q) from the real line, hence a step of 1 / (4 sqrt q) leaves an error of order
-exp(-4 pi^2) = 7e-18, and cutting at 9 standard deviations one of 2e-19. Gauss-Hermite rules of fixed order lose digits as q grows; these
-do not. Roots are bracketed (brentq). Results are good to 8 digits, and the tests hold them to that
-against adaptive quadrature.
+*Quadrature.* Integrals over Gaussians are sums at equal steps, which for analytic integrands
+converge faster than any power of the step: tanh(sqrt(q) z) has its poles at distance pi / (2 sqrt
+q) from the real line, hence a step of 1 / (4 sqrt q) leaves an error of order exp(-4 pi^2) = 7e-18,
+and cutting at 9 standard deviations one of 2e-19. Gauss-Hermite rules of fixed order lose digits as
+q grows; these do not. Roots are bracketed (brentq). Results are good to 8 digits, and the tests
+hold them to that against adaptive quadrature.
 
-*Domain.* sigma_w > 0, s >= 0, -1 <= rho <= 1, and variances up to 1000 (sigma_w up to 31); else ``DomainError``.
+*Domain.* sigma_w > 0, s >= 0, -1 <= rho <= 1, and variances up to 1000 (sigma_w up to 31); else
+``DomainError``.
 """
 
 import math
@@ -38,7 +43,8 @@ class ConvergenceError(ArithmeticError):
 
 
 def nodes(variance: float) -> tuple[Floats, Floats]:
-    """Points x and weights w such that ``(w * f(x)).sum()`` is E f(x), x ~ N(0, variance), for f made of tanh and its derivatives.
+    """Points x and weights w such that ``(w * f(x)).sum()`` is E f(x), x ~ N(0, variance), for f
+    made of tanh and its derivatives.
 
     Raises:
         DomainError: variance below 0, above LARGEST, or not finite.
@@ -82,7 +88,8 @@ def check(sigma_w: float, s: float) -> None:
     """
     if not (0 < sigma_w and 0 <= s and sigma_w**2 + s <= LARGEST):
         raise DomainError(
-            f"sigma_w={sigma_w}, s={s}: sigma_w > 0, s >= 0 and sigma_w^2 + s <= {LARGEST:g} are needed"
+            f"sigma_w={sigma_w}, s={s}: sigma_w > 0, s >= 0 and sigma_w^2 + s <= {LARGEST:g} are "
+            "needed"
         )
 
 
@@ -99,9 +106,11 @@ def root(f: Callable[[float], float], low: float, high: float) -> float:
 
 
 def q_star(sigma_w: float, s: float) -> float:
-    """q*, the variance of z that reproduces itself: q = sigma_w^2 E tanh^2(sqrt(q) z) + s. The stable one.
+    """q*, the variance of z that reproduces itself: q = sigma_w^2 E tanh^2(sqrt(q) z) + s. The
+    stable one.
 
-    The right side is concave in q, so there is one positive solution where s > 0 or sigma_w > 1; else q* = 0.
+    The right side is concave in q, so there is one positive solution where s > 0 or sigma_w > 1;
+    else q* = 0.
 
     >>> round(q_star(1.5, 0.0), 6), round(q_star(1.0, 0.1), 6), q_star(0.9, 0.0)
     (0.793354, 0.294985, 0.0)
@@ -119,7 +128,9 @@ def q_star(sigma_w: float, s: float) -> float:
 
 
 def _below(sigma_w: float, s: float) -> float:
-    """A bound from below on q* that is tight for small q*: tanh^2 x >= x^2 - 2/3 x^4 gives q >= sigma_w^2 (q - 2 q^2) + s at the root."""
+    """A bound from below on q* that is tight for small q*: tanh^2 x >= x^2 - 2/3 x^4 gives q >=
+    sigma_w^2 (q - 2 q^2) + s at the root.
+    """
     b = sigma_w**2 - 1
     r = math.sqrt(b**2 + 8 * sigma_w**2 * s)
     return (
@@ -147,7 +158,9 @@ def variances(sigma_w: float, s: float | Floats, steps: int) -> Floats:
 
 
 def gain(q: float, sigma_w: float) -> float:
-    """sigma_w^2 E sech^4: the mean factor by which a squared gradient changes over a step at variance q."""
+    """sigma_w^2 E sech^4: the mean factor by which a squared gradient changes over a step at
+    variance q.
+    """
     return sigma_w**2 * mean(lambda x: sech2(x) ** 2, q)
 
 
@@ -161,9 +174,11 @@ def chi_1(sigma_w: float, s: float) -> float:
 
 
 def xi_grad(sigma_w: float, s: float) -> float:
-    """-1 / ln chi_1, in steps: over so many steps the SQUARED gradient norm changes by e, the norm by sqrt(e).
+    """-1 / ln chi_1, in steps: over so many steps the SQUARED gradient norm changes by e, the norm
+    by sqrt(e).
 
-    Negative where gradients explode (chi_1 > 1), as in Schoenholz et al. 2017; infinite on the critical line.
+    Negative where gradients explode (chi_1 > 1), as in Schoenholz et al. 2017; infinite on the
+    critical line.
 
     >>> round(xi_grad(0.5, 0.0), 6)
     0.721348
@@ -179,8 +194,9 @@ def depth_scale(chi: float) -> float:
 def critical_sigma_w(s: float) -> float:
     """The critical line: the sigma_w at which chi_1 = 1. For s = 0 it is 1; it grows with s.
 
-    On the line sigma_w^2 = 1 / E sech^4, so s is a function of q alone, s = q - E tanh^2 / E sech^4, and grows with it.
-    For small s the line is 1 + (3 s / 4)^(1/3): a little drive moves it far.
+    On the line sigma_w^2 = 1 / E sech^4, so s is a function of q alone, s = q - E tanh^2 / E
+    sech^4, and grows with it. For small s the line is 1 + (3 s / 4)^(1/3): a little drive moves it
+    far.
 
     >>> critical_sigma_w(0.0), round(critical_sigma_w(0.1), 6), round(critical_sigma_w(1.0), 6)
     (1.0, 1.409281, 1.855589)

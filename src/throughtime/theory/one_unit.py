@@ -1,7 +1,8 @@
 """The wall in the loss surface of a network with one unit, and gradient descent against it.
 
-Pascanu, Mikolov & Bengio 2013, section 2.3, equation 8 and figure 6: no input, x_t = w sigma(x_{t-1}) + b with sigma the logistic
-function, x_0 = .5, and the loss E = (sigma(x_50) - .7)^2. Their figure's ranges are not in the text; those here are ours, around the wall.
+Pascanu, Mikolov & Bengio 2013, section 2.3, equation 8 and figure 6: no input, x_t = w
+sigma(x_{t-1}) + b with sigma the logistic function, x_0 = .5, and the loss E = (sigma(x_50) -
+.7)^2. Their figure's ranges are not in the text; those here are ours, around the wall.
 
 NumPy alone; the gradient is carried forward beside the state.
 """
@@ -81,7 +82,8 @@ def descend(
         steps: of the network.
 
     Returns:
-        A row for each point of the path, updates + 1 in all: update, w, b, loss, grad_norm (before clipping).
+        A row for each point of the path, updates + 1 in all: update, w, b, loss, grad_norm (before
+        clipping).
     """
     rows = []
     for update in range(updates + 1):

@@ -1,15 +1,20 @@
-"""Tables -> MLflow: every trained network one run, every grid cell one run of a summary experiment. Written, never read back.
+"""Tables -> MLflow: every trained network one run, every grid cell one run of a summary experiment.
+Written, never read back.
 
 What makes it safe to run again, after a kill at any moment, or N times at once:
 
-- records are looked up and written bucket by bucket, each by one process at a time (locks.py): a SQLite database is one bucket; elsewhere a
-  bucket is the records whose key begins alike, one of 16 hex digits, and several ingests share the work;
+- records are looked up and written bucket by bucket, each by one process at a time (locks.py): a
+  SQLite database is one bucket; elsewhere a bucket is the records whose key begins alike, one of 16
+  hex digits, and several ingests share the work;
 - a run is known by its tag ``run_key``; all runs of a bucket are looked up once;
-- a run is up to date if its status is terminal and its tag ``content_sha``, written LAST, is that of the record;
-- any other run of that key is deleted and written anew; an artifact of this disk that is gone or differs is put back;
+- a run is up to date if its status is terminal and its tag ``content_sha``, written LAST, is that
+  of the record;
+- any other run of that key is deleted and written anew; an artifact of this disk that is gone or
+  differs is put back;
 - a new SQLite database is made under another name and renamed when it is whole.
 
-Runs that the plan no longer asks for stay; ``rm -r results/mlflow`` and a new ingest give a store of the present tables alone.
+Runs that the plan no longer asks for stay; ``rm -r results/mlflow`` and a new ingest give a store
+of the present tables alone.
 """
 
 import getpass
@@ -43,7 +48,9 @@ from throughtime.tracking.writer import Counts, ExperimentWriter
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-NUMBERS = "experiments.json"  # beside the database: where the store is, and the numbers of its experiments, by which the report links them
+# beside the database: where the store is, and the numbers of its experiments, by which the report
+# links them
+NUMBERS = "experiments.json"
 
 
 def ingest(
@@ -55,7 +62,8 @@ def ingest(
     progress: Callable[[int], None] | None = None,
     only: list[str] | None = None,
 ) -> Counts:
-    """Bring the MLflow store up to date with the tables that exist. When it returns, all is recorded, whoever wrote it.
+    """Bring the MLflow store up to date with the tables that exist. When it returns, all is
+    recorded, whoever wrote it.
 
     Args:
         root: the project's folder: its commit, its experiments' questions.
@@ -104,14 +112,16 @@ def _attempt(uri: str, results: Path) -> Iterator[locks.TryLock | None]:
 
 
 def set_aside_damaged_database(results: Path, uri: str) -> None:
-    """Move the results' own database aside where SQLite finds it damaged: all that it held is written again from the tables.
+    """Move the results' own database aside where SQLite finds it damaged: all that it held is
+    written again from the tables.
 
     A store that the user named is left alone; ``connect`` says what is wrong with it.
     """
     path = results.resolve() / "mlflow" / "mlflow.db"
     if database(uri) == path and path.exists() and path.stat().st_size and (said := damage(path)):
         print(
-            f"{path.name}: damaged ({said.splitlines()[0]}); it lies in {set_aside(path).name} now, and is filled again from the tables"
+            f"{path.name}: damaged ({said.splitlines()[0]}); it lies in {set_aside(path).name} "
+            "now, and is filled again from the tables"
         )
         for leftover in path.parent.glob(f"{path.name}-*"):  # journals of the damaged one
             leftover.unlink()
@@ -167,7 +177,9 @@ def _shelves(
 
 
 def _origin(root: Path, experiment: str) -> dict[str, str]:
-    """Who recorded, from what. Not part of a record's content: a new commit or user rewrites nothing."""
+    """Who recorded, from what. Not part of a record's content: a new commit or user rewrites
+    nothing.
+    """
     try:
         user = getpass.getuser()
     except (OSError, KeyError):  # a container's user may have no name

@@ -1,11 +1,14 @@
-"""Which of several ingests writes what. Locks follow the store, not the results folder, and vanish with their process.
+"""Which of several ingests writes what. Locks follow the store, not the results folder, and vanish
+with their process.
 
-A SQLite file has one writer at a time: a lock file beside it is held for a whole ingest, and others wait. In any other store the work is
-shared out: a lock has a name, an *attempt* says whether it could be had just now, and ``each_as_it_becomes_free`` goes through many names, free ones first.
+A SQLite file has one writer at a time: a lock file beside it is held for a whole ingest, and others
+wait. In any other store the work is shared out: a lock has a name, an *attempt* says whether it
+could be had just now, and ``each_as_it_becomes_free`` goes through many names, free ones first.
 
-A killed client may have sent a last COMMIT, and its lock be free before that is done. In PostgreSQL whoever takes a lock first waits for
-every transaction that has written to MLflow's runs; a SQLite database ends with its process; a server's last request is not waited for, and
-a run that it so doubles is put right by the next ingest.
+A killed client may have sent a last COMMIT, and its lock be free before that is done. In PostgreSQL
+whoever takes a lock first waits for every transaction that has written to MLflow's runs; a SQLite
+database ends with its process; a server's last request is not waited for, and a run that it so
+doubles is put right by the next ingest.
 """
 
 import hashlib
@@ -27,7 +30,9 @@ POLL = 0.1  # seconds until a lock that another process holds is tried again
 
 
 def database_lock(database: Path | None) -> AbstractContextManager[object]:
-    """A SQLite database for this process alone, after any other is done with it; None: nothing is locked. Its folder is made."""
+    """A SQLite database for this process alone, after any other is done with it; None: nothing is
+    locked. Its folder is made.
+    """
     if database is None:
         return nullcontext()
     path = database.resolve()  # one lock a file, whatever links lead to it
@@ -36,7 +41,9 @@ def database_lock(database: Path | None) -> AbstractContextManager[object]:
 
 
 def in_folder(folder: Path) -> TryLock:
-    """Locks between the processes that write from one results folder: files, which stay and mean nothing when nobody holds them."""
+    """Locks between the processes that write from one results folder: files, which stay and mean
+    nothing when nobody holds them.
+    """
     folder.mkdir(parents=True, exist_ok=True)
 
     @contextmanager
@@ -96,7 +103,9 @@ def in_database(connection: "Connection") -> TryLock:
 
 
 def each_as_it_becomes_free(attempt: TryLock, names: Iterable[str]) -> Iterator[str]:
-    """Every name once, each while its lock is held; those that others hold come as they become free."""
+    """Every name once, each while its lock is held; those that others hold come as they become
+    free.
+    """
     waiting = list(names)
     while waiting:
         before = len(waiting)

@@ -1,10 +1,13 @@
-"""What MLflow will be told, as plain values: tables -> one record a network, one a grid cell. Imports no mlflow.
+"""What MLflow will be told, as plain values: tables -> one record a network, one a grid cell.
+Imports no mlflow.
 
-Columns keep their names: those of tables.IDENTITY become parameters, the numbers of tables.SUMMARY final metrics, the curves metrics
-under ``curves/``. Five things are added for the UI's sake: ``clipping``, kind and threshold in one word (a threshold of infinity is
-no number to a parallel-coordinates axis); ``solved`` and ``diverged`` as 0 or 1 (their mean over a group is a rate);
-``diverged_step``, the table's ``diverged_at``; and the tag ``cell``, which the networks of a grid cell share, and which companion
-tables and the report filter by. NaN and infinity are left out: MLflow shows neither as a metric.
+Columns keep their names: those of tables.IDENTITY become parameters, the numbers of tables.SUMMARY
+final metrics, the curves metrics under ``curves/``. Five things are added for the UI's sake:
+``clipping``, kind and threshold in one word (a threshold of infinity is no number to a
+parallel-coordinates axis); ``solved`` and ``diverged`` as 0 or 1 (their mean over a group is a
+rate); ``diverged_step``, the table's ``diverged_at``; and the tag ``cell``, which the networks of a
+grid cell share, and which companion tables and the report filter by. NaN and infinity are left out:
+MLflow shows neither as a metric.
 """
 
 import hashlib
@@ -20,7 +23,7 @@ import pandas as pd
 from throughtime.analysis.grid_points import cell_key, text
 from throughtime.analysis.stats import wilson
 from throughtime.core.hashing import digest
-from throughtime.planning.axes import JOB_AXES, Row
+from throughtime.planning.axes import Row
 from throughtime.planning.plan import Plan
 from throughtime.results import tables
 
@@ -96,7 +99,9 @@ class Record:
 
 @dataclass(frozen=True)
 class Made:
-    """How a job's tables came to be: digest of the code, and start and end of one network's share of its time, ms since 1970."""
+    """How a job's tables came to be: digest of the code, and start and end of one network's share
+    of its time, ms since 1970.
+    """
 
     code: str
     span: tuple[int, int]
@@ -124,14 +129,16 @@ def _base(row: Mapping[Any, Any]) -> str:
 
 
 def varying(plan: Plan, experiment: str) -> list[str]:
-    """The columns, besides task, length and cell, in which grid cells of one and the same task differ; in the order of the schema.
+    """The columns, besides task, length and cell, in which grid cells of one and the same task
+    differ; in the order of the schema.
 
-    Read off the plan, not off the tables, so that a half-finished sweep names its cells as the finished one does.
+    Read off the plan, not off the tables, so that a half-finished sweep names its cells as the
+    finished one does.
     """
     names = [name for name in tables.GRID_POINT if name not in NAMED]
     seen: dict[tuple[str, str], set[str]] = {}
     for planned in plan.select(experiment).jobs:
-        fixed = {"sweep": planned.sweep, **planned.job.model_dump(include=set(JOB_AXES) - {"task"})}
+        fixed = {"sweep": planned.sweep, **planned.job.named(), "device": planned.device}
         for name in names:
             values = (
                 planned.grid[name].astype(str) if name in Row.model_fields else [str(fixed[name])]
@@ -142,7 +149,9 @@ def varying(plan: Plan, experiment: str) -> list[str]:
 
 
 def _words(row: Mapping[Any, Any], differing: list[str]) -> Iterator[str]:
-    """A cell's place in the grid, short: words as they are, numbers with their column's name; the sweep and a K of ``full`` say no more."""
+    """A cell's place in the grid, short: words as they are, numbers with their column's name; the
+    sweep and a K of ``full`` say no more.
+    """
     for name in differing:
         value = text(row[name])
         if name == "sweep" or value in (None, "false") or (name == "K" and row["mode"] == "full"):
@@ -205,9 +214,11 @@ def _by_run(curves: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
 def cells(
     summary: pd.DataFrame, differing: list[str], preset: str, made: dict[str, Made]
 ) -> Iterator[Record]:
-    """A record a grid cell: n, rates with Wilson's interval, mean and standard deviation (n - 1) over the seeds.
+    """A record a grid cell: n, rates with Wilson's interval, mean and standard deviation (n - 1)
+    over the seeds.
 
-    A diverged network counts in every rate; ``NAME_n`` says how many finite values a mean is made of where that is not ``n``.
+    A diverged network counts in every rate; ``NAME_n`` says how many finite values a mean is made
+    of where that is not ``n``.
     """
     for _, group in summary.groupby(list(tables.GRID_POINT), sort=False, dropna=False):
         row = group.iloc[0].to_dict()

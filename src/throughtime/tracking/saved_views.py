@@ -1,13 +1,17 @@
 """Saved views of MLflow's run table, provisioned through experiment tags. Imports no mlflow.
 
-The tag ``mlflow.sharedViewState.ID`` holds what the UI's "Save view" writes. MLflow does not document it; read off the JavaScript of
-3.17.2 (chunks 3448, 3793, 3878) and tried in a browser:
+The tag ``mlflow.sharedViewState.ID`` holds what the UI's "Save view" writes. MLflow does not
+document it; read off the JavaScript of 3.17.2 (chunks 3448, 3793, 3878) and tried in a browser:
 
 - the tag's value is JSON: ``name``, ``createdAt`` and ``updatedAt`` (milliseconds) and ``state``;
-- ``state`` is ``deflate;`` and the base64 of the zlib-compressed JSON of the view: search facets and the table's state together;
-- a column is written ``metrics.`NAME` ``, ``params.`NAME` ``, ``tags.`NAME` `` or ``attributes.`NAME` ``;
-- ``&viewStateShareKey=ID`` opens it, unless the address carries a search facet of its own (``searchFilter``, ``orderByKey``, ..);
-- whether table or charts are shown is not part of the state: ``&compareRunsMode=CHART`` in the address says so.
+- ``state`` is ``deflate;`` and the base64 of the zlib-compressed JSON of the view: search facets
+  and the table's state together;
+- a column is written ``metrics.`NAME` ``, ``params.`NAME` ``, ``tags.`NAME` `` or
+  ``attributes.`NAME` ``;
+- ``&viewStateShareKey=ID`` opens it, unless the address carries a search facet of its own
+  (``searchFilter``, ``orderByKey``, ..);
+- whether table or charts are shown is not part of the state: ``&compareRunsMode=CHART`` in the
+  address says so.
 """
 
 import base64
@@ -17,7 +21,8 @@ from dataclasses import dataclass
 from typing import Any
 
 TAG = "mlflow.sharedViewState."
-CREATED = 1_767_225_600_000  # 2026-01-01: the same for all and for ever, so that equal views are equal tags
+# 2026-01-01: the same for all and for ever, so that equal views are equal tags
+CREATED = 1_767_225_600_000
 
 
 @dataclass(frozen=True)
@@ -90,7 +95,9 @@ def network_views(preset: str, differing: list[str]) -> list[View]:
 
 
 def cell_views(preset: str, differing: list[str]) -> list[View]:
-    """The views of a summary experiment, whose runs are grid cells (and the overview, which the filter leaves out)."""
+    """The views of a summary experiment, whose runs are grid cells (and the overview, which the
+    filter leaves out).
+    """
     shown = [name for name in differing if name != "sweep"]
     outcome = [
         "n",

@@ -1,4 +1,6 @@
-"""What there is to record of an experiment: its tables as far as they exist, its figure, how they came to be. Imports no mlflow."""
+"""What there is to record of an experiment: its tables as far as they exist, its figure, how they
+came to be. Imports no mlflow.
+"""
 
 import json
 from dataclasses import dataclass
@@ -28,7 +30,8 @@ class Found:
 
 
 def find(results: Path, plan: Plan, experiment: str) -> Found | None:
-    """The tables of the plan's jobs: the jobs' own where there are any, else the collected ones; None without either.
+    """The tables of the plan's jobs: the jobs' own where there are any, else the collected ones;
+    None without either.
 
     Raises:
         UserError: a table is damaged.
@@ -71,7 +74,9 @@ def find(results: Path, plan: Plan, experiment: str) -> Found | None:
 
 
 def _made(job: Path) -> Made:
-    """A network's training ended with the table's writing, and took its share of the job's wall time."""
+    """A network's training ended with the table's writing, and took its share of the job's wall
+    time.
+    """
     end = (job / "summary.parquet").stat().st_mtime
     timing = _json(job / "timing.json")
     share = float(timing.get("seconds", 0)) / max(int(timing.get("networks", 1)), 1)

@@ -32,7 +32,8 @@ QUIET = {
 
 
 def tracking_uri(root: Path, results: Path, configured: str | None = None) -> str:
-    """The store's address: MLFLOW_TRACKING_URI, else the configured one, else SQLite under ``results``.
+    """The store's address: MLFLOW_TRACKING_URI, else the configured one, else SQLite under
+    ``results``.
 
     A relative SQLite path is taken from ``root``, not from where the command was called.
     """
@@ -104,7 +105,8 @@ def postgresql(uri: str) -> bool:
 
 
 def connect(uri: str) -> "MlflowClient":
-    """A client of the store; a SQLite database that does not exist is made, and so are MLflow's tables in PostgreSQL.
+    """A client of the store; a SQLite database that does not exist is made, and so are MLflow's
+    tables in PostgreSQL.
 
     Raises:
         UserError: the server does not answer or does not let us in, or the store is damaged.
@@ -137,7 +139,8 @@ def _reachable(uri: str) -> None:
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
         raise UserError(
-            f"{shown(uri)}: no MLflow server answers ({reason}); start it or unset MLFLOW_TRACKING_URI"
+            f"{shown(uri)}: no MLflow server answers ({reason}); start it or unset "
+            "MLFLOW_TRACKING_URI"
         ) from None
 
 
@@ -145,7 +148,8 @@ def _reachable(uri: str) -> None:
 def _unhurried() -> None:
     """A database no longer waits for the disk at every commit: a kill still loses nothing.
 
-    After a power cut a SQLite store is rebuilt; PostgreSQL is whole, without the last second, which the next ingest writes again.
+    After a power cut a SQLite store is rebuilt; PostgreSQL is whole, without the last second, which
+    the next ingest writes again.
     """
     from sqlalchemy import Engine, event
 
@@ -159,7 +163,9 @@ def _unhurried() -> None:
 
 
 def _create(path: Path) -> None:
-    """A database with MLflow's tables and without its empty default experiment; whole or not at all."""
+    """A database with MLflow's tables and without its empty default experiment; whole or not at
+    all.
+    """
     if path.exists() and path.stat().st_size:
         return
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
@@ -175,7 +181,9 @@ def _create(path: Path) -> None:
 
 
 def engine(uri: str) -> "Engine":
-    """What MLflow's client of a database works with in this process; what an empty database lacks is made."""
+    """What MLflow's client of a database works with in this process; what an empty database lacks
+    is made.
+    """
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     found: Engine = SqlAlchemyStore(uri, "mlflow-artifacts:/").engine
@@ -208,16 +216,20 @@ def _prepare(uri: str) -> None:
 
 
 def _whole(path: Path) -> None:
-    """Raises sqlite3.DatabaseError at once where the file is damaged; MLflow would try again for minutes."""
+    """Raises sqlite3.DatabaseError at once where the file is damaged; MLflow would try again for
+    minutes.
+    """
     if said := damage(path):
         raise sqlite3.DatabaseError(said)
 
 
 def damage(path: Path) -> str:
-    """What SQLite says is wrong with a database file; empty where it finds nothing. A changed value in a cell it cannot find.
+    """What SQLite says is wrong with a database file; empty where it finds nothing. A changed value
+    in a cell it cannot find.
 
-    Opened for writing: a writer killed within a transaction leaves a journal, which the next to open the file rolls back; opened
-    for reading, SQLite refuses such a file, and it would pass for damaged. A file that is locked or may not be read is not damaged.
+    Opened for writing: a writer killed within a transaction leaves a journal, which the next to
+    open the file rolls back; opened for reading, SQLite refuses such a file, and it would pass for
+    damaged. A file that is locked or may not be read is not damaged.
     """
     try:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=rw", uri=True)) as connection:

@@ -1,4 +1,6 @@
-"""The MLflow UI, on this machine's loopback address unless told otherwise, with links to the saved views; no process is left behind."""
+"""The MLflow UI, on this machine's loopback address unless told otherwise, with links to the saved
+views; no process is left behind.
+"""
 
 import json
 import os
@@ -28,15 +30,18 @@ GRACE = 10.0  # seconds for it to stop by itself
 def serve(
     root: Path, results: Path, configured: str | None = None, port: int = 5000, host: str = HOST
 ) -> None:
-    """Run the server until Ctrl-C or SIGTERM; where the store is a server already, only print the links.
+    """Run the server until Ctrl-C or SIGTERM; where the store is a server already, only print the
+    links.
 
     Args:
         root, results, configured: as for ``store.tracking_uri``.
         port: the wanted port; another one is taken, and said, where it is in use.
-        host: the address to listen on. Whoever reaches it can read, change and delete runs: MLflow asks for no password.
+        host: the address to listen on. Whoever reaches it can read, change and delete runs: MLflow
+            asks for no password.
 
     Raises:
-        UserError: there is no database yet, the address is none of this machine's, or the server does not start.
+        UserError: there is no database yet, the address is none of this machine's, or the server
+            does not start.
     """
     uri = tracking_uri(root, results, configured)
     if uri.startswith(("http://", "https://")):
@@ -56,13 +61,15 @@ def serve(
     names = known_as(host)
     if host != HOST:
         print(
-            f"Whoever reaches {names[0]}:{chosen} can read, change and delete runs: MLflow asks for no password.",
+            f"Whoever reaches {names[0]}:{chosen} can read, change and delete runs: MLflow asks "
+            "for no password.",
             flush=True,
         )
     with _interruptible(), _server(uri, results, host, chosen) as process:
         address = f"http://{names[0]}:{chosen}"
         print(
-            f"MLflow is at {address}/?workflowType=machine_learning\n{links(address)}\nCtrl-C stops it.",
+            f"MLflow is at {address}/?workflowType=machine_learning\n{links(address)}\nCtrl-C "
+            "stops it.",
             flush=True,
         )
         process.wait()
@@ -90,12 +97,14 @@ def free_port(wanted: int, host: str = HOST) -> int:
                 continue
             return int(probe.getsockname()[1])
     raise UserError(
-        f"{host}: cannot listen there ({reason}); --host takes an address of this machine, 0.0.0.0 for all of them"
+        f"{host}: cannot listen there ({reason}); --host takes an address of this machine, 0.0.0.0 "
+        "for all of them"
     )
 
 
 def known_as(host: str) -> list[str]:
-    """The names under which a browser may ask for a server that listens on ``host``, as they stand in an address.
+    """The names under which a browser may ask for a server that listens on ``host``, as they stand
+    in an address.
 
     >>> known_as("127.0.0.1"), known_as("::1")
     (['127.0.0.1'], ['[::1]'])
@@ -195,7 +204,8 @@ def _server(uri: str, results: Path, host: str, port: int) -> Iterator["subproce
             "--cors-allowed-origins",
             ",".join(f"http://{name}" for name in names),
         ]
-    # By the environment, not on the command line, where everybody on this machine could read a database's password.
+    # By the environment, not on the command line, where everybody on this machine could read a
+    # database's password.
     environment = {
         **os.environ,
         **QUIET,

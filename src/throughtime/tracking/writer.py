@@ -33,7 +33,8 @@ class Counts:
     """What an ingest did: runs of networks, cells and overviews together.
 
     Attributes:
-        new, skipped, replaced: runs written, found up to date, written anew in place of another or given back an artifact.
+        new, skipped, replaced: runs written, found up to date, written anew in place of another or
+            given back an artifact.
         networks: how many of them all are trained networks.
         sources: experiment -> which tables were read.
     """
@@ -143,7 +144,9 @@ class ExperimentWriter:
         counts.skipped += bool(current) and not mended
 
     def restore_artifacts(self, run_id: str, files: dict[str, bytes]) -> bool:
-        """Put back the artifacts on this disk that are gone or differ, in size or in content; whether there were any."""
+        """Put back the artifacts on this disk that are gone or differ, in size or in content;
+        whether there were any.
+        """
         if self.folder is None:
             return False
         broken = {
@@ -183,13 +186,16 @@ class ExperimentWriter:
             self.client.log_batch(run_id, part, synchronous=True)
         self._attach(run_id, record.files)
         self.client.set_terminated(run_id, "FINISHED", end)
-        # Of a call MLflow writes parameters, then metrics, then tags, each in a transaction: the tag means that all is there.
+        # Of a call MLflow writes parameters, then metrics, then tags, each in a transaction: the
+        # tag means that all is there.
         self.client.log_batch(
             run_id, last, parameters, [RunTag("content_sha", sha)], synchronous=True
         )
 
     def log_dataset(self, run_id: str, dataset: dict[str, Any]) -> None:
-        """Say what a run was trained on. All buckets share a dataset's row, which MLflow fails to make where two processes do at once."""
+        """Say what a run was trained on. All buckets share a dataset's row, which MLflow fails to
+        make where two processes do at once.
+        """
         key, described = digest(dataset), [_input(dataset)]
         if key in self.datasets:
             self.client.log_inputs(run_id, described)
@@ -237,7 +243,9 @@ def _known(client: "MlflowClient", experiment_id: str, first: str) -> dict[str, 
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """Without garbage collection: a page of runs is a million objects to look through, and half the time of reading it."""
+    """Without garbage collection: a page of runs is a million objects to look through, and half the
+    time of reading it.
+    """
     before = gc.isenabled()
     gc.disable()
     try:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from throughtime.core.rng import stream
 from throughtime.engine.bptt import input_index, with_ones
-from throughtime.engine.losses import Targets, weights
+from throughtime.engine.losses._base import Targets, weights
 from throughtime.engine.sizes import Sizes
 from throughtime.tasks import Batch, Task
 
@@ -47,7 +47,9 @@ def tensors(
 
 
 class Feed:
-    """Training batches of a block: a row's data depend on the task and on its own seed alone, and rows of one seed share theirs."""
+    """Training batches of a block: a row's data depend on the task and on its own seed alone, and
+    rows of one seed share theirs.
+    """
 
     def __init__(
         self, task: Task, seeds: pd.Series, sizes: Sizes, dtype: torch.dtype, device: str

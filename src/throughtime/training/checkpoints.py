@@ -1,7 +1,9 @@
-"""What a long training has reached, on disk: finished blocks as tables, the block in training as arrays. NumPy's npz, never a pickle.
+"""What a long training has reached, on disk: finished blocks as tables, the block in training as
+arrays. NumPy's npz, never a pickle.
 
-A checkpoint is of use to the very same training alone: the same job, code, device and versions (its token). It lies outside of what
-Snakemake calls the job's output, which is wiped before a second try; it is deleted when the job's tables are written.
+A checkpoint is of use to the very same training alone: the same job, code, device and versions (its
+token). It lies outside of what Snakemake calls the job's output, which is wiped before a second
+try; it is deleted when the job's tables are written.
 """
 
 import shutil
@@ -12,12 +14,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import pandas as pd
 
 from throughtime.core import files
 from throughtime.core.errors import UserError
 from throughtime.core.typing import Arrays
 from throughtime.results import tables
+from throughtime.training.result import Tables
 
 
 class Checkpoints:
@@ -35,19 +37,23 @@ class Checkpoints:
     def __init__(self, folder: Path, token: str, every: float) -> None:
         self.folder, self.here, self.every = folder, folder / token, every
         self.blocks = self._whole_blocks()
-        self.start = sum(len(block["summary"]) for block in self.blocks)
+        self.start = sum(len(block.summary) for block in self.blocks)
         self.seconds = self._spent()
         self.began = self.last = time.monotonic()
 
-    def finished(self) -> list[dict[str, pd.DataFrame]]:
+    def finished(self) -> list[Tables]:
         """The tables of the blocks that were finished, in order."""
         return self.blocks
 
-    def finish(self, block: dict[str, pd.DataFrame]) -> None:
+    def finish(self, block: Tables) -> None:
         """A block is finished: keep its tables."""
         for name in tables.JOB_TABLES:
-            tables.write(block[name], name, self._table(self.start, name))
-        self.start += len(block["summary"])
+            tables.write(getattr(block, name), name, self._table(self.start, name))
+        if block.weights is not None:
+            content = BytesIO()
+            np.save(content, block.weights, allow_pickle=False)
+            files.write(self._weights(self.start), content.getvalue())
+        self.start += len(block.summary)
         self._note()
 
     def due(self) -> bool:
@@ -64,7 +70,9 @@ class Checkpoints:
         self.last = time.monotonic()
 
     def load(self) -> Arrays | None:
-        """The state of the block after the finished ones; None where none was kept, or it is damaged."""
+        """The state of the block after the finished ones; None where none was kept, or it is
+        damaged.
+        """
         try:
             with np.load(BytesIO(files.read(self.here / "block.npz")), allow_pickle=False) as saved:
                 arrays = {name: saved[name] for name in saved.files}
@@ -85,18 +93,21 @@ class Checkpoints:
     def _table(self, start: int, name: str) -> Path:
         return self.here / f"{start:06}" / f"{name}.parquet"
 
-    def _whole_blocks(self) -> list[dict[str, pd.DataFrame]]:
-        blocks: list[dict[str, pd.DataFrame]] = []
+    def _weights(self, start: int) -> Path:
+        return self.here / f"{start:06}" / "weights.npy"
+
+    def _whole_blocks(self) -> list[Tables]:
+        blocks: list[Tables] = []
         start = 0
         with suppress(UserError):  # missing or damaged: from here on it is trained again
             while True:
-                blocks.append(
-                    {
-                        name: tables.read(name, self._table(start, name))
-                        for name in tables.JOB_TABLES
-                    }
-                )
-                start += len(blocks[-1]["summary"])
+                found = {n: tables.read(n, self._table(start, n)) for n in tables.JOB_TABLES}
+                weights = None
+                if self._weights(start).exists():
+                    content = BytesIO(files.read(self._weights(start)))
+                    weights = np.load(content, allow_pickle=False)
+                blocks.append(Tables(**found, weights=weights))
+                start += len(blocks[-1].summary)
         return blocks
 
     def _note(self) -> None:
@@ -112,10 +123,10 @@ class Checkpoints:
 class CheckpointStore(Protocol):
     """Keeps what a training has reached; see checkpoints.py."""
 
-    def finished(self) -> list[dict[str, pd.DataFrame]]:
+    def finished(self) -> list[Tables]:
         """The tables of finished blocks, in order."""
 
-    def finish(self, block: dict[str, pd.DataFrame]) -> None:
+    def finish(self, block: Tables) -> None:
         """A block is finished."""
 
     def due(self) -> bool:

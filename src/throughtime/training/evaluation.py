@@ -1,4 +1,6 @@
-"""Judging trained networks on fresh data: the same data for every row, from a stream of their own."""
+"""Judging trained networks on fresh data: the same data for every row, from a stream of their
+own.
+"""
 
 import math
 from collections import defaultdict
@@ -12,7 +14,8 @@ from torch import Tensor
 
 from throughtime.core.rng import stream
 from throughtime.engine.bptt import Tape, Weights, forward
-from throughtime.engine.losses import Targets, log_softmax
+from throughtime.engine.losses._base import Targets
+from throughtime.engine.losses.softmax import log_softmax
 from throughtime.planning.axes import Job
 from throughtime.tasks import Batch, Task
 from throughtime.training.batches import tensors
@@ -25,7 +28,8 @@ class Evaluator:
     """Evaluation data of one task variant, drawn once, and the scores of a block of rows on them.
 
     Args:
-        job: gives batch size, and the borders at which a network trained with resets is reset here too.
+        job: gives batch size, and the borders at which a network trained with resets is reset here
+            too.
         task: the job's task or a variant of it.
         purpose: names the stream, ``check`` (during training) or ``eval`` (at the end).
         size: sequences, rounded up to whole batches.
@@ -76,7 +80,9 @@ class Scores:
         self._sum: dict[Group, NDArray[np.float64]] = defaultdict(lambda: np.zeros(rows))
 
     def add(self, batch: Batch, loss: NDArray[np.float64], measure: NDArray[np.float64]) -> None:
-        """Add a batch's per-position values, each (G, Ts B), rows contiguous so that a row's sum depends on itself alone."""
+        """Add a batch's per-position values, each (G, Ts B), rows contiguous so that a row's sum
+        depends on itself alone.
+        """
         keep = np.ones(loss.shape[1], bool) if batch.mask is None else batch.mask.ravel()
         self._loss += np.ascontiguousarray(loss[:, keep]).sum(1)
         kept = np.ascontiguousarray(measure[:, keep])

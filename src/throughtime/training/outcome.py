@@ -1,4 +1,6 @@
-"""From a trained block to rows of the tables: status, labels of failure, final numbers. Everything measured, nothing guessed."""
+"""From a trained block to rows of the tables: status, labels of failure, final numbers. Everything
+measured, nothing guessed.
+"""
 
 import math
 
@@ -7,42 +9,20 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from throughtime.engine.sizes import size
-from throughtime.planning.axes import ROW_AXES, Job
+from throughtime.planning.axes import Job
 from throughtime.planning.plan import PlannedJob
 from throughtime.results import tables
-from throughtime.tasks._base import task_args
+from throughtime.results.identity import identity
 from throughtime.training.checkpoints import CheckpointStore
 from throughtime.training.trainer import Trainer
 
 VANISHING = (
     1e-2  # a signal at the dependency's lag below this fraction of the signal at lag 1 has vanished
 )
-EXPLODING = 0.5  # a run clipped at more than this share of its updates has exploding gradients for its threshold
+# a run clipped at more than this share of its updates has exploding gradients for its threshold
+EXPLODING = 0.5
 
 Floats = NDArray[np.float64]
-
-
-def identity(planned: PlannedJob, rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    """The IDENTITY columns of some rows of a planned job."""
-    job, task = planned.job, planned.job.task
-    lags = task.lags or (pd.NA, pd.NA)
-    fields = {
-        name: value
-        for name, value in job.model_dump(mode="json").items()
-        if name in {c.name for c in tables.IDENTITY}
-    }
-    fields |= {
-        "job_key": planned.key,
-        "experiment": planned.experiment,
-        "sweep": planned.sweep,
-        "task": task.name,
-        "task_args": task_args(task),
-        "length": getattr(task, "length", pd.NA),
-        "steps": job.steps,
-        "lag_min": lags[0],
-        "lag_max": lags[1],
-    }
-    return rows[list(ROW_AXES)].assign(run_key=keys, **fields)
 
 
 def label(
@@ -52,11 +32,12 @@ def label(
 
     Args:
         job: says whether every dependency is out of reach of its truncation.
-        status: (G) solved, unsolved or diverged.
+        status: (G) one of tables.STATUSES.
         clipped: (G) share of clipped updates.
-        start, end: (G) gradient signal at the dependency's lag over that at lag 1; ``end`` may be NaN.
+        start, end: (G) gradient signal at the dependency's lag over that at lag 1; ``end`` may be
+            NaN.
     """
-    failed, diverged = status != "solved", status == "diverged"
+    failed, diverged = np.isin(status, ("unsolved", "diverged")), status == "diverged"
     vanishing = failed & (np.fmin(start, end) < VANISHING)
     exploding = diverged | (failed & (clipped > EXPLODING))
     truncated = failed & bool(job.task.lags and job.reach < job.task.lags[0])
@@ -86,7 +67,9 @@ def train_block(
     block: Trainer,
     keeper: CheckpointStore | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Train ``block`` and return its summary, curves, breakdown and probes, each conforming to its schema."""
+    """Train ``block`` and return its summary, curves, breakdown and probes, each conforming to its
+    schema.
+    """
     job, task = planned.job, planned.job.task
     radius_start, signal_start = block.radius(), block.signal()
     block.history.point(0, radius=radius_start)
@@ -107,7 +90,9 @@ def train_block(
         if block.history.clipped
         else np.zeros(len(rows))
     )
-    status = np.select([dead, [task.solved(v) for v in final]], ["diverged", "solved"], "unsolved")
+    untrained = np.full(len(rows), job.updates == 0)
+    solved = [task.solved(v) for v in final]
+    status = np.select([dead, untrained, solved], ["diverged", "untrained", "solved"], "unsolved")
     summary = identity(planned, rows, keys).assign(
         status=status,
         diverged_at=pd.array(block.diverged_at, "Int64").astype("Int64"),
@@ -147,7 +132,9 @@ def probed(block: Trainer, keys: list[str]) -> pd.DataFrame:
 
 
 def train_loss(block: Trainer) -> Floats:
-    """(G) mean training loss since the last point of the curve; the last finite loss where a row has diverged."""
+    """(G) mean training loss since the last point of the curve; the last finite loss where a row
+    has diverged.
+    """
     history, updates, points = block.history.loss, block.job.updates, block.job.points
     if not history:
         return np.full(len(block.rows), math.nan)
@@ -157,7 +144,9 @@ def train_loss(block: Trainer) -> Floats:
 
 
 def judge(block: Trainer, keys: list[str]) -> tuple[pd.DataFrame, Floats, Floats]:
-    """The breakdown table, and measure and loss (G) on fresh sequences of the training length; NaN for rows that have diverged."""
+    """The breakdown table, and measure and loss (G) on fresh sequences of the training length; NaN
+    for rows that have diverged.
+    """
     alive = block.diverged_at == 0
     parts, final, final_loss = [], np.full(len(keys), math.nan), np.full(len(keys), math.nan)
     for data, judge in block.judges.final.items():

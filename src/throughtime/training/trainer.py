@@ -1,4 +1,6 @@
-"""One block of rows, trained from first weights to last judgement. Clipping, updates and divergence are each row's own."""
+"""One block of rows, trained from first weights to last judgement. Clipping, updates and divergence
+are each row's own.
+"""
 
 import math
 from collections.abc import Callable
@@ -11,12 +13,11 @@ from torch import Tensor
 from throughtime.core.rng import stream
 from throughtime.core.typing import Arrays, Floats
 from throughtime.engine.bptt import Tape, Weights, gradients
-from throughtime.engine.cells import cell
+from throughtime.engine.clipping import clip_, norms
 from throughtime.engine.gradient_signal import log_signal_by_lag, signal_ratio
-from throughtime.engine.initialization import initial
-from throughtime.engine.optimizers import Optimizer, clip_, norms
-from throughtime.engine.parameters import views
+from throughtime.engine.parameters import initial, views
 from throughtime.engine.truncation import Window, overlapping, windows
+from throughtime.engine.updates import Updater
 from throughtime.planning.axes import Job
 from throughtime.planning.resources import sizes, weight_shapes
 from throughtime.tasks import Task
@@ -24,6 +25,12 @@ from throughtime.training.batches import Feed
 from throughtime.training.checkpoints import CheckpointStore
 from throughtime.training.evaluation import Evaluator, Evaluators, Scores
 from throughtime.training.history import History
+
+
+def job_decays(job: Job) -> bool:
+    """Whether weights move without a gradient."""
+    return job.optimizer.weight_decay > 0
+
 
 FindProbe = Callable[
     [str], Callable[["Trainer"], pd.DataFrame]
@@ -50,7 +57,7 @@ class Trainer:
         probe: FindProbe | None = None,
     ) -> None:
         self.job, self.rows, self.judges, self.device, self.probe = job, rows, judges, device, probe
-        self.cell, self.dtype = cell(job.cell), getattr(torch, job.dtype)
+        self.cell, self.dtype = job.cell, getattr(torch, job.dtype)
         self.sizes = sizes(job, job.task, len(rows))
         self.shapes = weight_shapes(job)
         self.flat = initial(self.cell, rows, self.shapes, self.dtype).to(device)
@@ -59,7 +66,9 @@ class Trainer:
             self.cell, self.sizes, self.dtype, device, overlap=overlapping(self.windows())
         )
         self.feed = Feed(job.task, rows["seed"], self.sizes, self.dtype, device)
-        self.optimizer = Optimizer(job.optimizer, self.flat, self._column("lr"), job.momentum)
+        self.updater = Updater(
+            job.optimizer, job.schedule, job.updates, self.flat, self._column("lr")
+        )
         self.by_norm = self._threshold("norm")
         self.by_value = self._threshold("value").to(self.dtype)
         self.frozen = self._column("frozen", torch.bool)
@@ -92,12 +101,14 @@ class Trainer:
             else frozenset()
         )
 
-    # Training ----------------------------------------------------------------------------------------------------------
+    # Training -------------------------------------------------------------------------------------
     def train(self, keeper: CheckpointStore | None = None) -> None:
-        """All updates, with a check at every point of the curve, and the job's probes at its moments.
+        """All updates, with a check at every point of the curve, and the job's probes at its
+        moments.
 
         Args:
-            keeper: is asked for a state to go on from, and is given one whenever it is due; changes no number.
+            keeper: is asked for a state to go on from, and is given one whenever it is due; changes
+                no number.
         """
         points = {
             round(self.job.updates * i / self.job.points) for i in range(1, self.job.points + 1)
@@ -121,14 +132,16 @@ class Trainer:
                 self.measure(stop)
 
     def state_after(self, updates: int) -> Arrays:
-        """All that the rest of the training depends on, after so many updates and what was measured at them."""
+        """All that the rest of the training depends on, after so many updates and what was measured
+        at them.
+        """
         own = {
             "flat": self.flat,
             "state": self.state,
-            **{f"optimizer.{k}": v for k, v in self.optimizer.memory().items()},
+            **{f"updater.{k}": v for k, v in self.updater.memory().items()},
         }
         arrays = {name: tensor.cpu().numpy() for name, tensor in own.items() if tensor is not None}
-        arrays |= {"updates": np.array(updates), "count": np.array(self.optimizer.count)}
+        arrays |= {"updates": np.array(updates), "count": np.array(self.updater.count)}
         arrays |= {name: getattr(self, name) for name in ("diverged_at", "solved_at", "last_loss")}
         measured = pd.concat(self.measured, ignore_index=True) if self.measured else pd.DataFrame()
         columns = {f"measured.{c}": measured[c].to_numpy() for c in measured}
@@ -146,12 +159,12 @@ class Trainer:
         updates = int(arrays["updates"])
         for name, memory in {
             "flat": self.flat,
-            **{f"optimizer.{k}": v for k, v in self.optimizer.memory().items()},
+            **{f"updater.{k}": v for k, v in self.updater.memory().items()},
         }.items():
             memory.copy_(torch.from_numpy(arrays[name]))
         if "state" in arrays:
             self.state = torch.from_numpy(arrays["state"]).to(self.device)
-        self.optimizer.count = int(arrays["count"])
+        self.updater.count = int(arrays["count"])
         for name in ("diverged_at", "solved_at", "last_loss"):
             setattr(self, name, arrays[name])
         columns = {
@@ -179,7 +192,10 @@ class Trainer:
             torch.isfinite(norm) & (loss <= self.job.task.loss_bound)
         )  # a NaN loss compares false
         clipped = clip_(gradient, norm, self.by_norm, self.by_value)
-        self.optimizer.step_(self.flat, gradient)
+        still = self.weights["W_hh"][self.frozen] if job_decays(self.job) else None
+        self.updater.step_(self.flat, gradient)
+        if still is not None:
+            self.weights["W_hh"][self.frozen] = still  # decay moves no frozen weight
         bad |= ~torch.isfinite(self.flat).all(1)
         if self.job.task.carries_state and self.job.border == "carry":
             self.state = self.tape.states[-1].clone()
@@ -188,16 +204,20 @@ class Trainer:
         self.record(loss, norm, clipped)
 
     def flatten(self, named: Weights) -> Tensor:
-        """Gradients as rows (G, P); those of frozen weights are zero, so that no threshold sees them."""
+        """Gradients as rows (G, P); those of frozen weights are zero, so that no threshold sees
+        them.
+        """
         named["W_hh"][self.frozen] = 0
         return torch.cat([named[name].flatten(1) for name in self.shapes], 1)
 
     def stop(self, bad: Tensor, number: int) -> None:
-        """Rows that have diverged train no more: their weights become zero, which costs nothing and disturbs no one."""
+        """Rows that have diverged train no more: their weights become zero, which costs nothing and
+        disturbs no one.
+        """
         new = bad.cpu().numpy() & (self.diverged_at == 0)
         self.diverged_at[new] = number
         self.flat[bad] = 0
-        self.optimizer.forget_(bad)
+        self.updater.forget_(bad)
         if self.state is not None:
             self.state[bad] = 0
 
@@ -215,7 +235,7 @@ class Trainer:
         """The data of the checks during training."""
         return self.judges.check
 
-    # Measurement -------------------------------------------------------------------------------------------------------
+    # Measurement ----------------------------------------------------------------------------------
     def measure(self, step: int) -> None:
         """What the job's probes find after ``step`` updates; they change nothing here."""
         assert self.probe, "a job with probes needs somebody who knows them"
@@ -223,7 +243,7 @@ class Trainer:
             self.probe(name)(self).assign(step=step, probe=name) for name in self.job.probes
         ]
 
-    # Judgement ---------------------------------------------------------------------------------------------------------
+    # Judgement ------------------------------------------------------------------------------------
     def scores(self, judge: Evaluator, tape: Tape | None = None) -> Scores:
         """The rows' scores on a judge's data, with the state reset where training resets it."""
         found = windows(judge.task.steps, *self.job.strides, self.job.offset())
@@ -247,7 +267,9 @@ class Trainer:
         return np.abs(np.linalg.eigvals(w)).max(-1)
 
     def signal(self) -> Floats:
-        """(G) gradient signal at the dependency's largest lag (T - 1 where there is none) over that at lag 1; one check batch, float64."""
+        """(G) gradient signal at the dependency's largest lag (T - 1 where there is none) over that
+        at lag 1; one check batch, float64.
+        """
         judge, lags = self.judges.check, self.job.task.lags
         tape = Tape(self.cell, self.sizes, torch.float64, self.device, overlap=False)
         x, targets = judge.inputs(judge.batches[0], tape)

@@ -1,1 +1,3 @@
-"""What people look at, in a real browser (headless Chromium, driven by Playwright): `make test-browser`."""
+"""What people look at, in a real browser (headless Chromium, driven by Playwright): `make
+test-browser`.
+"""

@@ -1,4 +1,6 @@
-"""A finished smoke run, the MLflow UI on it, and a browser that writes down what its pages ask for and complain of."""
+"""A finished smoke run, the MLflow UI on it, and a browser that writes down what its pages ask for
+and complain of.
+"""
 
 import os
 import shutil
@@ -138,7 +140,9 @@ class Watched:
 
 @pytest.fixture(params=["wide"])
 def watched(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Watched]:
-    """A new page, 1280 pixels wide, or as its parameter says; no request of it leaves the machine."""
+    """A new page, 1280 pixels wide, or as its parameter says; no request of it leaves the
+    machine.
+    """
     context = browser.new_context(viewport=SIZES[request.param])
     made = Watched(context.new_page())
     yield made

@@ -1,4 +1,6 @@
-"""The MLflow UI, as `make ui` starts it, on a finished run: what is recorded can be found and seen."""
+"""The MLflow UI, as `make ui` starts it, on a finished run: what is recorded can be found and
+seen.
+"""
 
 import re
 from pathlib import Path

@@ -1,4 +1,6 @@
-"""results/report.html from disk: complete, quiet, offline, usable by keyboard and at the width of a phone."""
+"""results/report.html from disk: complete, quiet, offline, usable by keyboard and at the width of a
+phone.
+"""
 
 import json
 import re
@@ -132,7 +134,8 @@ def test_curves_are_those_of_the_table(page: Page, site: Site) -> None:
     expect(page.locator("#loss svg")).to_be_visible()
     curves = pd.read_parquet(site.results / sweep(page)[0] / "curves.parquet")
     points: list[dict[str, Any]] = page.locator("#gradient svg .mark-line path").evaluate_all(
-        "paths => paths.flatMap(path => path.__data__.datum ? [path.__data__.datum] : path.__data__.items.map(item => item.datum))"
+        "paths => paths.flatMap(path => path.__data__.datum ? [path.__data__.datum] : "
+        "path.__data__.items.map(item => item.datum))"
     )
     drawn = {(int(p["seed"]), int(p["step"])): float(p["value"]) for p in points}
     assert drawn

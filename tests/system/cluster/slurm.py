@@ -1,9 +1,12 @@
-"""A real Slurm on this machine, for a while: munge, MariaDB, slurmdbd, slurmctld, slurmd, all on loopback, all in one temporary folder.
+"""A real Slurm on this machine, for a while: munge, MariaDB, slurmdbd, slurmctld, slurmd, all on
+loopback, all in one temporary folder.
 
-    python tests/system/cluster/slurm.py COMMAND ..      # runs COMMAND with SLURM_CONF set, then takes everything down again
+    python tests/system/cluster/slurm.py COMMAND ..      # runs COMMAND with SLURM_CONF set, then
+    takes everything down again
 
-At the end no process and no file is left, also after Ctrl-C or kill -9: a reaper beside this process waits for its end. Nothing is written
-outside of the folder: without SLURM_CONF in its environment no other command sees this cluster.
+At the end no process and no file is left, also after Ctrl-C or kill -9: a reaper beside this
+process waits for its end. Nothing is written outside of the folder: without SLURM_CONF in its
+environment no other command sees this cluster.
 """
 
 import os
@@ -118,7 +121,8 @@ def check() -> None:
     missing = [name for name in PROGRAMS if shutil.which(name, path=_path()) is None]
     if missing:
         raise Unavailable(
-            f"{', '.join(missing)}: not installed; as root: apt-get install --no-install-recommends {PACKAGES}"
+            f"{', '.join(missing)}: not installed; as root: apt-get install "
+            f"--no-install-recommends {PACKAGES}"
         )
     if os.geteuid() != 0:
         raise Unavailable("the daemons of Slurm are started as root here; run this as root")
@@ -181,7 +185,7 @@ class Slurm:
             raise RuntimeError(f"{' '.join(command)}: {done.stdout}{done.stderr}")
         return done.stdout
 
-    # Up ----------------------------------------------------------------------------------------------------------------------
+    # Up -------------------------------------------------------------------------------------------
 
     def up(self) -> None:
         """Start all daemons, each when the one before it answers."""
@@ -232,7 +236,8 @@ class Slurm:
             path = self.folder / name
             path.touch(mode=0o600)
             path.write_text(text.format(**values))
-        # Within a job the plugin (jobstep 0.6.1) calls srun without SLURM_CONF: an srun that knows it comes first in PATH.
+        # Within a job the plugin (jobstep 0.6.1) calls srun without SLURM_CONF: an srun that knows
+        # it comes first in PATH.
         srun = self.folder / "bin" / "srun"
         srun.write_text(
             f'#!/bin/sh\nSLURM_CONF={self.folder}/slurm.conf exec {shutil.which("srun")} "$@"\n'
@@ -269,7 +274,8 @@ class Slurm:
         while not ready():
             if self.daemons[name].poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(
-                    f"{name} does not come up: {(self.folder / f'{name}.out').read_text(errors='replace')[-2000:]}"
+                    f"{name} does not come up: "
+                    f"{(self.folder / f'{name}.out').read_text(errors='replace')[-2000:]}"
                 )
             time.sleep(POLL)
 
@@ -280,10 +286,12 @@ class Slurm:
             return False
         return True
 
-    # Down --------------------------------------------------------------------------------------------------------------------
+    # Down -----------------------------------------------------------------------------------------
 
     def down(self) -> None:
-        """End all jobs and all daemons, last started first; what does not end by itself is killed."""
+        """End all jobs and all daemons, last started first; what does not end by itself is
+        killed.
+        """
         if "slurmctld" in self.daemons and self.daemons["slurmctld"].poll() is None:
             self._succeeds("scancel", "--full", "--signal=KILL", "--user=root")
         for process in reversed(list(self.daemons.values())):
@@ -305,7 +313,9 @@ class Slurm:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def processes(self) -> list[psutil.Process]:
-        """Everything that belongs to this cluster, its jobs included: it has its SLURM_CONF in the environment. Not this process."""
+        """Everything that belongs to this cluster, its jobs included: it has its SLURM_CONF in the
+        environment. Not this process.
+        """
         found = []
         for process in psutil.process_iter():
             try:
@@ -349,7 +359,9 @@ def cluster(cpus: int | None = None, memory: int = 8000) -> Iterator[Slurm]:
 
 
 def reap(folder: Path) -> None:
-    """Wait until the process at the other end of stdin has ended, however it ended; then nothing of its cluster stays."""
+    """Wait until the process at the other end of stdin has ended, however it ended; then nothing of
+    its cluster stays.
+    """
     sys.stdin.read()
     Slurm(folder, 1, 1).sweep()
 

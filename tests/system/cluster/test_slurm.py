@@ -1,4 +1,6 @@
-"""The pipeline on a real Slurm (slurm.py beside this file brings it up): the same tables as here, retries with more memory, kills."""
+"""The pipeline on a real Slurm (slurm.py beside this file brings it up): the same tables as here,
+retries with more memory, kills.
+"""
 
 import math
 import os
@@ -89,7 +91,9 @@ class Submitting(Site):
         return found
 
     def trainings(self) -> dict[str, Record]:
-        """Those of its finished jobs that train (a job's comment comes to the database at its end)."""
+        """Those of its finished jobs that train (a job's comment comes to the database at its
+        end).
+        """
         return {
             number: record
             for number, record in self.records().items()
@@ -176,7 +180,9 @@ def test_the_same_tables_as_on_one_machine_and_all_trained_by_slurm(
 
 
 def test_a_training_that_slurm_kills_for_its_memory_gets_more(site: Submitting):
-    """The estimate is made too small, and the training so long that Slurm, which looks every second, sees it."""
+    """The estimate is made too small, and the training so long that Slurm, which looks every
+    second, sees it.
+    """
     site.config = ("preset=smoke", "experiments=[brackets]")
     source, sweep = (
         site.root / "src/throughtime/planning/resources.py",

@@ -1,4 +1,6 @@
-"""A copy of the project, pipelines in it that can be killed at a chosen moment, and what must be the same afterwards."""
+"""A copy of the project, pipelines in it that can be killed at a chosen moment, and what must be
+the same afterwards.
+"""
 
 import hashlib
 import json
@@ -118,10 +120,12 @@ class Site:
             timeout=PATIENCE,
         )
 
-    # What must be the same ---------------------------------------------------------------------------------------------------
+    # What must be the same ------------------------------------------------------------------------
 
     def contents(self) -> dict[str, str]:
-        """Content hash of every table, and SHA-256 of every figure, caption and report; wall times and commits are no part of them."""
+        """Content hash of every table, and SHA-256 of every figure, caption and report; wall times
+        and commits are no part of them.
+        """
         found = {}
         for path in sorted(self.results.rglob("*.parquet")):
             if path.parent.name != "artifacts" and "mlflow" not in path.parts:
@@ -156,10 +160,12 @@ class Site:
         assert verified.returncode == 0, verified.stdout + verified.stderr
         assert self.processes() == []
 
-    # Injection ---------------------------------------------------------------------------------------------------------------
+    # Injection ------------------------------------------------------------------------------------
 
     def processes(self, *words: str) -> list[psutil.Process]:
-        """The living Python processes at work in this copy whose command line holds all ``words``."""
+        """The living Python processes at work in this copy whose command line holds all
+        ``words``.
+        """
         found = []
         for process in psutil.process_iter():
             try:
@@ -191,8 +197,8 @@ class Site:
         """Start a pipeline and kill -9 a part of it at a moment drawn from ``rng``.
 
         Args:
-            victim: ``snakemake``, alone (its jobs must end by themselves); ``group``, with all its jobs; or a command of throughtime
-                such as ``train`` or ``track``.
+            victim: ``snakemake``, alone (its jobs must end by themselves); ``group``, with all its
+                jobs; or a command of throughtime such as ``train`` or ``track``.
             rng: draws after how many more files, and after how much of a second.
             most: more files, at the most.
 

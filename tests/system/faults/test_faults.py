@@ -1,6 +1,8 @@
-"""Kills, full disks, damaged files, moved clocks: the next pipeline ends with the tables and MLflow runs of an undisturbed one.
+"""Kills, full disks, damaged files, moved clocks: the next pipeline ends with the tables and MLflow
+runs of an undisturbed one.
 
-What was injected, how often, and what each left behind is written to results/faults/log.csv of the project.
+What was injected, how often, and what each left behind is written to results/faults/log.csv of the
+project.
 """
 
 import os
@@ -66,7 +68,9 @@ def test_kills_several_times_in_a_row(fresh: Site, undisturbed: Site, victim: st
 
 
 def test_a_long_job_goes_on_from_its_checkpoint(fresh: Site, undisturbed: Site) -> None:
-    """Killed as soon as a checkpoint is there, again and again: it could not end if it began from the start each time."""
+    """Killed as soon as a checkpoint is there, again and again: it could not end if it began from
+    the start each time.
+    """
     checkpoint = fresh.results / "cliff" / "checkpoints"
     seen: set[str] = set()
     for _ in range(ROUNDS):
@@ -142,8 +146,8 @@ def test_two_pipelines_in_one_folder(fresh: Site, undisturbed: Site) -> None:
     assert fresh.until(first, lambda: fresh.written() > 0)
     said = fresh.fail()
     assert (
-        f"results: a pipeline is at work in this folder (process {first.pid}); wait for it, or stop it"
-        in said
+        f"results: a pipeline is at work in this folder (process {first.pid}); wait for it, or "
+        "stop it" in said
     )
     log("a second pipeline in the folder", fresh)
     code, said = fresh.finish(first)

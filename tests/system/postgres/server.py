@@ -1,8 +1,11 @@
-"""A real PostgreSQL on this machine, for a while: on loopback, on a free port, with a random password, in one temporary folder.
+"""A real PostgreSQL on this machine, for a while: on loopback, on a free port, with a random
+password, in one temporary folder.
 
-    python -m tests.system.postgres.server COMMAND ..      # runs COMMAND with MLFLOW_TRACKING_URI set, then takes everything down again
+    python -m tests.system.postgres.server COMMAND ..      # runs COMMAND with MLFLOW_TRACKING_URI
+    set, then takes everything down again
 
-At the end no process and no file is left, also after Ctrl-C or kill -9: a reaper beside this process waits for its end.
+At the end no process and no file is left, also after Ctrl-C or kill -9: a reaper beside this
+process waits for its end.
 """
 
 import os
@@ -37,7 +40,8 @@ class Unavailable(Exception):
 
 
 def program(name: str) -> str:
-    """Where a program of PostgreSQL lies; Debian keeps those of the server out of PATH, in a folder a version.
+    """Where a program of PostgreSQL lies; Debian keeps those of the server out of PATH, in a folder
+    a version.
 
     Raises:
         Unavailable: it is not installed.
@@ -92,7 +96,9 @@ class Server:
             connection.close()
 
     def processes(self) -> list[psutil.Process]:
-        """Everything that works in the folder: the server and the processes it makes, a connection each."""
+        """Everything that works in the folder: the server and the processes it makes, a connection
+        each.
+        """
         found = []
         for process in psutil.process_iter():
             with suppress(psutil.Error, OSError):
@@ -125,7 +131,8 @@ def _up(running: Server) -> "subprocess.Popen[bytes]":
         raise RuntimeError(f"initdb failed: {made.stderr[-2000:]}")
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
-            [program("postgres"), "-D", "data", "-h", "127.0.0.1", "-p", str(running.port), "-k", ""],  # and no socket file
+            # and no socket file
+            [program("postgres"), "-D", "data", "-h", "127.0.0.1", "-p", str(running.port), "-k", ""],
             cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C is for this process alone
             **as_other(),
@@ -138,7 +145,8 @@ def _up(running: Server) -> "subprocess.Popen[bytes]":
         except psycopg2.OperationalError:
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(
-                    f"postgres does not come up: {(folder / 'log').read_text(errors='replace')[-2000:]}"
+                    "postgres does not come up: "
+                    f"{(folder / 'log').read_text(errors='replace')[-2000:]}"
                 ) from None
             time.sleep(POLL)
 
@@ -185,7 +193,9 @@ def server() -> Iterator[Server]:
 
 
 def reap(folder: Path) -> None:
-    """Wait until the process at the other end of stdin has ended, however it ended; then nothing of its server stays."""
+    """Wait until the process at the other end of stdin has ended, however it ended; then nothing of
+    its server stays.
+    """
     sys.stdin.read()
     sweep(folder)
 

@@ -1,4 +1,6 @@
-"""MLflow on a real PostgreSQL (server.py beside this file brings it up): many ingests at once, killed ones, wrong addresses."""
+"""MLflow on a real PostgreSQL (server.py beside this file brings it up): many ingests at once,
+killed ones, wrong addresses.
+"""
 
 import csv
 import json
@@ -181,7 +183,8 @@ JOIN runs run ON run.run_uuid = entry.run_uuid AND run.lifecycle_stage = 'active
 
 
 def check_exact(ask: Ask, results: Path, seeds: int, shares: bool = False) -> None:
-    """Every record is one finished run with its sum; none is missing, none is there twice, and each has all it should hold.
+    """Every record is one finished run with its sum; none is missing, none is there twice, and each
+    has all it should hold.
 
     A cell's name, so its sum, depends on what the plan varies: the plan of a share may vary less.
     """
@@ -223,7 +226,7 @@ def asking(postgres: Server, uri: str) -> Ask:
     return lambda question: postgres.ask(uri.rpartition("/")[2], question)
 
 
-# At once -------------------------------------------------------------------------------------------------------------------
+# At once ------------------------------------------------------------------------------------------
 
 
 def test_8_processes_record_the_same_5000_networks(
@@ -355,7 +358,7 @@ def test_an_advisory_lock_has_one_holder_and_ends_with_its_connection(postgres: 
             other.invalidate()
 
 
-# Other stores ----------------------------------------------------------------------------------------------------------------
+# Other stores -------------------------------------------------------------------------------------
 
 
 def test_4_processes_through_a_server(
@@ -385,7 +388,7 @@ def test_8_processes_of_two_results_folders_on_one_sqlite_database(
     )
 
 
-# Mistakes ------------------------------------------------------------------------------------------------------------------
+# Mistakes -----------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -432,7 +435,7 @@ def test_a_server_that_says_nothing_is_not_waited_for_long(
     assert "secret" not in said
 
 
-# The server itself ---------------------------------------------------------------------------------------------------------
+# The server itself --------------------------------------------------------------------------------
 
 
 def test_it_listens_on_loopback_alone(postgres: Server):

@@ -1,6 +1,8 @@
-"""One ingest of several: ``python -m tests.system.postgres.worker RESULTS SEEDS SHARE OF``, into MLFLOW_TRACKING_URI.
+"""One ingest of several: ``python -m tests.system.postgres.worker RESULTS SEEDS SHARE OF``, into
+MLFLOW_TRACKING_URI.
 
-The networks are those of ``plan(SEEDS)``, of whose jobs it takes every OF-th. Its last line is how many runs were new, unchanged, replaced.
+The networks are those of ``plan(SEEDS)``, of whose jobs it takes every OF-th. Its last line is how
+many runs were new, unchanged, replaced.
 """
 
 import json

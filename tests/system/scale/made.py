@@ -1,6 +1,8 @@
-"""A project of any number of networks, and the tables that its training might have left: the real experiments on finer grids.
+"""A project of any number of networks, and the tables that its training might have left: the real
+experiments on finer grids.
 
-The tables are synthetic.py's and plausible_probes.py's rules of thumb over whole columns, so that 100,000 networks take a minute.
+The tables are synthetic.py's and plausible_probes.py's rules of thumb over whole columns, so that
+100,000 networks take a minute.
 """
 
 import json
@@ -31,11 +33,13 @@ FINER = ("gain", "K", "clip", "length")  # axes that get about twice the values
 BEST = {"accuracy": 0.997, "mse": 0.003, "bpc": 2.1}
 
 
-# The project -----------------------------------------------------------------------------------------------------------------
+# The project --------------------------------------------------------------------------------------
 
 
 def project(root: Path, networks: int) -> Project:
-    """A copy of the project at ``root`` whose preset ``scale`` has about ``networks`` networks: more values an axis, and more seeds."""
+    """A copy of the project at ``root`` whose preset ``scale`` has about ``networks`` networks:
+    more values an axis, and more seeds.
+    """
     for name in ("src", "experiments", "profiles"):
         shutil.copytree(
             ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
@@ -92,11 +96,13 @@ def _write(root: Path, grids: dict[str, dict[str, dict[str, Any]]], more: float)
     return Project.open(root)
 
 
-# Its results -----------------------------------------------------------------------------------------------------------------
+# Its results --------------------------------------------------------------------------------------
 
 
 def results(made: Project, folder: Path) -> None:
-    """All job tables and timings of the project under ``folder``, as `throughtime train` leaves them."""
+    """All job tables and timings of the project under ``folder``, as `throughtime train` leaves
+    them.
+    """
     with get_context("fork").Pool() as pool:
         for _ in pool.imap_unordered(
             _job, [(planned, folder) for planned in made.plan().jobs], chunksize=8
@@ -220,7 +226,9 @@ Found = dict[str, tuple[list[int], Callable[[Column, Column], Column]]]
 
 
 def _found(planned: PlannedJob, probe: str) -> Found:
-    """What a probe finds: quantity -> what it runs over, and its value from (slope of the network, index)."""
+    """What a probe finds: quantity -> what it runs over, and its value from (slope of the network,
+    index).
+    """
     job = planned.job
     ladder = [k for k in LADDER if k < job.steps]
     return {

@@ -1,7 +1,8 @@
-"""Seconds and memory of every stage around training, at several numbers of networks: `make test-scale`.
+"""Seconds and memory of every stage around training, at several numbers of networks: `make
+test-scale`.
 
-Each stage is a process of its own, as in a pipeline, on a copy of the project with synthetic results. The exponent is that of
-seconds over networks between the two largest: 1 is linear.
+Each stage is a process of its own, as in a pipeline, on a copy of the project with synthetic
+results. The exponent is that of seconds over networks between the two largest: 1 is linear.
 """
 
 import argparse
@@ -22,7 +23,8 @@ MOST = 1.25  # exponent above which a stage grows faster than linearly
 CLI = "from throughtime.cli.main import main; sys.exit(main({}))"
 BEFORE = "import sys; from pathlib import Path; from throughtime.planning.project import Project; results = Path('results'); "
 
-# What stands in for training: the job's tables as they lie there. All else of `throughtime train` is done.
+# What stands in for training: the job's tables as they lie there. All else of `throughtime train`
+# is done.
 TRAIN = """
 from throughtime.cli import commands
 from throughtime.results import tables
@@ -47,10 +49,12 @@ for name in project.experiments:
 print(n)
 """
 DRY = ["snakemake", "-n", "--quiet", "all"]
-# Every rule's command is a copy of files that were made beforehand: what is left is Snakemake's own work, and two processes a job.
+# Every rule's command is a copy of files that were made beforehand: what is left is Snakemake's own
+# work, and two processes a job.
 COPYING = """
 shell.prefix(
-    "set -euo pipefail; throughtime() {{ shift; mkdir -p results/$2/jobs/$3; cp ready/$2/jobs/$3/* results/$2/jobs/$3/; }}; "
+    "set -euo pipefail; throughtime() {{ shift; mkdir -p results/$2/jobs/$3; cp ready/$2/jobs/$3/* "
+    "results/$2/jobs/$3/; }}; "
 )
 """
 
@@ -64,7 +68,8 @@ class Cost:
 
 
 def run(root: Path, *command: str) -> Cost:
-    """Run a Python module or ``-c`` code in ``root`` with the copy's package; its time and the largest memory of one process of it.
+    """Run a Python module or ``-c`` code in ``root`` with the copy's package; its time and the
+    largest memory of one process of it.
 
     Raises:
         RuntimeError: it failed.
@@ -106,7 +111,9 @@ def cli(*arguments: str) -> tuple[str, str]:
 
 
 def stages(project: Project) -> dict[str, tuple[str, ...]]:
-    """Every stage: name -> arguments of Python. They are run in this order; the later ones need what the earlier ones wrote."""
+    """Every stage: name -> arguments of Python. They are run in this order; the later ones need
+    what the earlier ones wrote.
+    """
     plan = project.plan()
     last = plan.jobs[-1]
     trained = [name for name in project.experiments if plan.select(name).jobs]
@@ -152,7 +159,8 @@ def measure(root: Path, networks: int, chosen: str, scheduling: bool) -> dict[st
     if scheduling:
         found["snakemake, jobs that do nothing"] = _scheduling(root, project)
         print(
-            f"  snakemake, jobs that do nothing  {found['snakemake, jobs that do nothing'].seconds:8.1f} s",
+            "  snakemake, jobs that do nothing  "
+            f"{found['snakemake, jobs that do nothing'].seconds:8.1f} s",
             flush=True,
         )
     return found
@@ -188,7 +196,9 @@ def table(found: dict[int, dict[str, Cost]]) -> str:
 
 
 def exponent(found: dict[int, dict[str, Cost]], name: str) -> float:
-    """The power of the number of networks that a stage's seconds grow with, between the two largest numbers; NaN for one number."""
+    """The power of the number of networks that a stage's seconds grow with, between the two largest
+    numbers; NaN for one number.
+    """
     sizes = sorted(found)[-2:]
     if len(sizes) < 2:
         return math.nan

@@ -1,28 +1,35 @@
-"""The recurrent cells: one file each, found by scanning this folder. None imports torch before it is used."""
+"""The recurrent cells: one file each, found by scanning this folder. None imports torch before it
+is used.
+"""
 
 import sys
 from functools import cache
+from typing import Any
 
-from throughtime.core.registry import names, scan
+from throughtime.core.registry import scan
 from throughtime.engine.cells._base import Cell
 
-__all__ = ["Cell", "cell", "cell_names"]
-
-
-def cell_names() -> list[str]:
-    """The names of all cells, sorted.
-
-    >>> "tanh" in cell_names()
-    True
-    """
-    return names(__path__)
+__all__ = ["Cell", "cell", "cells"]
 
 
 @cache
-def cell(name: str) -> Cell:
-    """The cell of that name.
+def cells() -> dict[str, type[Cell]]:
+    """Every cell class of this folder, by name.
+
+    >>> list(cells())
+    ['gru', 'identity', 'lstm', 'relu', 'sigmoid', 'tanh']
+    """
+    return scan(sys.modules[__name__], Cell)  # type: ignore[type-abstract]  # a filter, not made
+
+
+def cell(name: str, **parameters: Any) -> Cell:
+    """The cell of that name, with these parameters.
 
     Raises:
         KeyError: no such cell.
+        pydantic.ValidationError: no such parameter, or a value that it cannot have.
+
+    >>> cell("lstm", forget_bias=0).args[-19:]
+    'put_gate_gain":1.0}'
     """
-    return scan(sys.modules[__name__], Cell)[name]()  # type: ignore[type-abstract]  # an abstract class as a filter is safe
+    return cells()[name](**parameters)

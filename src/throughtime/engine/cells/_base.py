@@ -1,10 +1,21 @@
-"""What a recurrent cell is: a pointwise map and its adjoint.
+"""What a recurrent cell is: a pointwise map from pre-activations to a new state, and its adjoint.
 
-Every cell here has the affine part ``z_t = x_t W_xh + h_{t-1} W_hh + b_h`` in common; the engine does it, forward and backward. What is
-left is pointwise: a new state from (z_t, the state before), and its adjoint. That covers Elman cells and LSTM; a GRU whose reset gate acts
-before the matrix product does not fit.
+The affine part is the engine's, forward and backward. Every gate has a pre-activation
 
-Shapes: G rows, B sequences, N units. A state has ``states`` blocks of N numbers, the first of which is h; z has ``gates`` blocks.
+    z_t = x_t W_xh + h_{t-1} W_hh + b_h
+
+A cell with ``separate = True`` is given its two parts one beside the other and not their sum,
+
+    x_t W_xh + b_h   and   h_{t-1} W_hh + b_hh
+
+because something acts on the second part alone (the reset gate of a GRU).
+
+Shapes: G rows, B sequences, N units. A state has ``states`` blocks of N numbers, the first of which
+is h. z has ``gates`` blocks of N numbers, or twice as many where the parts are separate: first the
+x parts of all gates, then the h parts.
+
+A file here imports torch inside its functions: planning reads ``gates`` and the parameters of every
+cell, and starts without torch.
 """
 
 from __future__ import annotations
@@ -13,28 +24,54 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
+
+from throughtime.core.component import Component
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class Cell(ABC):
-    """A cell without state of its own: all methods are pure but for the outputs they write in place."""
+class Cell(Component, ABC):
+    """A cell keeps nothing between calls: its methods write their outputs in place, no more.
 
-    name: ClassVar[str]
-    source: ClassVar[str]
+    Attributes:
+        gates: pre-activations per unit; each has a recurrent matrix of its own.
+        states: blocks of N numbers that are carried from step to step.
+        in_place: True: z_t and the new state share memory, and the adjoint needs the state alone.
+        separate: True: z holds the x parts, then the h parts.
+    """
+
     gates: ClassVar[int] = 1
     states: ClassVar[int] = 1
-    in_place: ClassVar[bool] = (
-        False  # True: z_t and the new state share memory, and the adjoint needs the state alone
-    )
+    in_place: ClassVar[bool] = False
+    separate: ClassVar[bool] = False
+
+    @property
+    def width(self) -> int:
+        """Blocks of N numbers in z."""
+        return self.gates * (2 if self.separate else 1)
+
+    @property
+    def gate_gains(self) -> tuple[float, ...]:
+        """A factor on the initial scale of each gate's recurrent matrix."""
+        return (1.0,) * self.gates
+
+    def set_initial(self, weights: dict[str, NDArray[np.float64]], hidden: int) -> None:
+        """Change one network's initial weights in place; what they are before, parameters.py says.
+
+        Args:
+            weights: name -> array, of one network: W_xh (I, gates N), W_hh (N, gates N), b_h
+                (gates N), and so on.
+            hidden: N.
+        """
 
     @abstractmethod
     def step(self, z: Tensor, previous: Tensor, state: Tensor) -> None:
         """Write the new state.
 
         Args:
-            z: (G, B, gates N) pre-activation; may be overwritten only where ``in_place``.
+            z: (G, B, width N) pre-activation; may be overwritten only where ``in_place``.
             previous: (G, B, states N) state before.
             state: (G, B, states N), written; the same tensor as ``z`` where ``in_place``.
         """
@@ -43,12 +80,13 @@ class Cell(ABC):
     def adjoint(
         self, dstate: Tensor, z: Tensor, previous: Tensor, state: Tensor, dz: Tensor
     ) -> Tensor | None:
-        """Write dL/dz to ``dz`` and return the part of dL/dprevious that does not pass through W_hh.
+        """Write dL/dz to ``dz`` and return the part of dL/dprevious that does not pass through
+        W_hh.
 
         Args:
             dstate: (G, B, states N) dL/dstate; not changed.
             z, previous, state: as ``step`` left them.
-            dz: (G, B, gates N), written.
+            dz: (G, B, width N), written.
 
         Returns:
             (G, B, states N), or None where there is no such part.
@@ -58,8 +96,8 @@ class Cell(ABC):
 class Elman(Cell):
     """``h_t = phi(z_t)`` with a phi whose derivative is known from its value (Elman 1990)."""
 
-    source = "Elman 1990, Finding structure in time"
-    in_place = True
+    source: ClassVar[str] = "Elman 1990, Finding structure in time"
+    in_place: ClassVar[bool] = True
 
     @abstractmethod
     def phi_(self, z: Tensor) -> None:
@@ -80,15 +118,34 @@ class Elman(Cell):
         self.pull(dstate, state, dz)
 
 
-def tanh_(z: Tensor) -> None:
-    """tanh in place.
+def tanh_(z: Tensor) -> Tensor:
+    """tanh in place; returns ``z``.
 
-    On the CPU by NumPy: its vectorised tanh is 5 to 10 times as fast as torch's on processors where MKL takes a slow path (0.3 against
-    2.2 ns an element on an AMD EPYC with AVX-512), both accurate to a few units in the last place, and it gives an element the same
-    bits wherever it stands.
+    On the CPU by NumPy: its vectorised tanh is 5 to 10 times as fast as torch's on processors where
+    MKL takes a slow path (0.3 against 2.2 ns per element on an AMD EPYC with AVX-512), both
+    accurate to a few units in the last place, and it gives an element the same bits wherever it
+    stands.
     """
     if z.device.type == "cpu":
         values = z.numpy()
         np.tanh(values, out=values)
     else:
         z.tanh_()
+    return z
+
+
+def sigmoid_(z: Tensor) -> Tensor:
+    """1 / (1 + exp(-z)) in place; returns ``z``.
+
+    On the CPU by NumPy, for the same reason as ``tanh_``: torch computes the last few elements of
+    an array by another routine than the rest, and a row's bits would depend on its neighbours.
+    """
+    if z.device.type == "cpu":
+        values = z.numpy()
+        with np.errstate(over="ignore"):  # exp(-z) = inf is right: the result is 0
+            np.exp(np.negative(values, out=values), out=values)
+        values += 1
+        np.reciprocal(values, out=values)
+    else:
+        z.sigmoid_()
+    return z

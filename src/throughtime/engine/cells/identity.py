@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from throughtime.engine.cells._base import Elman
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 class Identity(Elman):
     """``h_t = z_t``: every gradient has a closed form."""
 
-    name = "identity"
+    name: ClassVar[str] = "identity"
 
     def phi_(self, z: Tensor) -> None:
         """See Elman."""

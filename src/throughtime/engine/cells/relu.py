@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from throughtime.engine.cells._base import Elman
 
@@ -11,9 +11,11 @@ if TYPE_CHECKING:
 
 
 class Relu(Elman):
-    """``h_t = max(z_t, 0)``; phi' = 1 where h > 0, and 0 at z = 0, as in torch. With identity init: IRNN (Le, Jaitly & Hinton 2015)."""
+    """``h_t = max(z_t, 0)``; phi' = 1 where h > 0, and 0 at z = 0, as in torch. With identity init:
+    IRNN (Le, Jaitly & Hinton 2015).
+    """
 
-    name = "relu"
+    name: ClassVar[str] = "relu"
 
     def phi_(self, z: Tensor) -> None:
         """See Elman."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from throughtime.engine.cells._base import Elman, tanh_
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 class Tanh(Elman):
     """``h_t = tanh(z_t)``; phi' = 1 - h^2."""
 
-    name = "tanh"
+    name: ClassVar[str] = "tanh"
 
     def phi_(self, z: Tensor) -> None:
         """See Elman."""

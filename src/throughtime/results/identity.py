@@ -1,0 +1,28 @@
+"""The columns by which tables name a network."""
+
+import pandas as pd
+
+from throughtime.planning.axes import ROW_AXES
+from throughtime.planning.plan import PlannedJob
+from throughtime.results import tables
+
+
+def identity(planned: PlannedJob, rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """The IDENTITY columns of some rows of a planned job."""
+    job, task = planned.job, planned.job.task
+    lags = task.lags or (pd.NA, pd.NA)
+    known = {c.name for c in tables.IDENTITY}
+    fields = {name: value for name, value in job.named().items() if name in known}
+    fields |= {
+        "job_key": planned.key,
+        "experiment": planned.experiment,
+        "sweep": planned.sweep,
+        "task": task.name,
+        "task_args": task.args,
+        "length": getattr(task, "length", pd.NA),
+        "steps": job.steps,
+        "lag_min": lags[0],
+        "lag_max": lags[1],
+        "device": planned.device,
+    }
+    return rows[list(ROW_AXES)].assign(run_key=keys, **fields)
