@@ -143,7 +143,9 @@ def test_plan_says_what_runs_what_is_skipped_and_why(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     text = said(capsys, "plan", "--root", str(project))
-    assert text.startswith("preset laptop: 2 networks in 1 jobs; 1 jobs left, about ")
+    assert text.startswith(
+        "preset laptop: 2 networks in 1 jobs; 2 networks left to train, in 1 jobs: about "
+    )
     assert "tiny: 2 networks, 1 jobs, 1 combinations skipped" in text
     assert "K=9 is longer than the 4 steps of a sequence: the same as full" in text
     assert "memory: at most " in text

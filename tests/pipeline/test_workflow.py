@@ -186,9 +186,10 @@ def test_nine_tenths_of_the_networks_are_trained_first_at_little_cost(preset: st
     )
     assert max(order.values()) < HIGHEST_PRIORITY  # nothing is trained before what others wait for
     assert (
-        Pipeline.open(ROOT, {"preset": preset, "experiments": ["brackets"]}).recorded_early() == []
+        Pipeline.open(ROOT, {"preset": preset, "experiments": ["brackets"]}).early_tracking_files()
+        == []
     )  # there are no others
-    assert Pipeline.open(ROOT, {"preset": "smoke"}).recorded_early() == []  # there are few
+    assert Pipeline.open(ROOT, {"preset": "smoke"}).early_tracking_files() == []  # there are few
 
 
 def in_shell(
@@ -353,7 +354,7 @@ def test_figures_and_claims_come_back_byte_for_byte_without_torch(
     ("file", "expected"),
     [
         ("experiments/brackets/figure.py", {"figure": {"brackets"}}),
-        ("src/throughtime/figures/draw.py", {"figure": EXPERIMENTS, "claims": set()}),
+        ("src/throughtime/figures/draw.py", {"figure": EXPERIMENTS}),
         ("src/throughtime/tracking/ingest.py", {}),
         (
             "experiments/cliff/compute.py",
