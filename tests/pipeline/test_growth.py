@@ -53,9 +53,7 @@ class Pipeline:
     def hashes(self, job: PlannedJob) -> dict[str, str]:
         """Content of a job's tables, whose every column but none of the files' bytes counts."""
         folder = job_folder(self.results, job)
-        return {
-            n: tables.content_hash(tables.read(n, folder / f"{n}.parquet")) for n in JOB_TABLES
-        }
+        return {n: tables.content_hash(tables.read(n, folder / f"{n}.parquet")) for n in JOB_TABLES}
 
 
 @pytest.fixture
