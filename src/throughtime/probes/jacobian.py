@@ -90,9 +90,8 @@ class Product:
         before = self.d.gather(-1, order)
         self.q, r = torch.linalg.qr(columns.gather(-1, order[..., None, :].expand_as(columns)))
         diagonal = r.diagonal(dim1=-2, dim2=-1).abs()
-        lost = diagonal <= torch.finfo(r.dtype).eps * r.shape[-1] * size.gather(
-            -1, order
-        )  # it is nothing but rounding
+        # it is nothing but rounding
+        lost = diagonal <= torch.finfo(r.dtype).eps * r.shape[-1] * size.gather(-1, order)
         self.d = torch.where(lost, -torch.inf, before + diagonal.log())
         gap = before[..., None, :] - self.d[..., :, None]
         scale = torch.where(
@@ -145,9 +144,8 @@ def log_singular_values(tape: Tape, weights: Weights, lags: list[int], examples:
         product = product or Product(
             torch.eye(j.shape[-1], dtype=j.dtype, device=j.device).expand_as(j)
         )
-        product.extend(
-            j.transpose(-1, -2)
-        )  # the transposed product grows on the left, and has the same singular values
+        # the transposed product grows on the left, and has the same singular values
+        product.extend(j.transpose(-1, -2))
         if k in lags:
             result.append(product.log_singular_values())
     return np.stack(result, 1)
