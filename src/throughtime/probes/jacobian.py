@@ -7,7 +7,7 @@ Quantities, natural logarithms:
   lag k (k factors), mean over sequences.
 - ``log_singular_q05`` .. ``q95``: quantiles of the log singular values over units and sequences,
   index = lag k.
-- ``lyapunov``: the Lyapunov exponents a step, index = rank, largest first, mean over sequences.
+- ``lyapunov``: the Lyapunov exponents per step, index = rank, largest first, mean over sequences.
 
 Both are of the network driven by the task's inputs (check data). Lyapunov exponents by QR as in
 Engelken, Wolf & Abbott 2023 and Vogt et al. 2022: Q R = J_t Q and lambda_i = mean ln |R_ii|, after
@@ -158,7 +158,7 @@ def lyapunov(
     q_burn: int = Q_BURN,
     measured: int = OF_A_SWEEP,
 ) -> Tensor:
-    """(G, trajectories, S) Lyapunov exponents a step, natural log, largest first; -inf where a
+    """(G, trajectories, S) Lyapunov exponents per step, natural log, largest first; -inf where a
     direction is lost altogether.
 
     Args:

@@ -22,7 +22,7 @@ def bound(depth: ArrayLike, beta: float, tau: int, phi: ArrayLike, M: float = 1.
     Args:
         depth: K >= 1, any shape. In ``chunked`` a loss's depth runs over 1..K: give them all
             (``reach.depths``) and take the mean.
-        beta: decay a step, in [0, 1); exp of a Lyapunov exponent.
+        beta: decay per step, in [0, 1); exp of a Lyapunov exponent.
         tau: the lag from which it holds, in steps.
         phi: phi_0 .. phi_tau at least, (tau + 1,) or longer.
         M: bound on the norm of a state's derivative by the parameters, other states held fixed.

@@ -108,8 +108,8 @@ def singular_spread(sigma_w: float, s: float, lag: int, weights: Weights) -> flo
 
 
 def finite_width_shift(sigma_w: float, s: float, units: int, weights: Weights) -> float:
-    """What N units add to the slope of the TYPICAL log norm, in nats a step, to first order in 1/N,
-    untied weights.
+    """What N units add to the slope of the TYPICAL log norm, in nats per step, to first order in
+    1/N, untied weights.
 
     ``slope`` is about ln E ||.||^2; a single network shows E ln ||.||^2, which is smaller by half
     the variance of a step's factor: -(3 mu_2 / mu_1^2 - 1) / (4 N) for Gaussian and
