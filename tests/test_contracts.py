@@ -247,10 +247,19 @@ def unsafe(source: str) -> list[str]:
 
 @pytest.mark.parametrize(
     "snippet",
-    ["import pickle", "from joblib import load", "torch.load(p)", "np.load(p)",
-     "np.load(p, allow_pickle=True)", "yaml.load(t, L)", "pd.read_pickle(p)", "frame.to_pickle(p)",
-     "eval(t)", "exec(t)"],
-)  # fmt: skip
+    [
+        "import pickle",
+        "from joblib import load",
+        "torch.load(p)",
+        "np.load(p)",
+        "np.load(p, allow_pickle=True)",
+        "yaml.load(t, L)",
+        "pd.read_pickle(p)",
+        "frame.to_pickle(p)",
+        "eval(t)",
+        "exec(t)",
+    ],
+)
 def test_what_runs_code_from_data_is_noticed(snippet: str) -> None:
     assert len(unsafe(snippet)) == 1
 

@@ -114,9 +114,8 @@ def test_a_write_that_fails_leaves_a_whole_file_and_nothing_else(
         files.write(tmp_path / "x", b"after")
     assert (tmp_path / "x").read_bytes() in (b"before", b"after")
     assert sorted(p.name for p in tmp_path.iterdir()) == [".x.sha256", "x"]
-    assert files.is_intact(tmp_path / "x") == (
-        failing == "x"
-    )  # a new file with the old sum is made again
+    # a new file with the old sum is made again
+    assert files.is_intact(tmp_path / "x") == (failing == "x")
 
 
 def test_a_real_limit_on_the_size_of_files_is_one_line(tmp_path: Path) -> None:

@@ -34,9 +34,8 @@ def test_names_are_not_run_together() -> None:
 def test_streams_of_neighbouring_seeds_are_uncorrelated_and_uniform() -> None:
     drawn = np.stack([stream(seed, "data").random(2000) for seed in range(20)])
     off_diagonal = np.atleast_2d(np.corrcoef(drawn))[np.triu_indices(20, 1)]
-    assert np.abs(off_diagonal).max() < 4.5 / np.sqrt(
-        2000
-    )  # 190 correlations of standard deviation 1/sqrt(2000)
+    # 190 correlations of standard deviation 1/sqrt(2000)
+    assert np.abs(off_diagonal).max() < 4.5 / np.sqrt(2000)
     assert stats.kstest(drawn.ravel(), "uniform").pvalue > 1e-3
 
 

@@ -31,16 +31,10 @@ TORCH: dict[str, tuple[str, dict[str, float], Any]] = {
 }
 
 
-def test_every_optimizer_has_a_peer() -> None:
-    assert {kind for kind, _, _ in TORCH.values()} == set(optimizers())
-
-
-@pytest.mark.parametrize("name", optimizers())
-def test_contract(name: str) -> None:
-    made = optimizers()[name]()
-    assert made.name == name
-    assert made.source
-    assert type(made).__doc__
+def test_every_optimizer_that_is_shipped_has_a_peer() -> None:
+    """One that a user adds needs none: see tests/contracts."""
+    assert {kind for kind, _, _ in TORCH.values()} == {"sgd", "rmsprop", "adam", "adamw"}
+    assert {kind for kind, _, _ in TORCH.values()} <= set(optimizers())
 
 
 def updater(kind: str, like: torch.Tensor, lr: torch.Tensor, **axes: float) -> Updater:
@@ -120,7 +114,7 @@ def test_what_is_not_finite_is_not_made_finite(bad, kind):
 
 
 def test_rows_that_are_forgotten_stand_still():
-    for kind in ("sgd", "rmsprop", "adam"):
+    for kind in optimizers():
         weights = random(2, SIZE)
         lr = torch.full((2,), 0.1, dtype=torch.float64)
         optimizer = updater(kind, weights, lr)
@@ -130,6 +124,5 @@ def test_rows_that_are_forgotten_stand_still():
         optimizer.step_(weights, random(2, SIZE, seed=2))
         assert torch.equal(weights[0], before[0])
         assert not torch.equal(weights[1], before[1])
-        assert torch.equal(
-            lr, torch.full((2,), 0.1, dtype=torch.float64)
-        )  # the caller's tensor is left alone
+        # the caller's tensor is left alone
+        assert torch.equal(lr, torch.full((2,), 0.1, dtype=torch.float64))

@@ -27,11 +27,13 @@ PEERS: dict[str, tuple[dict[str, Any], Callable[[Any], Any]]] = {
 }
 
 
-def test_every_schedule_has_a_peer() -> None:
-    assert set(PEERS) == set(schedules())
+def test_every_schedule_that_is_shipped_has_a_peer() -> None:
+    """One that a user adds needs none: see tests/contracts."""
+    assert set(PEERS) == {"constant", "warmup", "cosine", "step"}
+    assert set(PEERS) <= set(schedules())
 
 
-@pytest.mark.parametrize("name", schedules())
+@pytest.mark.parametrize("name", PEERS)
 def test_the_learning_rate_is_torchs_at_every_update(name: str) -> None:
     axes, made = PEERS[name]
     mine = schedules()[name](**axes)
@@ -44,10 +46,7 @@ def test_the_learning_rate_is_torchs_at_every_update(name: str) -> None:
         theirs.step()
 
 
-@pytest.mark.parametrize("name", schedules())
-def test_contract(name: str) -> None:
+@pytest.mark.parametrize("name", PEERS)
+def test_a_shipped_schedule_never_exceeds_the_learning_rate(name: str) -> None:
     made = schedules()[name]()
-    assert made.name == name
-    assert made.source
-    assert type(made).__doc__
     assert all(0 <= made.factor(update, 10) <= 1 for update in range(10))

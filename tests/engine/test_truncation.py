@@ -37,9 +37,8 @@ def test_a_window_is_as_deep_as_k2_unless_the_sequence_starts(
     k2 = data.draw(st.integers(k1, 50))
     offset = data.draw(st.integers(0, min(k1, steps) - 1))
     for window in windows(steps, k1, k2, offset):
-        whole = (
-            window.scored + k1 if window.scored else window.stop
-        )  # where its stride would end if the sequence went on
+        # where its stride would end if the sequence went on
+        whole = window.scored + k1 if window.scored else window.stop
         assert window.start == max(0, whole - k2)
         assert window.start <= window.scored < window.stop
 

@@ -12,6 +12,7 @@ from hypothesis.extra.numpy import arrays
 from tests.support.blocks import block, linear
 from tests.support.programs import PHI, program
 from throughtime.engine.bptt import forward
+from throughtime.engine.cells import cells
 from throughtime.probes import gradient_by_lag
 from throughtime.probes.gradient_by_lag import by_example, log_rms, measure
 
@@ -99,9 +100,10 @@ def test_the_table_sums_up_the_sequences():
         )
 
 
-def test_the_ratio_is_the_summary_tables_signal(monkeypatch):
+@pytest.mark.parametrize("name", cells())
+def test_the_ratio_is_the_summary_tables_signal(name, monkeypatch):
     monkeypatch.setattr(gradient_by_lag, "BATCHES", 1)
-    made = block("copy")
+    made = block("copy", cell=name)
     found = (
         measure(made)
         .query("quantity == 'log_gradient_rms'")

@@ -106,8 +106,8 @@ def test_a_lost_direction_is_lost_and_the_others_are_kept():
     assert found.tolist() == [
         pytest.approx([math.log(3), 0, zero]),
         pytest.approx([2 * math.log(3), zero, zero]),
-        pytest.approx([12 * math.log(3), zero, zero])
-    ]  # fmt: skip
+        pytest.approx([12 * math.log(3), zero, zero]),
+    ]
 
 
 def test_a_dead_network_and_a_broken_one():
@@ -135,9 +135,8 @@ def test_exponents_of_an_orthogonal_map_and_of_a_triangular_one():
     )
     found = lyapunov(linear(both, rows=2), 1, q_burn=400)[:, 0]
     assert found[0].tolist() == pytest.approx([math.log(1.1)] * 3, abs=1e-12)
-    assert found[1].tolist() == pytest.approx(
-        np.log([1.5, 0.8, 0.2]), abs=1e-12
-    )  # eigenvalues, not singular values
+    # eigenvalues, not singular values
+    assert found[1].tolist() == pytest.approx(np.log([1.5, 0.8, 0.2]), abs=1e-12)
 
 
 def test_exponents_add_up_to_the_mean_log_determinant():

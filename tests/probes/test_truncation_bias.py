@@ -78,9 +78,10 @@ def test_the_table_holds_every_mode_and_k():
     assert set(found["index"]) == {1, 2, 3, 5, 8}
     wide = found.query("row == 1").pivot(index="index", columns="quantity", values="value")
     for part in ("", "_hh"):
+        # K = 1: all the same
         assert wide.loc[1, f"log_delta{part}_chunked"] == pytest.approx(
             wide.loc[1, f"log_delta{part}_sliding"]
-        )  # K = 1: all the same
+        )
         assert wide.loc[1, f"log_delta{part}_chunked"] == pytest.approx(
             wide.loc[1, f"log_delta{part}_buffered"]
         )

@@ -157,12 +157,10 @@ def test_ceiling_of_generation_is_that_of_a_predictor_that_knows_the_generator()
     task = Brackets(length=12, depth=2, generate=True, opening=0.4)
     batch = task.sample(np.random.default_rng(4), 20_000)
     closes = batch.targets >= task.types
-    depth = np.cumsum(np.where(closes, -1, 1), axis=0) + np.where(
-        closes, 1, -1
-    )  # before the symbol
-    guessed = np.where(
-        depth == 0, batch.targets == 0, closes
-    )  # at depth 0 some opening, else the right closing
+    # before the symbol
+    depth = np.cumsum(np.where(closes, -1, 1), axis=0) + np.where(closes, 1, -1)
+    # at depth 0 some opening, else the right closing
+    guessed = np.where(depth == 0, batch.targets == 0, closes)
     assert guessed.mean() == pytest.approx(task.ceiling, abs=3e-3)
     assert task.solved(task.ceiling)
     assert not task.solved(0.98 * task.ceiling)

@@ -30,9 +30,8 @@ def test_layout(length: int, payload: int, alphabet: int, seed: int) -> None:
     batch = task.sample(np.random.default_rng(seed), 3)
     assert len(batch.inputs) == task.steps == length + 2 * payload
     for column in batch.inputs.T.tolist():
-        assert (
-            column.index(alphabet + 1) == payload + length - 1
-        )  # payload, then length - 1 blanks, then the marker
+        # payload, then length - 1 blanks, then the marker
+        assert column.index(alphabet + 1) == payload + length - 1
         assert column.count(alphabet + 1) == 1
         assert column.count(alphabet) == length - 1 + payload
     lag = task.lags[0]

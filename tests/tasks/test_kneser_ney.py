@@ -20,9 +20,8 @@ def test_order_one_by_hand() -> None:
     """
     model = KneserNey(np.array([0, 1, 0, 1, 0, 2]), symbols=3, order=1, discounts=[0.5, 0.5])
     assert model.distribution([0])[1] == pytest.approx(1.5 / 3 + 1 / 3 * 1 / 3)
-    assert model.distribution([2]) == pytest.approx(
-        [1 / 3] * 3
-    )  # nothing follows c: the shorter context
+    # nothing follows c: the shorter context
+    assert model.distribution([2]) == pytest.approx([1 / 3] * 3)
     assert model.distribution([], order=0) == pytest.approx(
         [(3 - 0.5) / 6 + 0.25 / 3, (2 - 0.5) / 6 + 0.25 / 3, 0.5 / 6 + 0.25 / 3]
     )

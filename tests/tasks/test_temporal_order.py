@@ -34,9 +34,8 @@ def test_symbols_places_and_class_by_a_slow_reading(length: int, seed: int) -> N
         assert 0 <= length - 1 - first - batch.groups["lag"][0, b] < task.bin_width
 
 
-@pytest.mark.parametrize(
-    "length", [6, 10, 30, 70, 100]
-)  # .1 * 30 and .1 * 70 are no whole numbers in floating point
+# .1 * 30 and .1 * 70 are no whole numbers in floating point
+@pytest.mark.parametrize("length", [6, 10, 30, 70, 100])
 def test_every_place_is_equally_likely_and_lags_are_tight(length: int) -> None:
     task = TemporalOrder(length=length)
     relevant = task.sample(np.random.default_rng(0), 20_000).inputs < 2

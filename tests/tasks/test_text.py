@@ -27,9 +27,8 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Text:
 @pytest.mark.parametrize("batch", [1, 4])
 def test_batches_are_contiguous_streams_that_wrap(own: Text, batch: int) -> None:
     text = own.data.train
-    batches = list(
-        islice(own.batches(RNG(0), batch), 400)
-    )  # 2800 characters a stream, of a text of 2400
+    # 2800 characters a stream, of a text of 2400
+    batches = list(islice(own.batches(RNG(0), batch), 400))
     read = np.concatenate([b.inputs for b in batches])
     for column in range(batch):
         place = next(
@@ -58,9 +57,8 @@ def test_streams_start_evenly_spaced_from_a_drawn_offset() -> None:
 
 def test_every_training_character_is_read_equally_often(own: Text) -> None:
     length = len(own.data.train)
-    seen = np.concatenate(
-        [b.inputs.ravel() for b in islice(own.batches(RNG(0), 8), length // 8)]
-    )  # 7 rounds of the ring
+    # 7 rounds of the ring
+    seen = np.concatenate([b.inputs.ravel() for b in islice(own.batches(RNG(0), 8), length // 8)])
     assert (np.bincount(seen) == 7 * np.bincount(own.data.train)).all()
 
 

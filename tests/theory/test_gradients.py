@@ -59,9 +59,8 @@ def test_the_mean_square_follows_theory_at_every_lag_with_its_transient(
     predicted = gr.log_norm_by_lag(sigma_w, s, 12)
     assert np.log(norms.mean(1)) / 2 == pytest.approx(predicted, abs=0.06)
     assert np.diff(predicted)[0] == pytest.approx(gr.slope(sigma_w, s), abs=5e-3)
-    assert (
-        np.diff(predicted)[-1] > gr.slope(sigma_w, s) + 0.01
-    )  # early states are small: a larger gain
+    # early states are small: a larger gain
+    assert np.diff(predicted)[-1] > gr.slope(sigma_w, s) + 0.01
 
 
 def test_a_drive_by_step_is_used_in_order() -> None:

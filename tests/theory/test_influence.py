@@ -80,7 +80,7 @@ def test_the_trajectory_is_that_of_online_descent_by_autograd(mode: str, K: int,
         loss = torch.zeros((), dtype=torch.float64)
         for _ in range(
             stride
-        ):  # a leaf a step, so that the depth is counted in steps and not in updates
+        ):  # one leaf per step, so that the depth is counted in steps and not in updates
             pushes.append(torch.tensor(path[-1], dtype=torch.float64, requires_grad=True))
             s = A @ s + pushes[-1] * b
             loss = loss + (s[0] - 1) ** 2 / 2 / stride
@@ -119,9 +119,8 @@ def test_a_longer_stride_of_sliding_windows_needs_a_longer_one() -> None:
 
 def test_the_full_gradient_is_right_at_once() -> None:
     assert Balancing().smallest_K("full") == 1
-    assert (
-        Balancing(n=23, positive=13).smallest_K("sliding") == 1
-    )  # the majority pushes up: short and long run agree
+    # the majority pushes up: short and long run agree
+    assert Balancing(n=23, positive=13).smallest_K("sliding") == 1
 
 
 @pytest.mark.parametrize(

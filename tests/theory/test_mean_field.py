@@ -59,16 +59,14 @@ def test_the_iteration_from_zero_rises_to_q_star(sigma_w: float, s: float) -> No
 
 
 def test_a_small_drive_at_sigma_1_gives_the_root_of_half_of_it() -> None:
-    assert mf.q_star(1.0, 1e-12) == pytest.approx(
-        math.sqrt(1e-12 / 2), rel=1e-5
-    )  # q = q - 2 q^2 + s + O(q^3)
+    # q = q - 2 q^2 + s + O(q^3)
+    assert mf.q_star(1.0, 1e-12) == pytest.approx(math.sqrt(1e-12 / 2), rel=1e-5)
 
 
 @pytest.mark.parametrize("excess", [1e-10, 1e-7, 1e-4])
 def test_just_beyond_sigma_1_activity_grows_from_zero(excess: float) -> None:
-    assert mf.q_star(1 + excess, 0.0) == pytest.approx(
-        excess, rel=5 * excess + 1e-6
-    )  # q = (1 - 1 / sigma_w^2) / 2 + O(q^2)
+    # q = (1 - 1 / sigma_w^2) / 2 + O(q^2)
+    assert mf.q_star(1 + excess, 0.0) == pytest.approx(excess, rel=5 * excess + 1e-6)
 
 
 @pytest.mark.parametrize("sigma_w", [0.2, 0.577, 1.0])

@@ -80,9 +80,8 @@ def test_the_wall_stands_in_the_default_ranges():
     at_6 = found[found["w"] == found["w"].iloc[(found["w"] - 6).abs().argmin()]].sort_values("b")
     assert at_6["loss"].diff().abs().max() > 0.3  # in one step of the grid
     edge = at_6["b"].iloc[at_6["loss"].diff().abs().argmax()]
-    assert edge == pytest.approx(
-        0.5 - 6 / (1 + math.exp(-0.5)), abs=0.05
-    )  # where x_0 = .5 is the unstable fixed point
+    # where x_0 = .5 is the unstable fixed point
+    assert edge == pytest.approx(0.5 - 6 / (1 + math.exp(-0.5)), abs=0.05)
 
 
 def test_a_path_by_hand():
@@ -103,10 +102,8 @@ def test_clipping_bounds_a_step_and_keeps_its_direction():
     assert (norm > 0.1).any()
     _, dw, db = loss_and_gradient(4.6, -2.7)
     assert math.atan2(*(cut[["w", "b"]].diff().iloc[1])) == pytest.approx(math.atan2(-dw, -db))
-    assert (
-        np.hypot(free["w"].diff(), free["b"].diff()).max() > 1
-    )  # one step throws it off the surface ..
+    # one step throws it off the surface ..
+    assert np.hypot(free["w"].diff(), free["b"].diff()).max() > 1
     assert free["w"].iloc[-1] > W_RANGE[1]
-    assert (
-        cut["loss"].iloc[-1] < 0.01 < free["loss"].iloc[-1]
-    )  # .. and clipping keeps it on the wall, where the minimum is
+    # .. and clipping keeps it on the wall, where the minimum is
+    assert cut["loss"].iloc[-1] < 0.01 < free["loss"].iloc[-1]

@@ -137,9 +137,8 @@ def test_what_was_finished_is_not_trained_again(tmp_path: Path) -> None:
     assert keeper.start == 6
     saved = keeper.load()
     assert saved is not None
-    assert (
-        int(saved["updates"]) == 3
-    )  # the ninth save: six of the first block, then the third of this one
+    # the ninth save: six of the first block, then the third of this one
+    assert int(saved["updates"]) == 3
     assert keeper.spent() > 0
 
 

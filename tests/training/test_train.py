@@ -259,10 +259,11 @@ def test_a_loss_beyond_the_bound_is_divergence_though_finite():
         "here",
     ).jobs
     near, far = train(job).summary["status"]
+    # 10^5 squared is far from infinite: the bound alone stopped it
     assert (near, far) == (
         "unsolved",
         "diverged",
-    )  # 10^5 squared is far from infinite: the bound alone stopped it
+    )
 
 
 def test_norms_are_logged_before_clipping():
@@ -298,9 +299,10 @@ def test_signal_of_a_linear_orthogonal_network_is_the_power_of_its_gain():
     summary = train(job).summary
     lag = summary["lag_max"].iloc[0]
     assert lag == 9
+    # orthogonal to float32
     assert summary["signal_start"].to_numpy() == pytest.approx(
         summary["gain"].to_numpy() ** (lag - 1.0), rel=1e-6
-    )  # orthogonal to float32
+    )
 
 
 def test_no_updates_is_a_judgement_of_the_first_weights():
@@ -313,10 +315,17 @@ def test_no_updates_is_a_judgement_of_the_first_weights():
 
 @pytest.mark.parametrize(
     "axes",
-    [{"hidden": 1, "batch": 1}, {"length": 1, "payload": 1}, {"mode": "chunked", "K": 1},
-     {"mode": "sliding", "K": 6, "k1": 6}, {"h0": "learned"}, {"dtype": "float64"},
-     {"mode": "chunked", "K": 4, "align": "random"}, {"gain": 1e-30, "input_gain": 1e-30}],
-)  # fmt: skip
+    [
+        {"hidden": 1, "batch": 1},
+        {"length": 1, "payload": 1},
+        {"mode": "chunked", "K": 1},
+        {"mode": "sliding", "K": 6, "k1": 6},
+        {"h0": "learned"},
+        {"dtype": "float64"},
+        {"mode": "chunked", "K": 4, "align": "random"},
+        {"gain": 1e-30, "input_gain": 1e-30},
+    ],
+)
 def test_corners_are_defined(axes):
     result = train(planned(**axes))
     assert result.summary["status"].tolist() == ["unsolved"]

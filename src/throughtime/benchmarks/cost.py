@@ -149,9 +149,9 @@ def measure(sizes: Iterable[Size] = DEFAULT, repeats: int = 5) -> pd.DataFrame:
         repeats: the fastest of so many calls counts.
 
     Returns:
-        A row a size: mode, T, K, hidden, batch, rows; kept_bytes and predicted_bytes (all rows);
-        update_ms, forward_ms and backward_ms (all rows; the halves are NaN where an update is
-        several chunks); tokens_per_second (rows x T x B a second).
+        One row per size: mode, T, K, hidden, batch, rows; kept_bytes and predicted_bytes (all
+        rows); update_ms, forward_ms and backward_ms (all rows; the halves are NaN where an update
+        is several chunks); tokens_per_second (rows x T x B per second).
     """
     rows = []
     for s in sizes:

@@ -49,9 +49,17 @@ def engine(hidden: int, batch: int) -> float:
     """Copy with T = 100: rows of a gain x clip x seed grid, as many as train takes at once (at most
     32).
     """
-    axes = {"task": "copy", "length": STEPS - 20, "hidden": hidden, "batch": batch,
-            "updates": 10**6, "optimizer": "sgd", "gain": [0.6, 0.8, 1.0, 1.2], "clip": [0.1, 1.0],
-            "seeds": 4}  # fmt: skip
+    axes = {
+        "task": "copy",
+        "length": STEPS - 20,
+        "hidden": hidden,
+        "batch": batch,
+        "updates": 10**6,
+        "optimizer": "sgd",
+        "gain": [0.6, 0.8, 1.0, 1.2],
+        "clip": [0.1, 1.0],
+        "seeds": 4,
+    }
     (planned,) = expand("bench", "bench", axes, "bench").jobs
     rows = planned.grid.head(rows_at_once(planned.job))
     block = Trainer(planned.job, rows, Evaluators(planned.job))
@@ -155,8 +163,8 @@ WAYS = {
 
 
 def table() -> pd.DataFrame:
-    """A row a way and size: N, B, T, milliseconds a network and training step, and the machine's
-    sgemm peak in GFLOP/s.
+    """One row per way and size: N, B, T, milliseconds per network and training step, and the
+    machine's sgemm peak in GFLOP/s.
     """
     rows = []
     with one_thread():

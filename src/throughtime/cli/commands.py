@@ -60,6 +60,7 @@ def _chosen(project: Any, names: list[str]) -> list[str]:
 
 def listing(args: argparse.Namespace) -> None:
     """Tasks, cells, experiments."""
+    from throughtime.cli import new
     from throughtime.engine.cells import cells
     from throughtime.tasks import tasks
 
@@ -68,6 +69,7 @@ def listing(args: argparse.Namespace) -> None:
     for name, task in tasks().items():
         print(f"  {name:16} {(task.__doc__ or '').strip().splitlines()[0]}")
     print("cells\n  " + "\n  ".join(cells()))
+    new.listing()
     print("experiments")
     for name, experiment in project.experiments.items():
         print(f"  {name:16} {experiment.title}")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from throughtime.cli import commands
+from throughtime.cli import commands, new
 from throughtime.core.errors import UserError
 from throughtime.pipeline import watchdog
 
@@ -52,6 +52,9 @@ def parser() -> argparse.ArgumentParser:
         return command
 
     add("list", commands.listing, "tasks, cells and experiments", project)
+    new.add_arguments(
+        add("new", new.new, "a file to start from: a task, a cell, an experiment ..", project)
+    )
     show = add("show", commands.show, "an example sequence of a task that a person can read")
     show.add_argument("task")
     show.add_argument(

@@ -38,8 +38,8 @@ def probe_names() -> list[str]:
     """The names of all probes, sorted: planning asks for them, and stands below the room of the
     probes.
 
-    >>> probe_names()
-    ['context', 'gradient_by_lag', 'jacobian', 'spectrum', 'truncation_bias', 'updates']
+    >>> {"gradient_by_lag", "jacobian", "spectrum"} <= set(probe_names())
+    True
     """
     return names([str(Path(__file__).parents[1] / "probes")])
 

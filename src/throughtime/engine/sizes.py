@@ -49,8 +49,7 @@ def tape_bytes(cell: Cell, sizes: Sizes, itemsize: int = 4, *, overlap: bool = T
     """
     blocks = cell.states + (0 if cell.in_place else cell.width) + (cell.width if overlap else 0)
     kept = sizes.steps * blocks * sizes.hidden
-    scored = sizes.scored * (
-        4 * sizes.outputs + sizes.hidden
-    )  # y, its softmax, its gradient, the targets
+    # y, its softmax, its gradient, the targets
+    scored = sizes.scored * (4 * sizes.outputs + sizes.hidden)
     inputs = sizes.steps * (2 if sizes.tokens else sizes.inputs + 1) * 2
     return itemsize * sizes.batch * (kept + scored + inputs)

@@ -48,10 +48,8 @@ def _titled(model: type[BaseModel], title: str) -> dict[str, Any]:
 def _experiment() -> dict[str, Any]:
     schema = _titled(Experiment, "experiment.yaml")
     axes = _axes()
-    # copy.length holds for copy alone
-    of_task = (
-        f"^({'|'.join(name for kind in KINDS.values() for name in kind())})\\.({'|'.join(axes)})$"
-    )
+    names = "|".join(name for kind in KINDS.values() for name in kind())
+    of_task = f"^({names})\\.({'|'.join(axes)})$"  # copy.length holds for copy alone
     sweep = {
         "type": "object",
         "properties": axes,

@@ -25,6 +25,7 @@ from throughtime.planning.sweep import _known, expand, message
 # Files --------------------------------------------------------------------------------------------
 
 
+# no place for results
 RESERVED_FOLDERS = (
     "src",
     "experiments",
@@ -34,10 +35,9 @@ RESERVED_FOLDERS = (
     ".ci",
     ".snakemake",
     ".venv",
-)  # no place for results
-NAME = re.compile(
-    r"[A-Za-z0-9][A-Za-z0-9_-]{0,40}"
-)  # of an experiment or a sweep: it becomes part of file names
+)
+# of an experiment or a sweep: it becomes part of file names
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,40}")
 
 
 class Store(BaseModel):

@@ -12,9 +12,8 @@ from throughtime.planning.plan import PlannedJob
 from throughtime.tasks import Task
 
 LIBRARIES = 600 << 20  # bytes a training process takes before it trains
-SNAKEMAKE = (
-    400 << 20
-)  # bytes of the two processes of Snakemake around it, in a job of Slurm (measured: 190 MB each)
+# bytes of the two processes of Snakemake around it, in a job of Slurm (measured: 190 MB each)
+SNAKEMAKE = 400 << 20
 # times the memory of a block: what is not of the tape (curves, evaluation, probes, checkpoints)
 MARGIN = 1.5
 # times the expected seconds: slower processors, and probes, which Job.cost does not count (the

@@ -185,9 +185,8 @@ def _axes_of(
 
 def _grid(axes: dict[str, list[Any]], where: str) -> pd.DataFrame:
     try:
-        return grid(
-            {"seed": axes.get("seed", [0]), **axes}
-        )  # seed first: a block's rows share their data
+        # seed first: a block's rows share their data
+        return grid({"seed": axes.get("seed", [0]), **axes})
     except ValidationError as error:
         raise UserError(message(error, where)) from None
 

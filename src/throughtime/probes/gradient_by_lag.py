@@ -2,9 +2,9 @@
 
 Quantities, index = lag k in steps, natural logarithms:
 
-- ``log_gradient_rms``: of the root mean square over sequences of ||dL_b/ds_{t_b - k}||, where
-  L_b is the loss of sequence b at its last scored step t_b alone, and s the state. In mean field
-  theory its slope is ln(chi_1) / 2 a step.
+- ``log_gradient_rms``: of the root mean square over sequences of ||dL_b/ds_{t_b - k}||, where L_b
+  is the loss of sequence b at its last scored step t_b alone, and s the state. In mean field theory
+  its slope is ln(chi_1) / 2 per step.
 - ``log_gradient_q05`` .. ``q95``: quantiles over sequences.
 """
 
@@ -96,7 +96,7 @@ def _run_back(tape: Tape, weights: Weights, injected: Tensor, last: Tensor, firs
         ds.div_(torch.where(norm > 0, norm, 1.0)[..., None])
         direct = tape.cell.adjoint(ds, tape.z[t], tape.state[t], tape.state[t + 1], dz)
         ds.zero_() if direct is None else ds.copy_(direct)
-        ds_h.add_(torch.bmm(dz, back))
+        ds_h.add_(torch.bmm(tape.h_part(dz).contiguous(), back))
     return logs
 
 

@@ -7,7 +7,7 @@ Quantities, natural logarithms:
   lag k (k factors), mean over sequences.
 - ``log_singular_q05`` .. ``q95``: quantiles of the log singular values over units and sequences,
   index = lag k.
-- ``lyapunov``: the Lyapunov exponents a step, index = rank, largest first, mean over sequences.
+- ``lyapunov``: the Lyapunov exponents per step, index = rank, largest first, mean over sequences.
 
 Both are of the network driven by the task's inputs (check data). Lyapunov exponents by QR as in
 Engelken, Wolf & Abbott 2023 and Vogt et al. 2022: Q R = J_t Q and lambda_i = mean ln |R_ii|, after
@@ -90,9 +90,8 @@ class Product:
         before = self.d.gather(-1, order)
         self.q, r = torch.linalg.qr(columns.gather(-1, order[..., None, :].expand_as(columns)))
         diagonal = r.diagonal(dim1=-2, dim2=-1).abs()
-        lost = diagonal <= torch.finfo(r.dtype).eps * r.shape[-1] * size.gather(
-            -1, order
-        )  # it is nothing but rounding
+        # it is nothing but rounding
+        lost = diagonal <= torch.finfo(r.dtype).eps * r.shape[-1] * size.gather(-1, order)
         self.d = torch.where(lost, -torch.inf, before + diagonal.log())
         gap = before[..., None, :] - self.d[..., :, None]
         scale = torch.where(
@@ -145,9 +144,8 @@ def log_singular_values(tape: Tape, weights: Weights, lags: list[int], examples:
         product = product or Product(
             torch.eye(j.shape[-1], dtype=j.dtype, device=j.device).expand_as(j)
         )
-        product.extend(
-            j.transpose(-1, -2)
-        )  # the transposed product grows on the left, and has the same singular values
+        # the transposed product grows on the left, and has the same singular values
+        product.extend(j.transpose(-1, -2))
         if k in lags:
             result.append(product.log_singular_values())
     return np.stack(result, 1)
@@ -160,7 +158,7 @@ def lyapunov(
     q_burn: int = Q_BURN,
     measured: int = OF_A_SWEEP,
 ) -> Tensor:
-    """(G, trajectories, S) Lyapunov exponents a step, natural log, largest first; -inf where a
+    """(G, trajectories, S) Lyapunov exponents per step, natural log, largest first; -inf where a
     direction is lost altogether.
 
     Args:

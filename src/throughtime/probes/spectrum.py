@@ -26,9 +26,8 @@ def measure(networks: Networks) -> pd.DataFrame:
     w = subject.weights["W_hh"][..., :hidden].cpu().numpy()
     saturation, square = [], []
     for _ in subject.runs(BATCHES):
-        h = (
-            subject.tape.states[1:, ..., :hidden].cpu().numpy()
-        )  # (T, G, B, N); torch's sums depend on G in their last bits
+        # (T, G, B, N); torch's sums depend on G in their last bits
+        h = subject.tape.states[1:, ..., :hidden].cpu().numpy()
         saturation.append((np.abs(h) > SATURATED).mean((2, 3)))
         square.append(np.square(h).sum(-1).mean(-1))
     states = {"saturation": np.mean(saturation, 0).T, "state_norm": np.sqrt(np.mean(square, 0)).T}

@@ -89,14 +89,16 @@ class Results:
 
     @property
     def bins(self) -> pd.DataFrame:
-        """The breakdown beside the summary's columns: a row a network, data set and bin."""
+        """The breakdown beside the summary's columns: one row per network,
+        data set and bin.
+        """
         return self.breakdown.drop(columns="measure").merge(self.summary, on="run_key")
 
     def probe(
         self, name: str, quantity: str, step: Literal["first", "last"] | None = None
     ) -> pd.DataFrame:
-        """One quantity that a probe measured, beside the summary's columns: a row a network, step
-        and index.
+        """One quantity that a probe measured, beside the summary's columns: one row per network,
+        step and index.
 
         Args:
             name: of the probe.

@@ -165,9 +165,8 @@ TABLES = {
 JOB_TABLES = ("summary", "curves", "breakdown", "probes")  # what a training yields
 # How a training can end; untrained: it had no updates, and is neither solved nor failed.
 STATUSES = ("solved", "unsolved", "diverged", "untrained")
-GRID_POINT = tuple(
-    c.name for c in IDENTITY if c.name not in ("run_key", "job_key", "seed")
-)  # what the seeds of a grid cell share
+# what the seeds of a grid cell share
+GRID_POINT = tuple(c.name for c in IDENTITY if c.name not in ("run_key", "job_key", "seed"))
 
 
 def conform(frame: pd.DataFrame, table: str) -> pd.DataFrame:

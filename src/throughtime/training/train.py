@@ -47,7 +47,7 @@ def train(
         probe: name -> what measures networks; needed where the job has probes.
 
     Returns:
-        Summary (a row a network), curves, breakdown and probes.
+        Summary (one row per network), curves, breakdown and probes.
 
     Raises:
         UserError: a network does not fit the memory.

@@ -188,9 +188,8 @@ class Trainer:
         )
         gradient = self.flatten(named)
         norm = norms(gradient)
-        bad = ~(
-            torch.isfinite(norm) & (loss <= self.job.task.loss_bound)
-        )  # a NaN loss compares false
+        # a NaN loss compares false
+        bad = ~(torch.isfinite(norm) & (loss <= self.job.task.loss_bound))
         clipped = clip_(gradient, norm, self.by_norm, self.by_value)
         still = self.weights["W_hh"][self.frozen] if job_decays(self.job) else None
         self.updater.step_(self.flat, gradient)

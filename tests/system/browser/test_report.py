@@ -202,10 +202,10 @@ def test_it_is_accessible_and_fits_its_screen(page: Page, shots: Path) -> None:
     width = page.viewport_size["width"]  # type: ignore[index]  # it was set
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     smallest = page.evaluate(
-        """() => Math.min(...[...document.querySelectorAll("main *")].filter(e => \
-!e.closest("svg") && e.checkVisibility() &&
-           [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim())).map(e => \
-parseFloat(getComputedStyle(e).fontSize)))"""
+        """() => Math.min(...[...document.querySelectorAll("main *")]
+           .filter(e => !e.closest("svg") && e.checkVisibility() &&
+                        [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()))
+           .map(e => parseFloat(getComputedStyle(e).fontSize)))"""
     )
     assert smallest >= 12
     for details in page.locator("details").all():

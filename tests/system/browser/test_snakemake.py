@@ -20,9 +20,8 @@ def test_snakemakes_own_report_shows_figures_with_captions(
     page.get_by_text("Figures", exact=True).first.click()
     expect(page.get_by_text("clipping", exact=True).first).to_be_visible()
     page.screenshot(path=shots / "snakemake-report-figures.png")
-    assert (
-        len(re.findall(r"n_diverged", path.read_text(encoding="utf-8", errors="replace"))) >= 12
-    )  # the captions
+    # the captions
+    assert len(re.findall(r"n_diverged", path.read_text(encoding="utf-8", errors="replace"))) >= 12
     assert not [
         said for said in watched.complaints if "tailwindcss" not in said
     ]  # what Snakemake's page says of its own style sheet

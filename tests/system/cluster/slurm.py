@@ -74,8 +74,8 @@ AccountingStoragePort={accounting}
 AccountingStoragePass={folder}/munge/socket
 AccountingStoreFlags=job_comment
 JobAcctGatherType=jobacct_gather/linux
-# A job that uses more memory than it asked for is killed, as on clusters that confine jobs by \
-cgroups; looked at every second.
+# A job that uses more memory than it asked for is killed, as on clusters that confine jobs by
+# cgroups; looked at every second.
 JobAcctGatherFrequency=task=1
 JobAcctGatherParams=OverMemoryKill
 JobCompType=jobcomp/none
@@ -199,9 +199,16 @@ class Slurm:
             password=secrets.token_hex(16),
         )
         munge = self.folder / "munge"
-        self._start("munged", "--foreground", "--force", f"--socket={munge}/socket",
-                    f"--key-file={munge}/key", f"--log-file={munge}/log", f"--pid-file={munge}/pid",
-                    f"--seed-file={munge}/seed")  # fmt: skip
+        self._start(
+            "munged",
+            "--foreground",
+            "--force",
+            f"--socket={munge}/socket",
+            f"--key-file={munge}/key",
+            f"--log-file={munge}/log",
+            f"--pid-file={munge}/pid",
+            f"--seed-file={munge}/seed",
+        )
         self._until("munged", (munge / "socket").exists)
         self._start_database(database)
         self._until("mariadbd", lambda: _listening(database))
@@ -255,10 +262,17 @@ class Slurm:
             "--auth-root-authentication-method=normal",
             "--skip-test-db",
         )
-        self._start("mariadbd", *common, "--bind-address=127.0.0.1", f"--port={port}",
-                    f"--socket={self.folder}/db", f"--pid-file={self.folder}/db.pid",
-                    f"--init-file={self.folder}/database.sql", "--innodb-buffer-pool-size=64M",
-                    "--innodb-lock-wait-timeout=900")  # fmt: skip
+        self._start(
+            "mariadbd",
+            *common,
+            "--bind-address=127.0.0.1",
+            f"--port={port}",
+            f"--socket={self.folder}/db",
+            f"--pid-file={self.folder}/db.pid",
+            f"--init-file={self.folder}/database.sql",
+            "--innodb-buffer-pool-size=64M",
+            "--innodb-lock-wait-timeout=900",
+        )
 
     def _start(self, name: str, *arguments: str) -> None:
         with (self.folder / f"{name}.out").open("wb") as out:
@@ -347,9 +361,8 @@ def cluster(cpus: int | None = None, memory: int = 8000) -> Iterator[Slurm]:
         Unavailable: this machine cannot run it.
     """
     check()
-    folder = Path(
-        tempfile.mkdtemp(prefix="slurm-")
-    )  # short: a socket's path has at most 107 characters
+    # short: a socket's path has at most 107 characters
+    folder = Path(tempfile.mkdtemp(prefix="slurm-"))
     slurm = Slurm(folder, cpus or os.cpu_count() or 1, memory)
     with subprocess.Popen(
         [sys.executable, __file__, REAP, str(folder)], stdin=subprocess.PIPE, start_new_session=True
@@ -376,9 +389,8 @@ def _stop(number: int, frame: FrameType | None) -> None:
 def main(command: list[str]) -> int:
     """Run a command on a cluster; its exit code."""
     signal.signal(signal.SIGTERM, _stop)
-    signal.signal(
-        signal.SIGINT, signal.default_int_handler
-    )  # a shell hands it on ignored to what it starts in the background
+    # a shell hands it on ignored to what it starts in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with cluster() as slurm:
             return subprocess.run(

@@ -70,9 +70,14 @@ class Submitting(Site):
             *self.config,
         ]
         return subprocess.Popen(
-            command, cwd=self.root, env=self.environment(**more), stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, start_new_session=True,
-        )  # fmt: skip
+            command,
+            cwd=self.root,
+            env=self.environment(**more),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
 
     def records(self) -> dict[str, Record]:
         """The jobs that worked in this copy, by number."""

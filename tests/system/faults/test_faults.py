@@ -204,9 +204,8 @@ def test_a_full_disk(fresh: Site, undisturbed: Site) -> None:
             assert (
                 "cannot be written: No space left on device; free some space and run again" in said
             )
-            assert (
-                files.damaged(fresh.results) == []
-            )  # no half-written file, though the disk is full
+            # no half-written file, though the disk is full
+            assert files.damaged(fresh.results) == []
             log(f"full disk, before it grows to {size}", fresh)
             harness.remount(fresh.results, f"size={size}")
         harness.remount(fresh.results, "size=500m")

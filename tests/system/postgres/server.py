@@ -122,22 +122,46 @@ def _up(running: Server) -> "subprocess.Popen[bytes]":
         for path in (folder, password):
             shutil.chown(path, OTHER, OTHER)
     made = subprocess.run(
-        [program("initdb"), "--pgdata=data", f"--username={USER}", "--pwfile=password",
-         "--auth=scram-sha-256", "--encoding=UTF8", "--no-locale", "--no-sync"],
-        cwd=folder, capture_output=True, text=True, check=False, **as_other(),
-    )  # fmt: skip
+        [
+            program("initdb"),
+            "--pgdata=data",
+            f"--username={USER}",
+            "--pwfile=password",
+            "--auth=scram-sha-256",
+            "--encoding=UTF8",
+            "--no-locale",
+            "--no-sync",
+        ],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        **as_other(),
+    )
     password.unlink()
     if made.returncode:
         raise RuntimeError(f"initdb failed: {made.stderr[-2000:]}")
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             # and no socket file
-            [program("postgres"), "-D", "data", "-h", "127.0.0.1", "-p", str(running.port),
-             "-k", ""],
-            cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+            [
+                program("postgres"),
+                "-D",
+                "data",
+                "-h",
+                "127.0.0.1",
+                "-p",
+                str(running.port),
+                "-k",
+                "",
+            ],
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C is for this process alone
             **as_other(),
-        )  # fmt: skip
+        )
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
@@ -154,9 +178,8 @@ def _up(running: Server) -> "subprocess.Popen[bytes]":
 
 def sweep(folder: Path) -> None:
     """End whatever is left of the server, and delete its folder."""
-    number = (
-        signal.SIGQUIT
-    )  # "immediate": sessions end, and shared memory is given back, which a kill would leave
+    # "immediate": sessions end, and shared memory is given back, which a kill would leave
+    number = signal.SIGQUIT
     while left := Server(folder, 0, "").processes():
         for process in left:
             with suppress(psutil.NoSuchProcess):
@@ -184,9 +207,8 @@ def server() -> Iterator[Server]:
         try:
             process = _up(running)
             yield running
-            process.send_signal(
-                signal.SIGINT
-            )  # "fast": ends sessions, writes everything; what does not end by itself is swept away
+            # "fast": ends sessions, writes everything; what does not end by itself is swept away
+            process.send_signal(signal.SIGINT)
             with suppress(subprocess.TimeoutExpired):
                 process.wait(PATIENCE / 4)
         finally:
@@ -208,9 +230,8 @@ def _stop(number: int, frame: FrameType | None) -> None:
 def main(command: list[str]) -> int:
     """Run a command beside a server with an empty database; its exit code."""
     signal.signal(signal.SIGTERM, _stop)
-    signal.signal(
-        signal.SIGINT, signal.default_int_handler
-    )  # a shell hands it on ignored to what it starts in the background
+    # a shell hands it on ignored to what it starts in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with server() as running:
             environment = {

@@ -37,9 +37,8 @@ CELLS = worker.GAINS * worker.JOBS
 LOG = ROOT / "results" / "postgres" / "log.csv"
 COLUMNS = ("what", "processes", "networks", "runs", "seconds", "runs a second", "written by each")
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore"
-)  # mlflow, alembic and sqlalchemy warn of each other
+# mlflow, alembic and sqlalchemy warn of each other
+pytestmark = pytest.mark.filterwarnings("ignore")
 
 Ask = Callable[[str], list[tuple[Any, ...]]]
 
@@ -312,8 +311,9 @@ def test_what_a_killed_process_sent_last_is_waited_for(postgres: Server):
     store.connect(uri)
     with closing(psycopg2.connect(uri)) as killed, create_engine(uri).connect() as connection:
         killed.cursor().execute(
-            "INSERT INTO runs (run_uuid, experiment_id, name, status, source_type, "
-            "lifecycle_stage) VALUES ('sent-last', 0, 'x', 'RUNNING', 'LOCAL', 'active')"
+            "INSERT INTO runs "
+            "(run_uuid, experiment_id, name, status, source_type, lifecycle_stage) "
+            "VALUES ('sent-last', 0, 'x', 'RUNNING', 'LOCAL', 'active')"
         )
         seen: list[Any] = []
 
@@ -421,9 +421,8 @@ def test_a_database_that_is_not_there_is_one_line(postgres: Server, refused: Cal
 
 
 def test_no_server_is_one_line(refused: Callable[[str], str]):
-    assert "secret" not in (
-        said := refused("postgresql://me:secret@127.0.0.1:9/mlflow")
-    )  # the discard port: nobody listens
+    # the discard port: nobody listens
+    assert "secret" not in (said := refused("postgresql://me:secret@127.0.0.1:9/mlflow"))
     assert "refused" in said
 
 
@@ -449,10 +448,20 @@ def test_it_listens_on_loopback_alone(postgres: Server):
 def test_nothing_is_left_when_the_script_is_stopped(number: signal.Signals):
     """Ctrl-C, a polite kill, and kill -9: the server ends, and its folder goes."""
     script = subprocess.Popen(
-        [sys.executable, "-m", "tests.system.postgres.server", "bash", "-c",
-         "echo $POSTGRES_FOLDER; read"],
-        cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "tests.system.postgres.server",
+            "bash",
+            "-c",
+            "echo $POSTGRES_FOLDER; read",
+        ],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
     try:
         assert script.stdout
         there = Server(Path(script.stdout.readline().strip()), 0, "")

@@ -37,8 +37,8 @@ from throughtime.training.checkpoints import Checkpoints
 from types import SimpleNamespace
 def trained(planned, *rest, **named):
     folder = paths.job_folder(results, planned)
-    return SimpleNamespace(**{n: tables.read(n, folder / f"{n}.parquet") \
-for n in tables.JOB_TABLES})
+    read = {n: tables.read(n, folder / f"{n}.parquet") for n in tables.JOB_TABLES}
+    return SimpleNamespace(**read)
 commands._trained = trained
 """
 RECORDS = """

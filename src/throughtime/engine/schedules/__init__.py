@@ -13,7 +13,7 @@ __all__ = ["Schedule", "schedules"]
 def schedules() -> dict[str, type[Schedule]]:
     """Every schedule class of this folder, by name.
 
-    >>> list(schedules())
-    ['constant', 'cosine', 'step', 'warmup']
+    >>> {"constant", "cosine", "step", "warmup"} <= set(schedules())
+    True
     """
     return scan(sys.modules[__name__], Schedule)  # type: ignore[type-abstract]  # a filter
