@@ -4,7 +4,9 @@ files.
 
 import ast
 import fnmatch
+import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -16,6 +18,9 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from throughtime.cli.main import parser
+from throughtime.planning.experiment_files import load_module
+from throughtime.planning.project import Project
+from throughtime.results.load import Results
 
 ROOT = Path(__file__).parents[1]
 SOON = {"new", "axes"}  # to be removed when they are there
@@ -283,8 +288,8 @@ PAGES = sorted(
     for p in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("experiments/*/README.md"))
     if p.is_file()
 )
-PROSE = [p for p in PAGES if p.name != "LOGBOOK.md" and p.name != "CHANGELOG.md"]
-PROSE = [p for p in PROSE if "experiments" not in p.relative_to(ROOT).parts]
+HISTORY = ("LOGBOOK.md", "CHANGELOG.md")  # they name what was
+PROSE = [p for p in PAGES if p.name not in HISTORY and "experiments" not in p.parts]
 each_page = pytest.mark.parametrize("path", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
 each_page_of_prose = pytest.mark.parametrize("path", PROSE, ids=lambda p: str(p.relative_to(ROOT)))
 CODE = re.compile(r"^```.*?^```$|(?:^ {4}\S[^\n]*\n)+", flags=re.MULTILINE | re.DOTALL)
@@ -349,8 +354,8 @@ def test_a_cell_of_a_table_is_short(path: Path) -> None:
 @each_page
 def test_a_file_of_the_package_that_a_page_names_is_there(path: Path) -> None:
     named = set(re.findall(r"`((?:src|tests|experiments|profiles|docs)/[\w./-]+)`", prose(path)))
-    places = {n for n in named if not re.search(r"\b(NAME|KIND)\b", n)}
-    assert {n for n in places if not (ROOT / n).exists()} == set()
+    if path.name not in HISTORY:
+        assert {n for n in named if "NAME" not in n and not (ROOT / n).exists()} == set()
 
 
 @pytest.mark.parametrize(
@@ -404,3 +409,71 @@ def test_nothing_runs_code_from_data() -> None:
     paths = [p for p in tracked() if p.suffix == ".py" and "tests" not in p.relative_to(ROOT).parts]
     assert len(paths) > 100
     assert {str(p.relative_to(ROOT)): u for p in paths if (u := unsafe(p.read_text()))} == {}
+
+
+# The examples of the how-to pages -----------------------------------------------------------------
+
+ADDED = {
+    "task": "tasks",
+    "cell": "engine/cells",
+    "optimizer": "engine/optimizers",
+    "schedule": "engine/schedules",
+    "initial-scheme": "engine/initialization",
+    "probe": "probes",
+}  # page -> folder of the package
+RUN = """
+import pandas as pd
+from throughtime.planning.sweep import expand
+from throughtime.probes import probe
+from throughtime.training.train import train
+
+axes = dict(task="recall", length=4, cell="leaky", leak=0.3, optimizer="signum", schedule="linear")
+axes |= dict(init="sparse", hidden=8, batch=4, updates=4, points=2, K=2, mode="sliding", seeds=2)
+axes |= dict(eval_size=20, lr=0.01, probes="weight_norm")
+(planned,) = expand("mine", "sweep", axes, "here").jobs
+made = train(planned, probe=probe)
+assert set(made.summary["status"]) <= {"solved", "unsolved"}, made.summary["status"]
+assert (made.probes["value"] > 0).all() and len(made.probes) == 4
+"""
+
+
+def example(page: str) -> str:
+    """The block of Python of a how-to page."""
+    text = (ROOT / "docs" / "how-to" / page).read_text()
+    (block,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    return block
+
+
+def test_the_examples_of_the_pages_run_together(tmp_path: Path) -> None:
+    package = tmp_path / "throughtime"
+    shutil.copytree(ROOT / "src" / "throughtime", package, ignore=shutil.ignore_patterns("__py*"))
+    for kind, folder in ADDED.items():
+        block = example(f"add-a{'n' if kind[0] in 'aeiou' else ''}-{kind}.md")
+        named = re.search(r'name: ClassVar\[str\] = "(\w+)"', block)
+        name = named[1] if named else "weight_norm"
+        (package / folder / f"{name}.py").write_text(block)
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", RUN],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_experiment_of_the_page_is_planned_and_drawn(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "how-to" / "add-an-experiment.md").read_text()
+    folder = tmp_path / "experiments" / "mine"
+    folder.mkdir(parents=True)
+    shutil.copy(ROOT / "config.yaml", tmp_path)
+    (sweep,) = re.findall(r"```yaml\n(.*?)```", page, flags=re.DOTALL)
+    (folder / "experiment.yaml").write_text(sweep)
+    (folder / "figure.py").write_text(example("add-an-experiment.md"))
+    assert Project.open(tmp_path).plan().networks == 200
+    assert Project.open(tmp_path, "smoke").plan().networks == 4
+    module = load_module(folder / "figure.py", "figure", "caption")
+    assert len(module.figure(Results.empty()).axes) == 1
+    assert "n = 0 networks" in module.caption(Results.empty())
