@@ -25,7 +25,12 @@ from throughtime.results.load import Results
 
 ROOT = Path(__file__).parents[1]
 # What other branches bring: to be removed once it is there.
-SOON = {"new", "axes", "tests/contracts/test_components.py"}
+SOON = {
+    "new",
+    "axes",
+    "tests/contracts/test_components.py",
+    "docs/notebooks/first_sweep.ipynb",
+}
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 LIGHT = next(c for c in PYPROJECT["tool"]["importlinter"]["contracts"] if c["id"] == "light")[
     "source_modules"
