@@ -29,7 +29,7 @@ $(READY): requirements.lock pyproject.toml
 	@touch $(READY)
 
 test: setup lint ## everything that is checked, in under 8 minutes on 2 cores
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest -q --all
 
 lint: setup ## ruff, mypy, snakefmt, import contracts
 	@$(BIN)/ruff check .

@@ -104,14 +104,20 @@ def test_imports_run_downward() -> None:
 
 def test_planning_and_reading_load_neither_torch_nor_mlflow() -> None:
     """The contract reads import statements; this one runs them."""
-    code = f"import sys, {', '.join(LIGHT)}; sys.exit(', '.join({{'torch', 'mlflow'}} & set(sys.modules)) or 0)"
+    code = (
+        f"import sys, {', '.join(LIGHT)}; "
+        "sys.exit(', '.join({'torch', 'mlflow'} & set(sys.modules)) or 0)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.slow
 def test_training_does_not_load_mlflow() -> None:
-    code = "import sys, throughtime.training.train, throughtime.training.trainer; sys.exit('mlflow' in sys.modules)"
+    code = (
+        "import sys, throughtime.training.train, throughtime.training.trainer; "
+        "sys.exit('mlflow' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
@@ -425,8 +431,9 @@ def unsafe(source: str) -> list[str]:
 
 @pytest.mark.parametrize(
     "snippet",
-    ["import pickle", "from joblib import load", "torch.load(p)", "np.load(p)", "np.load(p, allow_pickle=True)", "yaml.load(t, L)",
-     "pd.read_pickle(p)", "frame.to_pickle(p)", "eval(t)", "exec(t)"],
+    ["import pickle", "from joblib import load", "torch.load(p)", "np.load(p)",
+     "np.load(p, allow_pickle=True)", "yaml.load(t, L)", "pd.read_pickle(p)", "frame.to_pickle(p)",
+     "eval(t)", "exec(t)"],
 )  # fmt: skip
 def test_what_runs_code_from_data_is_noticed(snippet: str) -> None:
     assert len(unsafe(snippet)) == 1

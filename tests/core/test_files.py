@@ -120,7 +120,10 @@ def test_a_write_that_fails_leaves_a_whole_file_and_nothing_else(
 
 
 def test_a_real_limit_on_the_size_of_files_is_one_line(tmp_path: Path) -> None:
-    code = f"from pathlib import Path; from throughtime.core import files; files.write(Path({str(tmp_path / 'x')!r}), bytes(100_000))"
+    code = (
+        "from pathlib import Path; from throughtime.core import files; "
+        f"files.write(Path({str(tmp_path / 'x')!r}), bytes(100_000))"
+    )
 
     def limited() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))

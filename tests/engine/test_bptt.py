@@ -102,8 +102,9 @@ DEPTH = {
 @pytest.mark.parametrize("scored", [7, 1])
 @pytest.mark.parametrize(
     ("mode", "K", "k1"),
-    [("chunked", 1, 1), ("chunked", 2, 1), ("chunked", 7, 1), ("chunked", 9, 1), ("sliding", 1, 1), ("sliding", 3, 1), ("sliding", 3, 2),
-     ("sliding", 4, 3), ("sliding", 20, 1), ("buffered", 1, 1), ("buffered", 2, 1), ("buffered", 3, 1)],
+    [("chunked", 1, 1), ("chunked", 2, 1), ("chunked", 7, 1), ("chunked", 9, 1), ("sliding", 1, 1),
+     ("sliding", 3, 1), ("sliding", 3, 2), ("sliding", 4, 3), ("sliding", 20, 1),
+     ("buffered", 1, 1), ("buffered", 2, 1), ("buffered", 3, 1)],
 )  # fmt: skip
 def test_truncated_gradient_is_its_slow_reading(name, head, scored, mode, K, k1):
     p = program(name, head, scored=scored, learned=True)

@@ -24,6 +24,8 @@ from throughtime.planning.project import Project
 from throughtime.results import load, tables
 from throughtime.results.load import Results
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 SMOKE = Project.open(ROOT, "smoke")
 NAMES = sorted(SMOKE.experiments)

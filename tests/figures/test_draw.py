@@ -98,7 +98,10 @@ def test_figure_and_caption_state_n_and_n_diverged(project):
     results = Results.load(project / "results", "clipping", title="A title")
     n, diverged = len(results.summary), int((results.summary["status"] == "diverged").sum())
     assert diverged > 0
-    said = f"n = {n} networks, of which n_diverged = {diverged} (×; counted as failures); 3 seeds a grid cell"
+    said = (
+        f"n = {n} networks, of which n_diverged = {diverged} (×; counted as failures); "
+        "3 seeds a grid cell"
+    )
     fig = draw.load_figure(project / "experiments" / "clipping" / "figure.py").figure(results)
     assert [t.get_text() for t in fig.texts] == ["A title", said]
     draw.draw(project, "clipping", project / "results", project / "out", "laptop")
@@ -157,7 +160,8 @@ def test_a_probe_is_read_beside_the_summary_at_the_moment_asked_for(project):
     )  # the second has diverged
     every = results.probe("spectrum", "spectral_radius")
     assert list(zip(every["run_key"], every["step"], strict=True)) == [
-        (keys[0], 0), (keys[0], 500), (keys[0], 1000), (keys[1], 0), (keys[2], 0), (keys[2], 500), (keys[2], 1000)
+        (keys[0], 0), (keys[0], 500), (keys[0], 1000), (keys[1], 0), (keys[2], 0), (keys[2], 500),
+        (keys[2], 1000)
     ]  # fmt: skip
     assert {"value", "index", *results.summary.columns} <= set(every.columns)
     assert results.probe("spectrum", "spectral_radius", "first")["value"].tolist() == [0, 1, 2]
@@ -282,8 +286,8 @@ def test_the_mark_lies_between_categories_in_proportion_to_the_logarithm():
 
 def test_a_censored_frontier_carries_its_sign_and_stays_on_the_axes():
     table = pd.DataFrame({
-        "x": [1.0, 2.0, 3.0], "frontier": [5.0, 9.0, 40.0], "low": [0, 6, 30], "high": [8, 12, math.inf], "censored": ["<", "", ">="],
-        "lag_low": 5.0, "lag_high": 40.0,
+        "x": [1.0, 2.0, 3.0], "frontier": [5.0, 9.0, 40.0], "low": [0, 6, 30],
+        "high": [8, 12, math.inf], "censored": ["<", "", ">="], "lag_low": 5.0, "lag_high": 40.0,
     })  # fmt: skip
     ax = Figure().subplots()
     panels.lag_axis(ax, pd.concat([table["lag_low"], table["lag_high"]]))

@@ -5,8 +5,12 @@ another, in one real pipeline.
 import random
 from pathlib import Path
 
+import pytest
+
 from tests.system.faults import harness
 from tests.system.faults.harness import Site
+
+pytestmark = pytest.mark.slow
 
 SMALL = ("preset=smoke", "experiments=[brackets]", "checkpoint_every=0.01")
 

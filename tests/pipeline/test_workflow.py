@@ -23,6 +23,8 @@ from throughtime.results import tables
 from throughtime.results.provenance import closure
 from throughtime.results.tables import JOB_TABLES
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 SMOKE = ("--config", "preset=smoke")
 LAST = {"all", "report", "track", "track_early"}  # they follow every figure
@@ -32,7 +34,8 @@ name: broken
 title: One job fails
 question: What is left when a job fails?
 sweeps:
-  main: {task: copy, length: 2, payload: 2, batch: [4, 100000000], hidden: 4, updates: 2, eval_size: 4}
+  main: {task: copy, length: 2, payload: 2, batch: [4, 100000000], hidden: 4, updates: 2, \
+eval_size: 4}
 """
 
 

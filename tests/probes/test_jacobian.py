@@ -104,7 +104,9 @@ def test_a_lost_direction_is_lost_and_the_others_are_kept():
     found = product_values(subject, [1, 2, 12])[0, :, 0]
     zero = -math.inf
     assert found.tolist() == [
-        pytest.approx([math.log(3), 0, zero]), pytest.approx([2 * math.log(3), zero, zero]), pytest.approx([12 * math.log(3), zero, zero])
+        pytest.approx([math.log(3), 0, zero]),
+        pytest.approx([2 * math.log(3), zero, zero]),
+        pytest.approx([12 * math.log(3), zero, zero])
     ]  # fmt: skip
 
 

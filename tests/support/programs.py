@@ -37,8 +37,9 @@ class Program:
 
 
 def program(
-    name: str = "tanh", head: str = "softmax", *, rows: int = 3, steps: int = 7, batch: int = 4, hidden: int = 5, scored: int = 7,
-    tokens: bool = True, learned: bool = False, masked: bool = False, seed: int = 0, dtype: torch.dtype = torch.float64,
+    name: str = "tanh", head: str = "softmax", *, rows: int = 3, steps: int = 7, batch: int = 4,
+    hidden: int = 5, scored: int = 7, tokens: bool = True, learned: bool = False,
+    masked: bool = False, seed: int = 0, dtype: torch.dtype = torch.float64,
 ) -> Program:  # fmt: skip
     """A random program; weights are large enough that all terms of a gradient count."""
     rng = torch.Generator().manual_seed(seed)

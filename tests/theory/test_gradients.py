@@ -9,6 +9,8 @@ from throughtime.theory import gradients as gr
 from throughtime.theory import lyapunov
 from throughtime.theory.mean_field import DomainError, chi_1, mean, q_star, sech2
 
+pytestmark = pytest.mark.slow
+
 Array = np.ndarray
 
 

@@ -27,9 +27,10 @@ from throughtime.tracking import ingest, store, writer
 from throughtime.tracking.records import METRICS, PARAMS, TAGS, Made, cells, networks, text, varying
 from throughtime.tracking.saved_views import TAG, unpack
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore"
-)  # mlflow, alembic and sqlalchemy warn of each other
+pytestmark = [
+    pytest.mark.filterwarnings("ignore"),
+    pytest.mark.slow,
+]  # mlflow, alembic and sqlalchemy warn of each other
 
 ROOT = Path(__file__).parents[2]
 PLAN = synthetic.toy_plan(lengths=(10, 30), depths=(None, 5), seeds=2)  # 4 jobs of 8 networks
@@ -44,7 +45,8 @@ from pathlib import Path
 from tests.support import synthetic
 from throughtime.tracking import ingest
 plan = synthetic.toy_plan(lengths=(10, 30), depths=(None, 5), seeds=2)
-print(ingest.ingest(Path(sys.argv[1]), Path(sys.argv[2]), plan, "smoke", progress=lambda n: print(n, flush=True)), flush=True)
+print(ingest.ingest(Path(sys.argv[1]), Path(sys.argv[2]), plan, "smoke", \
+progress=lambda n: print(n, flush=True)), flush=True)
 """
 
 
@@ -387,7 +389,8 @@ def test_a_kill_within_a_transaction_is_rolled_back_and_is_no_damage(
     killed = """
 import os, signal, sqlite3, sys
 connection = sqlite3.connect(sys.argv[1], isolation_level=None)
-connection.execute("PRAGMA cache_size = 1")  # changed pages go to the file before the end of the transaction
+connection.execute("PRAGMA cache_size = 1")  # changed pages go to the file before the \
+end of the transaction
 connection.execute("BEGIN")
 connection.execute("UPDATE experiments SET name = hex(randomblob(2000))")
 connection.executemany("INSERT INTO experiments (name) VALUES (hex(randomblob(2000)))", [()] * 50)

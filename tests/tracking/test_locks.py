@@ -20,9 +20,10 @@ from throughtime.planning.plan import Plan
 from throughtime.tracking import ingest, locks, store, writer
 from throughtime.tracking.records import Record
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore"
-)  # mlflow, alembic and sqlalchemy warn of each other
+pytestmark = [
+    pytest.mark.filterwarnings("ignore"),
+    pytest.mark.slow,
+]  # mlflow, alembic and sqlalchemy warn of each other
 
 ROOT = Path(__file__).parents[2]
 SMALL = synthetic.toy_plan(lengths=(10,), depths=(None,), axes={"gain": [0.5, 1.5]}, seeds=2)

@@ -22,9 +22,10 @@ from tests.support import synthetic
 from throughtime.core.errors import UserError
 from throughtime.tracking import ingest, ui
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore"
-)  # mlflow, alembic and sqlalchemy warn of each other
+pytestmark = [
+    pytest.mark.filterwarnings("ignore"),
+    pytest.mark.slow,
+]  # mlflow, alembic and sqlalchemy warn of each other
 
 ROOT = Path(__file__).parents[2]
 PLAN = synthetic.toy_plan(lengths=(10,), depths=(None,), axes={"gain": [0.5]}, seeds=1)

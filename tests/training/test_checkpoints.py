@@ -18,6 +18,8 @@ from throughtime.training.checkpoints import Arrays, Checkpoints
 from throughtime.training.result import Tables
 from throughtime.training.train import train
 
+pytestmark = pytest.mark.slow
+
 SMALL: dict[str, Any] = {"hidden": 7, "batch": 3, "updates": 7, "points": 3, "eval_size": 12}
 WILD: dict[str, Any] = {
     "gain": [0.7, 1e25],

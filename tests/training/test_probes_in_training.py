@@ -17,6 +17,8 @@ from throughtime.training.result import Tables
 from throughtime.training.train import train
 from throughtime.training.trainer import Trainer
 
+pytestmark = pytest.mark.slow
+
 TASKS: dict[str, dict[str, Any]] = {
     "copy": {"length": 4, "payload": 3, "alphabet": 2},
     "text": {"window": 7},

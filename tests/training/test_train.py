@@ -313,8 +313,9 @@ def test_no_updates_is_a_judgement_of_the_first_weights():
 
 @pytest.mark.parametrize(
     "axes",
-    [{"hidden": 1, "batch": 1}, {"length": 1, "payload": 1}, {"mode": "chunked", "K": 1}, {"mode": "sliding", "K": 6, "k1": 6},
-     {"h0": "learned"}, {"dtype": "float64"}, {"mode": "chunked", "K": 4, "align": "random"}, {"gain": 1e-30, "input_gain": 1e-30}],
+    [{"hidden": 1, "batch": 1}, {"length": 1, "payload": 1}, {"mode": "chunked", "K": 1},
+     {"mode": "sliding", "K": 6, "k1": 6}, {"h0": "learned"}, {"dtype": "float64"},
+     {"mode": "chunked", "K": 4, "align": "random"}, {"gain": 1e-30, "input_gain": 1e-30}],
 )  # fmt: skip
 def test_corners_are_defined(axes):
     result = train(planned(**axes))

@@ -37,9 +37,10 @@ class Evidence:
         ValueError: an unknown verdict; or one that is decided without an interval, a threshold or a
             case.
 
-    >>> Evidence("supported", 0.5, 0.4, math.nan, 0.2, 9)
+    >>> Evidence("supported", 0.5, 0.4, math.nan, 0.2, 9)  # doctest: +NORMALIZE_WHITESPACE
     Traceback (most recent call last):
-    ValueError: 'supported' without an interval, a threshold and a case: low 0.4, high nan, threshold 0.2, n 9
+    ValueError: 'supported' without an interval, a threshold and a case:
+        low 0.4, high nan, threshold 0.2, n 9
     """
 
     verdict: str

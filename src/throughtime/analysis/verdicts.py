@@ -218,7 +218,8 @@ def _weakest(
     numbers_said = f"{worst.statistic:.3g} [{worst.low:.3g}, {worst.high:.3g}]{unit}"
     return replace(
         worst,
-        detail=f"{counts} of {len(cells)} cells; decided by {_name(cells.iloc[place])}: {numbers_said}",
+        detail=f"{counts} of {len(cells)} cells; decided by {_name(cells.iloc[place])}: "
+        f"{numbers_said}",
     )
 
 

@@ -49,8 +49,9 @@ def engine(hidden: int, batch: int) -> float:
     """Copy with T = 100: rows of a gain x clip x seed grid, as many as train takes at once (at most
     32).
     """
-    axes = {"task": "copy", "length": STEPS - 20, "hidden": hidden, "batch": batch, "updates": 10**6, "optimizer": "sgd",
-            "gain": [0.6, 0.8, 1.0, 1.2], "clip": [0.1, 1.0], "seeds": 4}  # fmt: skip
+    axes = {"task": "copy", "length": STEPS - 20, "hidden": hidden, "batch": batch,
+            "updates": 10**6, "optimizer": "sgd", "gain": [0.6, 0.8, 1.0, 1.2], "clip": [0.1, 1.0],
+            "seeds": 4}  # fmt: skip
     (planned,) = expand("bench", "bench", axes, "bench").jobs
     rows = planned.grid.head(rows_at_once(planned.job))
     block = Trainer(planned.job, rows, Evaluators(planned.job))

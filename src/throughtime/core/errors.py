@@ -32,7 +32,8 @@ def one_line(text: str, longest: int = LONGEST) -> str:
     return (
         text
         if len(text) <= longest
-        else f"{text[: longest * 2 // 3 - 1]}...{text[len(text) - longest + longest * 2 // 3 + 2 :]}"
+        else f"{text[: longest * 2 // 3 - 1]}..."
+        f"{text[len(text) - longest + longest * 2 // 3 + 2 :]}"
     )
 
 

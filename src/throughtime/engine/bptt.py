@@ -2,9 +2,9 @@
 
 Shapes: G rows of the grid, T steps, B sequences, I inputs, N units, O outputs, S = states N, Z =
 gates N, Y = width N (Z, or 2 Z where a cell has the x and h parts of z separate: first the x parts,
-then the h parts), Ts scored steps (the last Ts). Everything is laid out time first, (T, G, B, .), because one
-step's (G, B, .) must be contiguous: only then is torch's batched matrix product one call of the
-library, and a row's product has the same bits in every batch of rows (on one thread).
+then the h parts), Ts scored steps (the last Ts). Everything is laid out time first, (T, G, B, .),
+because one step's (G, B, .) must be contiguous: only then is torch's batched matrix product one
+call of the library, and a row's product has the same bits in every batch of rows (on one thread).
 
 The gradient of the weights needs dL/dz_t alone, whatever the truncation mode: with overlapping
 windows a step is visited several times, and its dL/dz_t are summed first. So a mode is a list of

@@ -11,7 +11,8 @@ from throughtime.engine.losses._base import Targets
 def log_signal_by_lag(
     tape: Tape, weights: Weights, x: Tensor, targets: Targets, head: str
 ) -> Tensor:
-    """log ||dL/dh_{T-k}|| for k = 0..T-1, where L is the loss of the last step alone; root mean square over the batch.
+    """log ||dL/dh_{T-k}|| for k = 0..T-1, where L is the loss of the last step alone; root
+    mean square over the batch.
 
     The adjoint is rescaled to norm 1 at every step and the logarithms are summed, so that neither
     .5^300 nor 2^300 is lost; at full depth, whatever a run was trained with. State here is all of

@@ -64,8 +64,9 @@ def windows(steps: int, k1: int, k2: int, offset: int = 0) -> list[Window]:
             k1`` windows are aligned to the END of the sequence: the last loss always sees min(k2,
             T) steps.
 
-    >>> windows(5, k1=2, k2=2, offset=1)
-    [Window(start=0, scored=0, stop=1), Window(start=1, scored=1, stop=3), Window(start=3, scored=3, stop=5)]
+    >>> windows(5, k1=2, k2=2, offset=1)  # doctest: +NORMALIZE_WHITESPACE
+    [Window(start=0, scored=0, stop=1), Window(start=1, scored=1, stop=3),
+     Window(start=3, scored=3, stop=5)]
     >>> windows(5, k1=2, k2=2)[-1]
     Window(start=4, scored=4, stop=5)
     """

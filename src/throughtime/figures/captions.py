@@ -24,7 +24,10 @@ def counts(summary: pd.DataFrame) -> str:
         else "0"
     )
     few = "seed" if seeds == "1" else "seeds"
-    return f"n = {len(summary):,} networks, of which n_diverged = {diverged:,} (×; counted as failures); {seeds} {few} a grid cell"
+    return (
+        f"n = {len(summary):,} networks, of which n_diverged = {diverged:,} "
+        f"(×; counted as failures); {seeds} {few} a grid cell"
+    )
 
 
 def protocol(summary: pd.DataFrame) -> str:

@@ -117,8 +117,9 @@ def heatmap(
         row, column = rows.index(getattr(cell, y)), columns.index(getattr(cell, x))
         said.iloc[row, column] = text(cell) + (f"\n{cell.n_diverged}×" if cell.n_diverged else "")
     sns.heatmap(
-        grid.fillna(limits[0]), mask=(said == ""), annot=said, fmt="", ax=ax, cbar=False, cmap="cividis", vmin=limits[0], vmax=limits[1],
-        linewidths=0.6, linecolor="white", annot_kws={"fontsize": 6.2, "linespacing": 0.95},
+        grid.fillna(limits[0]), mask=(said == ""), annot=said, fmt="", ax=ax, cbar=False,
+        cmap="cividis", vmin=limits[0], vmax=limits[1], linewidths=0.6, linecolor="white",
+        annot_kws={"fontsize": 6.2, "linespacing": 0.95},
     )  # fmt: skip
     ax.set_facecolor("0.88")  # a cell that was not run
     for cell in cells[cells["n_diverged"] > 0].itertuples():

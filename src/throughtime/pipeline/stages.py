@@ -245,6 +245,6 @@ def _train(
         need = block_bytes(planned) + LIBRARIES
         raise UserError(
             f"{planned.experiment} {planned.key}: out of memory; a process needs about "
-            f"{need / 2**20:,.0f} MiB: use fewer at once (--cores), or a machine with more, and run "
-            "again"
+            f"{need / 2**20:,.0f} MiB: use fewer at once (--cores), or a machine with more, and "
+            "run again"
         ) from None

@@ -26,9 +26,11 @@ if TYPE_CHECKING:
     from throughtime.pipeline.workflow import Pipeline
 
 WITHOUT_JOBS = (
-    "dryrun", "touch", "lint", "list_target_rules", "list_rules", "print_compilation", "containerize", "generate_unit_tests", "dag",
-    "rulegraph", "filegraph", "d3dag", "unlock", "cleanup_metadata", "cleanup_shadow", "summary", "detailed_summary", "archive",
-    "delete_all_output", "delete_temp_output", "list_changes", "list_input_changes", "list_params_changes", "list_untracked", "report",
+    "dryrun", "touch", "lint", "list_target_rules", "list_rules", "print_compilation",
+    "containerize", "generate_unit_tests", "dag", "rulegraph", "filegraph", "d3dag", "unlock",
+    "cleanup_metadata", "cleanup_shadow", "summary", "detailed_summary", "archive",
+    "delete_all_output", "delete_temp_output", "list_changes", "list_input_changes",
+    "list_params_changes", "list_untracked", "report",
 )  # fmt: skip
 
 _held: list[FileLock] = []  # for as long as the process lives

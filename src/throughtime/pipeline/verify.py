@@ -53,7 +53,10 @@ class Findings:
         said = [
             f"{wrong.what}: {wrong.path}\n  made again by: {wrong.mend}" for wrong in self.wrong
         ]
-        count = f"{self.checked:,} files checked, {sum(w.what == 'damaged' for w in self.wrong):,} damaged, "
+        count = (
+            f"{self.checked:,} files checked, "
+            f"{sum(w.what == 'damaged' for w in self.wrong):,} damaged, "
+        )
         count += f"{sum(w.what == 'gone' for w in self.wrong):,} gone"
         return [
             *said,

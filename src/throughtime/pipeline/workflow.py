@@ -29,12 +29,14 @@ HIGHEST_PRIORITY = 1e18  # priority of what others wait for: above any training'
 REPORT_ASSETS = ("html", "css", "js")  # what the report page is made of beside code
 # Errors go on by a pipe, not from the log: on a full disk the log is empty, and its last lines are
 # what says so.
-SHELL_PREFIX = r"""
+SHELL_PREFIX = (
+    r"""
 set -euo pipefail
 throughtime() { attempt "$@" 3>&1 | shown; }
 attempt() {
   local said code=0 killed
-  said=$({ COMMAND "${@:2}" --config PAIRS "results=${1%/logs/*}" 2>&1 >&3 3>&-; } | { tee "$1" 2> /dev/null || true; } | tail -n 25) ||
+  said=$({ COMMAND "${@:2}" --config PAIRS "results=${1%/logs/*}" 2>&1 >&3 3>&-; } """
+    r"""| { tee "$1" 2> /dev/null || true; } | tail -n 25) ||
     code=$?
   if [ $code -gt 128 ]; then
     killed="throughtime: ended by signal $((code - 128)) (9: killed, by hand or for want of memory)"
@@ -43,8 +45,10 @@ attempt() {
   fi
   if [ $code -ne 0 ]; then echo "$said" | shown >&2; return 1; fi
 }
-shown() { if [ -t 1 ]; then while IFS= read -r line; do printf '\r\033[K%s\n' "$line"; done; else cat; fi; }
+shown() { if [ -t 1 ]; then """
+    r"""while IFS= read -r line; do printf '\r\033[K%s\n' "$line"; done; else cat; fi; }
 """
+)
 RULES = (
     "all",
     "validate",

@@ -1,7 +1,7 @@
 """The grid: what may vary between the networks of one job without changing a tensor's shape.
 
-A grid is a DataFrame, one row per network. Its columns become the leading tensor dimension inside a job
-and columns of the results on the way out, under the same names.
+A grid is a DataFrame, one row per network. Its columns become the leading tensor dimension inside
+a job and columns of the results on the way out, under the same names.
 """
 
 import math

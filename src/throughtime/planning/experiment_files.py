@@ -30,7 +30,10 @@ def load_module(path: Path, *names: str) -> ModuleType:
     if not path.exists():
         raise UserError(f"{path}: no such file; add it, with {' and '.join(names)}")
     folder = path.resolve().parent
-    package = f"throughtime_experiment_{folder.name}_{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}"
+    package = (
+        f"throughtime_experiment_{folder.name}_"
+        f"{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}"
+    )
     for name in [n for n in sys.modules if n == package or n.startswith(f"{package}.")]:
         del sys.modules[name]  # an edit counts from the next call on
     spec = importlib.machinery.ModuleSpec(package, None, is_package=True)

@@ -48,7 +48,10 @@ def _titled(model: type[BaseModel], title: str) -> dict[str, Any]:
 def _experiment() -> dict[str, Any]:
     schema = _titled(Experiment, "experiment.yaml")
     axes = _axes()
-    of_task = f"^({'|'.join(name for kind in KINDS.values() for name in kind())})\\.({'|'.join(axes)})$"  # copy.length holds for copy alone
+    # copy.length holds for copy alone
+    of_task = (
+        f"^({'|'.join(name for kind in KINDS.values() for name in kind())})\\.({'|'.join(axes)})$"
+    )
     sweep = {
         "type": "object",
         "properties": axes,

@@ -2,8 +2,9 @@
 
 Quantities, index = lag k in steps, natural logarithms:
 
-- ``log_gradient_rms``: of the root mean square over sequences of ||dL_b/ds_{t_b - k}||, where L_b is the loss of sequence b at its last
-  scored step t_b alone, and s the state. In mean field theory its slope is ln(chi_1) / 2 a step.
+- ``log_gradient_rms``: of the root mean square over sequences of ||dL_b/ds_{t_b - k}||, where
+  L_b is the loss of sequence b at its last scored step t_b alone, and s the state. In mean field
+  theory its slope is ln(chi_1) / 2 a step.
 - ``log_gradient_q05`` .. ``q95``: quantiles over sequences.
 """
 

@@ -2,7 +2,8 @@
 
 Quantities, index = K; m is ``chunked``, ``sliding`` (k1 = 1) or ``buffered``:
 
-- ``log_delta_m``: ln of delta(K) = ||E g_K - g|| / ||g||, g the gradient of all weights; -inf where they are equal.
+- ``log_delta_m``: ln of delta(K) = ||E g_K - g|| / ||g||, g the gradient of all weights; -inf
+  where they are equal.
 - ``cosine_m``: between E g_K and g.
 - ``log_delta_hh_m``, ``cosine_hh_m``: of the gradient of W_hh alone. (The readout's gradient is
   exact whatever K, and hides part of the bias.)
@@ -81,7 +82,8 @@ def flat(gradient: Mapping[str, Tensor], names: list[str]) -> Tensor:
 
 
 def bias(truncated: Tensor, full: Tensor) -> tuple[Tensor, Tensor]:
-    """ln(||truncated - full|| / ||full||) and the cosine between them, each (G); NaN where a norm that divides is zero.
+    """ln(||truncated - full|| / ||full||) and the cosine between them, each (G); NaN
+    where a norm that divides is zero.
 
     Both are of rows scaled to their largest element, so that squares do not overflow.
 

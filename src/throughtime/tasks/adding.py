@@ -111,4 +111,7 @@ class Adding(Task):
         values, marks = batch.inputs[:, index, 0], batch.inputs[:, index, 1]
         read = " ".join(f"{v:.2f}" for v in values)
         mark = " ".join("   ^" if m else "   ." for m in marks)
-        return f"value   {read}\nmark    {mark}\ntarget  {f'{batch.targets[0, index, 0]:.2f}'.rjust(len(read))}"
+        return (
+            f"value   {read}\nmark    {mark}\n"
+            f"target  {f'{batch.targets[0, index, 0]:.2f}'.rjust(len(read))}"
+        )

@@ -7,10 +7,11 @@ from throughtime.theory.mean_field import DomainError, Floats
 
 
 def bound(depth: ArrayLike, beta: float, tau: int, phi: ArrayLike, M: float = 1.0) -> Floats:
-    """The most that E ||truncated - full gradient|| of a loss can be, by the depth to which its gradient is followed.
+    """The most that E ||truncated - full gradient|| of a loss can be, by the depth to which
+    its gradient is followed.
 
-    Let phi_k = E ||dL_t/dh_{t-k}||. If phi_{k+1} <= beta phi_k from k = tau on (beta < 1), and ||dh/dtheta|| <= M, the terms that a
-    depth of K leaves out, k >= K, sum to at most
+    Let phi_k = E ||dL_t/dh_{t-k}||. If phi_{k+1} <= beta phi_k from k = tau on (beta < 1), and
+    ||dh/dtheta|| <= M, the terms that a depth of K leaves out, k >= K, sum to at most
 
     - M phi_tau beta^(K - tau) / (1 - beta) for K >= tau,
     - M (phi_K + .. + phi_{tau - 1} + phi_tau / (1 - beta)) for K < tau.

@@ -25,7 +25,8 @@ class Drive:
 
 
 def one_hot(inputs: int, input_gain: float = 1.0, rho: float | None = None) -> Drive:
-    """Symbols: ||x||^2 = 1 at every step, so s = input_gain^2 / I; rho is the chance that two sequences show the same symbol.
+    """Symbols: ||x||^2 = 1 at every step, so s = input_gain^2 / I; rho is the chance
+    that two sequences show the same symbol.
 
     >>> one_hot(10, rho=1.0)
     Drive(s=0.1, rho=1.0)
@@ -34,7 +35,8 @@ def one_hot(inputs: int, input_gain: float = 1.0, rho: float | None = None) -> D
 
 
 def adding(length: int, input_gain: float = 1.0) -> Drive:
-    """A value, uniform in [0, 1), and a mark at two of T steps: E ||x||^2 = 1/3 + 2/T, on average over steps.
+    """A value, uniform in [0, 1), and a mark at two of T steps: E ||x||^2 = 1/3 + 2/T,
+    on average over steps.
 
     rho is not 0: values are independent, but their mean is not zero, so E v v' = 1/4 of E v^2 =
     1/3. The marks add (1/a + 1/b) / T to E x . x', where a and b are the lengths of the halves. rho

@@ -36,7 +36,8 @@ Weights = Literal["gaussian", "orthogonal"]
 
 
 def slope(sigma_w: float, s: float) -> float:
-    """lambda_1 = ln(chi_1) / 2: log ||dL/dh_{t-k}|| changes by it with every step of lag, in nats; the largest Lyapunov exponent.
+    """lambda_1 = ln(chi_1) / 2: log ||dL/dh_{t-k}|| changes by it with every step of lag, in
+    nats; the largest Lyapunov exponent.
 
     >>> round(slope(0.5, 0.0), 6), round(slope(1.5, 0.1), 6)
     (-0.693147, 0.0262)
@@ -45,7 +46,8 @@ def slope(sigma_w: float, s: float) -> float:
 
 
 def log_norm_by_lag(sigma_w: float, s: float | Floats, steps: int) -> Floats:
-    """(steps,): ln of the root mean square of ||dL/dh_{T-k}|| / ||dL/dh_T|| for k = 0..T-1, the transient from h_0 = 0 included.
+    """(steps,): ln of the root mean square of ||dL/dh_{T-k}|| / ||dL/dh_T|| for k = 0..T-1, the
+    transient from h_0 = 0 included.
 
     Early states are small, and small states pass gradients with a gain near sigma_w: the line bends
     upward at the largest lags.
@@ -110,11 +112,13 @@ def finite_width_shift(sigma_w: float, s: float, units: int, weights: Weights) -
     """What N units add to the slope of the TYPICAL log norm, in nats a step, to first order in 1/N,
     untied weights.
 
-    ``slope`` is about ln E ||.||^2; a single network shows E ln ||.||^2, which is smaller by half the variance of a step's factor:
-    -(3 mu_2 / mu_1^2 - 1) / (4 N) for Gaussian and -3 (mu_2 / mu_1^2 - 1) / (4 N) for orthogonal weights. Own derivation: the factor
-    is sum_i d_i^2 u_i^2 with d_i = sech^2 z_i and u = W^T v for a gradient v of norm 1; its logarithm is expanded to second order. For
-    linear units this is the expansion of ``lyapunov.gaussian``. It is for one gradient: the norm over many, as of a batch, is averaged
-    before the logarithm, and starts nearer to ``slope``.
+    ``slope`` is about ln E ||.||^2; a single network shows E ln ||.||^2, which is smaller by half
+    the variance of a step's factor: -(3 mu_2 / mu_1^2 - 1) / (4 N) for Gaussian and
+    -3 (mu_2 / mu_1^2 - 1) / (4 N) for orthogonal weights. Own derivation: the factor is
+    sum_i d_i^2 u_i^2 with d_i = sech^2 z_i and u = W^T v for a gradient v of norm 1; its logarithm
+    is expanded to second order. For linear units this is the expansion of ``lyapunov.gaussian``. It
+    is for one gradient: the norm over many, as of a batch, is averaged before the logarithm, and
+    starts nearer to ``slope``.
 
     >>> finite_width_shift(0.9, 0.0, 32, "gaussian"), finite_width_shift(0.9, 0.0, 32, "orthogonal")
     (-0.015625, 0.0)

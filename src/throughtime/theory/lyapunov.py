@@ -14,7 +14,8 @@ from throughtime.theory.mean_field import DomainError, Floats
 
 
 def linear(matrix: ArrayLike) -> Floats:
-    """(N,): ln |eigenvalues| of a constant J. For a diagonal J that is ln |diagonal|; for g times an orthogonal one, ln g N times.
+    """(N,): ln |eigenvalues| of a constant J. For a diagonal J that is ln |diagonal|;
+    for g times an orthogonal one, ln g N times.
 
     >>> linear([[0.5, 0.0], [0.0, -2.0]]).round(6).tolist()
     [0.693147, -0.693147]

@@ -165,7 +165,8 @@ def gain(q: float, sigma_w: float) -> float:
 
 
 def chi_1(sigma_w: float, s: float) -> float:
-    """chi_1 = sigma_w^2 E sech^4(sqrt(q*) z): E ||dL/dh_{t-k}||^2 goes like chi_1^k. Below 1 gradients vanish, above 1 they explode.
+    """chi_1 = sigma_w^2 E sech^4(sqrt(q*) z): E ||dL/dh_{t-k}||^2 goes like chi_1^k. Below 1
+    gradients vanish, above 1 they explode.
 
     >>> chi_1(0.5, 0.0), round(chi_1(1.0, 0.1), 6), round(chi_1(1.5, 0.1), 6)
     (0.25, 0.688839, 1.053798)

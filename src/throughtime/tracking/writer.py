@@ -50,7 +50,10 @@ class Counts:
             "; ".join(f"{name}: {source}" for name, source in self.sources.items())
             or "no tables yet"
         )
-        return f"{self.networks} networks; {self.new} runs new, {self.skipped} unchanged, {self.replaced} replaced ({read})"
+        return (
+            f"{self.networks} networks; {self.new} runs new, {self.skipped} unchanged, "
+            f"{self.replaced} replaced ({read})"
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,6 @@
-"""What makes a network's bits depend on its own row alone: one thread, and no row without company."""
+"""What makes a network's bits depend on its own row alone: one thread, and no row without
+company.
+"""
 
 import warnings
 from collections.abc import Iterator

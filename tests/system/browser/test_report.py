@@ -122,7 +122,10 @@ def test_choosing_a_cell_shows_its_curves_and_its_networks(
     assert [row[0] for row in rows] == [str(seed) for seed in own["seed"]]
     assert all(row[1].startswith(status) for row, status in zip(rows, own["status"], strict=True))
     counts = ended(own)
-    said = f"{counts['solved']} of {len(own)} solved, {counts['unsolved']} unsolved, {counts['diverged']} diverged"
+    said = (
+        f"{counts['solved']} of {len(own)} solved, {counts['unsolved']} unsolved, "
+        f"{counts['diverged']} diverged"
+    )
     assert said in page.locator("#said").inner_text()
     page.locator("#explore").screenshot(path=shots / f"explore-{page.viewport_size['width']}.png")  # type: ignore[index]  # it was set
 
@@ -199,8 +202,10 @@ def test_it_is_accessible_and_fits_its_screen(page: Page, shots: Path) -> None:
     width = page.viewport_size["width"]  # type: ignore[index]  # it was set
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     smallest = page.evaluate(
-        """() => Math.min(...[...document.querySelectorAll("main *")].filter(e => !e.closest("svg") && e.checkVisibility() &&
-           [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim())).map(e => parseFloat(getComputedStyle(e).fontSize)))"""
+        """() => Math.min(...[...document.querySelectorAll("main *")].filter(e => \
+!e.closest("svg") && e.checkVisibility() &&
+           [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim())).map(e => \
+parseFloat(getComputedStyle(e).fontSize)))"""
     )
     assert smallest >= 12
     for details in page.locator("details").all():

@@ -74,7 +74,8 @@ AccountingStoragePort={accounting}
 AccountingStoragePass={folder}/munge/socket
 AccountingStoreFlags=job_comment
 JobAcctGatherType=jobacct_gather/linux
-# A job that uses more memory than it asked for is killed, as on clusters that confine jobs by cgroups; looked at every second.
+# A job that uses more memory than it asked for is killed, as on clusters that confine jobs by \
+cgroups; looked at every second.
 JobAcctGatherFrequency=task=1
 JobAcctGatherParams=OverMemoryKill
 JobCompType=jobcomp/none
@@ -198,8 +199,9 @@ class Slurm:
             password=secrets.token_hex(16),
         )
         munge = self.folder / "munge"
-        self._start("munged", "--foreground", "--force", f"--socket={munge}/socket", f"--key-file={munge}/key",
-                    f"--log-file={munge}/log", f"--pid-file={munge}/pid", f"--seed-file={munge}/seed")  # fmt: skip
+        self._start("munged", "--foreground", "--force", f"--socket={munge}/socket",
+                    f"--key-file={munge}/key", f"--log-file={munge}/log", f"--pid-file={munge}/pid",
+                    f"--seed-file={munge}/seed")  # fmt: skip
         self._until("munged", (munge / "socket").exists)
         self._start_database(database)
         self._until("mariadbd", lambda: _listening(database))
@@ -253,9 +255,10 @@ class Slurm:
             "--auth-root-authentication-method=normal",
             "--skip-test-db",
         )
-        self._start("mariadbd", *common, "--bind-address=127.0.0.1", f"--port={port}", f"--socket={self.folder}/db",
-                    f"--pid-file={self.folder}/db.pid", f"--init-file={self.folder}/database.sql",
-                    "--innodb-buffer-pool-size=64M", "--innodb-lock-wait-timeout=900")  # fmt: skip
+        self._start("mariadbd", *common, "--bind-address=127.0.0.1", f"--port={port}",
+                    f"--socket={self.folder}/db", f"--pid-file={self.folder}/db.pid",
+                    f"--init-file={self.folder}/database.sql", "--innodb-buffer-pool-size=64M",
+                    "--innodb-lock-wait-timeout=900")  # fmt: skip
 
     def _start(self, name: str, *arguments: str) -> None:
         with (self.folder / f"{name}.out").open("wb") as out:

@@ -70,8 +70,8 @@ class Submitting(Site):
             *self.config,
         ]
         return subprocess.Popen(
-            command, cwd=self.root, env=self.environment(**more), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            start_new_session=True,
+            command, cwd=self.root, env=self.environment(**more), stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True, start_new_session=True,
         )  # fmt: skip
 
     def records(self) -> dict[str, Record]:

@@ -141,8 +141,10 @@ class Site:
     def runs(self) -> dict[tuple[str, str], list[str]]:
         """(MLflow experiment, record key) -> status of its runs, of those that are not deleted."""
         query = """
-            SELECT e.name, t.value, r.status FROM runs r JOIN experiments e ON e.experiment_id = r.experiment_id
-            LEFT JOIN tags t ON t.run_uuid = r.run_uuid AND t.key = 'run_key' WHERE r.lifecycle_stage = 'active'
+            SELECT e.name, t.value, r.status FROM runs r JOIN experiments e \
+ON e.experiment_id = r.experiment_id
+            LEFT JOIN tags t ON t.run_uuid = r.run_uuid AND t.key = 'run_key' \
+WHERE r.lifecycle_stage = 'active'
         """
         found: dict[tuple[str, str], list[str]] = {}
         with closing(sqlite3.connect(self.results / "mlflow" / "mlflow.db")) as connection:

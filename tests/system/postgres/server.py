@@ -122,8 +122,8 @@ def _up(running: Server) -> "subprocess.Popen[bytes]":
         for path in (folder, password):
             shutil.chown(path, OTHER, OTHER)
     made = subprocess.run(
-        [program("initdb"), "--pgdata=data", f"--username={USER}", "--pwfile=password", "--auth=scram-sha-256", "--encoding=UTF8",
-         "--no-locale", "--no-sync"],
+        [program("initdb"), "--pgdata=data", f"--username={USER}", "--pwfile=password",
+         "--auth=scram-sha-256", "--encoding=UTF8", "--no-locale", "--no-sync"],
         cwd=folder, capture_output=True, text=True, check=False, **as_other(),
     )  # fmt: skip
     password.unlink()
@@ -132,7 +132,8 @@ def _up(running: Server) -> "subprocess.Popen[bytes]":
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             # and no socket file
-            [program("postgres"), "-D", "data", "-h", "127.0.0.1", "-p", str(running.port), "-k", ""],
+            [program("postgres"), "-D", "data", "-h", "127.0.0.1", "-p", str(running.port),
+             "-k", ""],
             cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C is for this process alone
             **as_other(),

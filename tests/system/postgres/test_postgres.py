@@ -311,8 +311,10 @@ def test_what_a_killed_process_sent_last_is_waited_for(postgres: Server):
     uri = postgres.create("last")
     store.connect(uri)
     with closing(psycopg2.connect(uri)) as killed, create_engine(uri).connect() as connection:
-        killed.cursor().execute("INSERT INTO runs (run_uuid, experiment_id, name, status, source_type, lifecycle_stage) "
-                                "VALUES ('sent-last', 0, 'x', 'RUNNING', 'LOCAL', 'active')")  # fmt: skip
+        killed.cursor().execute(
+            "INSERT INTO runs (run_uuid, experiment_id, name, status, source_type, "
+            "lifecycle_stage) VALUES ('sent-last', 0, 'x', 'RUNNING', 'LOCAL', 'active')"
+        )
         seen: list[Any] = []
 
         def take() -> None:
@@ -447,7 +449,8 @@ def test_it_listens_on_loopback_alone(postgres: Server):
 def test_nothing_is_left_when_the_script_is_stopped(number: signal.Signals):
     """Ctrl-C, a polite kill, and kill -9: the server ends, and its folder goes."""
     script = subprocess.Popen(
-        [sys.executable, "-m", "tests.system.postgres.server", "bash", "-c", "echo $POSTGRES_FOLDER; read"],
+        [sys.executable, "-m", "tests.system.postgres.server", "bash", "-c",
+         "echo $POSTGRES_FOLDER; read"],
         cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
     try:

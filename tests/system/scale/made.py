@@ -154,15 +154,20 @@ def _summary(planned: PlannedJob, rng: np.random.Generator) -> pd.DataFrame:
     when = pd.Series(rng.integers(1, max(job.updates, 1) + 1, n), dtype="Int64")
     return tables.conform(
         own.assign(
-            status=np.select([diverged, solved], ["diverged", "solved"], "unsolved"), diverged_at=when.where(diverged),
-            first_solved_at=when.where(solved), measure=task.measure, final=np.where(diverged, np.nan, final), chance=task.chance,
-            final_loss=np.where(diverged, np.nan, task.chance_loss * rng.uniform(0.02, 1, n)), train_loss=task.chance_loss,
-            grad_norm=rng.lognormal(size=n), grad_norm_max=10 * rng.lognormal(size=n), clipped_share=rng.random(n), reach=job.reach,
-            radius_start=own["gain"], radius_end=np.where(diverged, np.nan, own["gain"] * rng.uniform(0.8, 1.3, n)),
-            signal_start=rng.lognormal(-3, size=n), signal_end=np.where(diverged, np.nan, rng.lognormal(-2, size=n)),
-            vanishing=vanishing, exploding=diverged | clipped, truncated=truncated,
+            status=np.select([diverged, solved], ["diverged", "solved"], "unsolved"),
+            diverged_at=when.where(diverged), first_solved_at=when.where(solved),
+            measure=task.measure, final=np.where(diverged, np.nan, final), chance=task.chance,
+            final_loss=np.where(diverged, np.nan, task.chance_loss * rng.uniform(0.02, 1, n)),
+            train_loss=task.chance_loss, grad_norm=rng.lognormal(size=n),
+            grad_norm_max=10 * rng.lognormal(size=n), clipped_share=rng.random(n), reach=job.reach,
+            radius_start=own["gain"],
+            radius_end=np.where(diverged, np.nan, own["gain"] * rng.uniform(0.8, 1.3, n)),
+            signal_start=rng.lognormal(-3, size=n),
+            signal_end=np.where(diverged, np.nan, rng.lognormal(-2, size=n)), vanishing=vanishing,
+            exploding=diverged | clipped, truncated=truncated,
             failure=np.select([solved, diverged, truncated, vanishing, clipped],
-                              ["none", "exploding", "truncated", "vanishing", "exploding"], "other"),
+                              ["none", "exploding", "truncated", "vanishing", "exploding"],
+                              "other"),
             parameters=job.hidden**2, tokens=job.updates * job.batch * job.steps,
         ),
         "summary",
@@ -233,16 +238,20 @@ def _found(planned: PlannedJob, probe: str) -> Found:
     ladder = [k for k in LADDER if k < job.steps]
     return {
         "updates": {
-            "loss": (list(range(1, job.updates + 1)), lambda s, i: np.exp(-i / 300) + np.exp(-(i % 60) / 10) + 0 * s),
-            "log_grad_norm": (list(range(1, job.updates + 1)), lambda s, i: np.where(i % 60 == 0, 3.7, 0) + 0.1 * s),
+            "loss": (list(range(1, job.updates + 1)),
+                     lambda s, i: np.exp(-i / 300) + np.exp(-(i % 60) / 10) + 0 * s),
+            "log_grad_norm": (list(range(1, job.updates + 1)),
+                              lambda s, i: np.where(i % 60 == 0, 3.7, 0) + 0.1 * s),
         },
-        "context": {f"loss_{k}": (list(LADDER), lambda s, i: 1.7 + np.exp(-i / 5) + 0.01 * s) for k in ("reset", "shuffled", "replaced")},
+        "context": {f"loss_{k}": (list(LADDER), lambda s, i: 1.7 + np.exp(-i / 5) + 0.01 * s)
+                    for k in ("reset", "shuffled", "replaced")},
         "gradient_by_lag": {"log_gradient_rms": (list(range(job.steps)), lambda s, i: 0.5 + s * i)},
         "jacobian": {"lyapunov": (list(range(job.hidden)), lambda s, i: s - 0.1 * i)},
         "truncation_bias": {
             **{f"log_delta_hh_{m}": (ladder, lambda s, i: s * i) for m in ("sliding", "buffered")},
             "log_delta_hh_chunked": (ladder, lambda s, i: -np.log(i + 1) + 0 * s),
-            **{f"cosine_hh_{m}": (ladder, lambda s, i: 1 - 0.5 * np.exp(s - i)) for m in ("chunked", "sliding", "buffered")},
+            **{f"cosine_hh_{m}": (ladder, lambda s, i: 1 - 0.5 * np.exp(s - i))
+               for m in ("chunked", "sliding", "buffered")},
         },
     }.get(probe, {})  # fmt: skip
 

@@ -21,7 +21,10 @@ from throughtime.planning.project import Project
 SIZES = (10_000, 30_000, 100_000)
 MOST = 1.25  # exponent above which a stage grows faster than linearly
 CLI = "from throughtime.cli.main import main; sys.exit(main({}))"
-BEFORE = "import sys; from pathlib import Path; from throughtime.planning.project import Project; results = Path('results'); "
+BEFORE = (
+    "import sys; from pathlib import Path; from throughtime.planning.project import Project; "
+    "results = Path('results'); "
+)
 
 # What stands in for training: the job's tables as they lie there. All else of `throughtime train`
 # is done.
@@ -34,7 +37,8 @@ from throughtime.training.checkpoints import Checkpoints
 from types import SimpleNamespace
 def trained(planned, *rest, **named):
     folder = paths.job_folder(results, planned)
-    return SimpleNamespace(**{n: tables.read(n, folder / f"{n}.parquet") for n in tables.JOB_TABLES})
+    return SimpleNamespace(**{n: tables.read(n, folder / f"{n}.parquet") \
+for n in tables.JOB_TABLES})
 commands._trained = trained
 """
 RECORDS = """
