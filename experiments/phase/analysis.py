@@ -76,11 +76,11 @@ def exponent(rows: pd.DataFrame, level: float = stats.LEVEL) -> tuple[float, flo
         level: of the interval.
     """
     known = rows[np.isfinite(rows["ratio"].astype(float))]
-    cells = stats.success(known, ["xi", "lag_max"])
-    solved, n = cells["n_solved"].to_numpy(float), cells["n"].to_numpy(float)
-    if cells["xi"].nunique() < 2 or not 0 < solved.sum() < n.sum():
+    rates = stats.success(known, ["xi", "lag_max"])
+    solved, n = rates["n_solved"].to_numpy(float), rates["n"].to_numpy(float)
+    if rates["xi"].nunique() < 2 or not 0 < solved.sum() < n.sum():
         return math.nan, math.nan, math.nan
-    lag, xi = np.log(cells["lag_max"].to_numpy(float)), np.log(cells["xi"].to_numpy(float))
+    lag, xi = np.log(rates["lag_max"].to_numpy(float)), np.log(rates["xi"].to_numpy(float))
     profile = np.array([_best(lag - b * xi, solved, n) for b in EXPONENTS])
     inside = np.flatnonzero(profile >= profile.max() - special.chdtri(1, 1 - level) / 2)
     top = np.flatnonzero(profile >= profile.max() - 1e-6)

@@ -81,7 +81,7 @@ def weaker_drive(results: Results) -> Evidence:
 
 FOLLOWS = (
     "Exponent b of frontier ~ xi^b, fitted by logistic regression of success on ln lag and ln xi "
-    "over all cells up to the "
+    "over all grid points up to the "
     "critical gain, 95 % profile-likelihood interval. Mean field says 1, no influence 0. "
     "Supported: the interval holds 1 and "
     f"lies above {HALF:g}, nearer to 1 than to 0; not supported: it does not hold 1."

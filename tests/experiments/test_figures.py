@@ -50,7 +50,7 @@ def drawn(name: str, results: Results) -> str:
     assert len(file.getvalue()) > 4000
     caption, printed = module.caption(results), fig.texts[1].get_text()
     n = re.fullmatch(
-        r"n = ([\d,]+) networks, of which n_diverged = ([\d,]+) \(.*\); .* seeds? a grid cell",
+        r"n = ([\d,]+) networks, of which n_diverged = ([\d,]+) \(.*\); .* seeds? per grid point",
         printed,
     )
     assert n, printed
@@ -94,7 +94,7 @@ def test_drawn_from_plausible_tables(name, plan):
     if not SMOKE.experiments[name].reads:  # which draws a part of what it reads
         assert printed.startswith(f"n = {len(results.summary):,} networks")
     behind = draw.behind(draw.load_figure(ROOT / "experiments" / name / "figure.py"), results)
-    beside = grid_points.cells(behind, "smoke")
+    beside = grid_points.tabulate(behind, "smoke")
     assert printed.startswith(
         f"n = {beside['n'].sum():,} networks, of which n_diverged = {beside['diverged'].sum():,} "
     )

@@ -98,7 +98,7 @@ def test_figure_and_caption_state_n_and_n_diverged(project):
     results = Results.load(project / "results", "clipping", title="A title")
     n, diverged = len(results.summary), int((results.summary["status"] == "diverged").sum())
     assert diverged > 0
-    said = f"n = {n} networks, of which n_diverged = {diverged} (×; counted as failures); 3 seeds a grid cell"
+    said = f"n = {n} networks, of which n_diverged = {diverged} (×; counted as failures); 3 seeds per grid point"
     fig = draw.load_figure(project / "experiments" / "clipping" / "figure.py").figure(results)
     assert [t.get_text() for t in fig.texts] == ["A title", said]
     draw.draw(project, "clipping", project / "results", project / "out", "laptop")

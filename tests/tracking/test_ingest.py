@@ -24,7 +24,7 @@ from throughtime.planning.plan import Plan
 from throughtime.results import tables
 from throughtime.results.tables import JOB_TABLES
 from throughtime.tracking import ingest, store, writer
-from throughtime.tracking.records import METRICS, PARAMS, TAGS, Made, cells, networks, text, varying
+from throughtime.tracking.records import METRICS, PARAMS, TAGS, Made, grid_points, networks, text, varying
 from throughtime.tracking.saved_views import TAG, unpack
 
 pytestmark = pytest.mark.filterwarnings(
@@ -121,7 +121,7 @@ def test_cells_differ_in_what_the_plan_varies_and_in_nothing_else() -> None:
 def test_cells_are_named_by_what_differs() -> None:
     frames = synthetic.summary(PLAN)
     made = {job.key: Made("c", (0, 1)) for job in PLAN.jobs}
-    names = [cell.name for cell in cells(frames.summary, varying(PLAN, "clipping"), "smoke", made)]
+    names = [cell.name for cell in grid_points(frames.summary, varying(PLAN, "clipping"), "smoke", made)]
     assert len(set(names)) == CELLS
     assert {
         "toy-tanh-T11 full gain=0.5 clip=none",
@@ -137,7 +137,7 @@ def test_a_cell_summarises_its_seeds_and_counts_diverged_networks_as_failures() 
     summary["status"] = ["solved", "unsolved", "diverged", "unsolved"]
     summary["final"] = [1.0, 0.5, np.nan, 0.6]
     made = {key: Made("c", (0, 1)) for key in summary["job_key"]}
-    (cell,) = cells(summary, ["gain"], "smoke", made)
+    (cell,) = grid_points(summary, ["gain"], "smoke", made)
     assert cell.name == "toy-tanh-T11 gain=0.5"
     wanted = {
         "n": 4,
@@ -446,7 +446,7 @@ def test_the_overview_carries_figure_and_tables_and_moves_with_the_folder(result
         "clipping summary": {
             "clipping.png",
             "clipping.md",
-            "cells.csv",
+            "grid_points.csv",
             *(f"tables/{t}.parquet" for t in JOB_TABLES),
         },
         "atlas summary": {"atlas.png", "atlas.md"},
@@ -514,7 +514,7 @@ def test_a_companion_tables_filter_finds_the_runs_of_its_row(results: Path) -> N
     record(results)
     client = store.connect(store.tracking_uri(results, results))
     summary = synthetic.summary(SMALL).summary
-    for row in grid_points.cells(summary, "smoke").to_dict("records"):
+    for row in grid_points.tabulate(summary, "smoke").to_dict("records"):
         number = client.get_experiment_by_name(row["mlflow_experiment"]).experiment_id
         found = client.search_runs([number], row["mlflow_filter"])
         assert keys(found) == sorted(summary.loc[summary["gain"] == row["gain"], "run_key"])

@@ -1,7 +1,7 @@
-"""The report's interactive atlas as compact, JSON-ready values: every grid cell in a heat map, and
+"""The report's interactive atlas as compact, JSON-ready values: every grid point in a heat map, and
 the curves of its networks. No torch.
 
-A panel is one task of one sweep, with all but two of the axes in which its cells differ held fixed;
+A panel is one task of one sweep, with all but two of the axes in which its grid points differ held fixed;
 the two with most values are x and y.
 """
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from throughtime.analysis.grid_points import cell_key, places, text
+from throughtime.analysis.grid_points import grid_point_key, places, text
 from throughtime.results import tables
 
 CURVES = 5_000  # networks whose curves are in the page, at most: some 450 bytes each
@@ -55,11 +55,11 @@ def explore(
     Args:
         found: experiment -> its tables ``summary`` and ``curves``.
         preset: the name of the preset that asked for the networks.
-        most: networks whose curves are kept: the lowest seeds of all cells first.
+        most: networks whose curves are kept: the lowest seeds of all grid points first.
 
     Returns:
         ``sweeps``: name, experiment and panels; a panel: what is fixed, titles and values of x and
-        y, the measure, and cells; a cell: place in x and y, key, and its networks; a network: seed,
+        y, the measure, and grid points; a grid point: place in x and y, key, and its networks; a network: seed,
         status, failure, final measure, update of divergence, and its LINES, each as the place of
         its steps in ``steps`` and its values. ``networks`` and ``curves``: how many there are, and
         how many have curves.
@@ -113,7 +113,7 @@ def _lines(
 def _networks(
     summary: pd.DataFrame, lines: dict[tuple[str, str], list[Any]]
 ) -> dict[int, list[Any]]:
-    """Place of a cell -> its networks, by seed."""
+    """Place of a grid point -> its networks, by seed."""
     names = ["run_key", "seed", "status", "failure", "final", "diverged_at"]
     ordered = (
         summary[names].assign(place=places(summary)).sort_values(["place", "seed"], kind="stable")
@@ -152,7 +152,7 @@ def _short(value: float) -> float | int | None:
 def _panels(
     heads: pd.DataFrame, networks: dict[int, list[Any]], preset: str
 ) -> Iterator[dict[str, Any]]:
-    """The panels of one task of one sweep; ``heads`` is a row a cell."""
+    """The panels of one task of one sweep; ``heads`` has one row per grid point."""
     labels = axis_labels(heads)
     axes = distinguishing(labels)
     order = {axis: _ordered(labels[axis]) for axis in axes}
@@ -160,24 +160,24 @@ def _panels(
     fixed = [axis for axis in axes if axis not in (x, y)]
     ranked = labels.assign(**{axis: labels[axis].map(order[axis].index) for axis in fixed})
     for _, part in ranked.groupby(fixed, sort=True) if fixed else [((), ranked)]:
-        words, cells = labels.loc[part.index], heads.loc[part.index]
+        words, chosen = labels.loc[part.index], heads.loc[part.index]
         shown = {axis: _ordered(words[axis]) if axis else ["all"] for axis in (x, y)}
         yield {
             "fixed": ", ".join(f"{axis.replace('_', ' ')} {words[axis].iloc[0]}" for axis in fixed)
             or "nothing else differs",
-            "measure": cells["measure"].iloc[0],
+            "measure": chosen["measure"].iloc[0],
             "x": title(x),
             "y": title(y),
             "xs": shown[x],
             "ys": shown[y],
-            "cells": [
+            "grid_points": [
                 [
                     *(shown[axis].index(word[axis]) if axis else 0 for axis in (x, y)),
-                    cell_key(row, preset),
+                    grid_point_key(row, preset),
                     networks[row["place"]],
                 ]
                 for word, row in zip(
-                    words.to_dict("records"), cells.to_dict("records"), strict=True
+                    words.to_dict("records"), chosen.to_dict("records"), strict=True
                 )
             ],
         }
@@ -193,8 +193,8 @@ def title(axis: str) -> str:
 
 
 def axis_labels(heads: pd.DataFrame) -> pd.DataFrame:
-    """All that can distinguish the cells of one task of one sweep, as words: a row a cell, a column
-    an axis, the likeliest axes first.
+    """All that can distinguish the grid points of one task of one sweep, as words: one row per grid
+    point, one column per axis, the likeliest axes first.
 
     A K of full depth is ``full`` whatever the length, and a mode beside ``full`` is an axis only
     where there are several.

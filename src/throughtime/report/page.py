@@ -1,4 +1,4 @@
-"""results/report.html: figures with question and caption, every cell and its curves, claims,
+"""results/report.html: figures with question and caption, every grid point and its curves, claims,
 methods, what made them; one file, no network.
 
 The same results give the same bytes. What is missing is said, and the rest is shown.

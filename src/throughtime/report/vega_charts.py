@@ -1,7 +1,7 @@
 """The report's charts in Vega-Lite's grammar, as Altair writes it, and the JavaScript that draws
 them: embedded, never fetched.
 
-Charts name their data (``cells``, ``points``); the page's script fills them in, with titles and the
+Charts name their data (``grid_points``, ``points``); the page's script fills them in, with titles and the
 values of axes.
 """
 
@@ -53,16 +53,16 @@ def _plain(chart: Any) -> dict[str, Any]:
 
 
 def heat() -> Any:
-    """Cells of a panel: colour is the share of seeds solved; text says solved / n, and x how many
+    """Grid points of a panel: colour is the share of seeds solved; text says solved / n, and x how many
     diverged. The chosen one is framed.
     """
     chosen = alt.param(name="chosen", value="")
     hints = [
-        alt.Tooltip(f"{name}:N", title=name)
-        for name in ("cell", "n", "solved", "unsolved", "diverged", "seeds")
+        alt.Tooltip(f"{name}:N", title=name.replace("_", " "))
+        for name in ("grid_point", "n", "solved", "unsolved", "diverged", "seeds")
     ]
     bands = alt.Scale(paddingInner=0.08, paddingOuter=0.04)  # room for the frame
-    base = alt.Chart(alt.NamedData(name="cells")).encode(
+    base = alt.Chart(alt.NamedData(name="grid_points")).encode(
         x=alt.X(
             "x:N",
             sort=None,

@@ -1,12 +1,12 @@
-"""What MLflow will be told, as plain values: tables -> one record a network, one a grid cell.
+"""What MLflow will be told, as plain values: tables -> one record per network, one per grid point.
 Imports no mlflow.
 
 Columns keep their names: those of tables.IDENTITY become parameters, the numbers of tables.SUMMARY
 final metrics, the curves metrics under ``curves/``. Five things are added for the UI's sake:
 ``clipping``, kind and threshold in one word (a threshold of infinity is no number to a
 parallel-coordinates axis); ``solved`` and ``diverged`` as 0 or 1 (their mean over a group is a
-rate); ``diverged_step``, the table's ``diverged_at``; and the tag ``cell``, which the networks of a
-grid cell share, and which companion tables and the report filter by. NaN and infinity are left out:
+rate); ``diverged_step``, the table's ``diverged_at``; and the tag ``grid_point``, which the networks of a
+grid point share, and which companion tables and the report filter by. NaN and infinity are left out:
 MLflow shows neither as a metric.
 """
 
@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from throughtime.analysis.grid_points import cell_key, text
+from throughtime.analysis.grid_points import grid_point_key, text
 from throughtime.analysis.stats import wilson
 from throughtime.core.hashing import digest
 from throughtime.planning.axes import Row
@@ -31,7 +31,7 @@ LAYOUT = 2  # raise it when a record's content changes its meaning: every run is
 TAGS = ("run_key", "job_key", "experiment", "status", "failure", "measure")
 PARAMS = tuple(c.name for c in tables.IDENTITY if c.name not in TAGS)
 METRICS = tuple(c.name for c in tables.SUMMARY if c.name not in (*PARAMS, *TAGS, "diverged_at"))
-CELL_METRICS = (
+GRID_POINT_METRICS = (
     "final",
     "final_loss",
     "train_loss",
@@ -129,10 +129,10 @@ def _base(row: Mapping[Any, Any]) -> str:
 
 
 def varying(plan: Plan, experiment: str) -> list[str]:
-    """The columns, besides task, length and cell, in which grid cells of one and the same task
+    """The columns, besides task, length and cell, in which grid points of one and the same task
     differ; in the order of the schema.
 
-    Read off the plan, not off the tables, so that a half-finished sweep names its cells as the
+    Read off the plan, not off the tables, so that a half-finished sweep names its grid points as the
     finished one does.
     """
     names = [name for name in tables.GRID_POINT if name not in NAMED]
@@ -149,7 +149,7 @@ def varying(plan: Plan, experiment: str) -> list[str]:
 
 
 def _words(row: Mapping[Any, Any], differing: list[str]) -> Iterator[str]:
-    """A cell's place in the grid, short: words as they are, numbers with their column's name; the
+    """A grid point, in words, short: words as they are, numbers with their column's name; the
     sweep and a K of ``full`` say no more.
     """
     for name in differing:
@@ -168,7 +168,7 @@ def _words(row: Mapping[Any, Any], differing: list[str]) -> Iterator[str]:
 def networks(
     summary: pd.DataFrame, curves: pd.DataFrame, preset: str, made: dict[str, Made]
 ) -> Iterator[Record]:
-    """A record a row of ``summary``.
+    """One record per row of ``summary``.
 
     Args:
         summary, curves: the tables of one experiment.
@@ -195,7 +195,7 @@ def networks(
             params=_params(row),
             metrics=_finite({name: row[name] for name in METRICS} | flags),
             tags={name: str(row[name]) for name in TAGS}
-            | {"preset": preset, "cell": cell_key(row, preset), "code_digest": job.code},
+            | {"preset": preset, "grid_point": grid_point_key(row, preset), "code_digest": job.code},
             curves=[
                 (metric, step, value)
                 for metric, step, value in lines.get(row["run_key"], [])
@@ -211,10 +211,10 @@ def _by_run(curves: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
         yield str(key), group
 
 
-def cells(
+def grid_points(
     summary: pd.DataFrame, differing: list[str], preset: str, made: dict[str, Made]
 ) -> Iterator[Record]:
-    """A record a grid cell: n, rates with Wilson's interval, mean and standard deviation (n - 1)
+    """One record per grid point: n, rates with Wilson's interval, mean and standard deviation (n - 1)
     over the seeds.
 
     A diverged network counts in every rate; ``NAME_n`` says how many finite values a mean is made
@@ -225,14 +225,14 @@ def cells(
         jobs = [made[key] for key in group["job_key"].unique()]
         code = ", ".join(sorted({job.code for job in jobs}))
         yield Record(
-            key=cell_key(row, preset),
+            key=grid_point_key(row, preset),
             name=" ".join([_base(row), *_words(row, differing)]),
             params={name: value for name, value in _params(row).items() if name != "seed"},
             metrics=_finite(_rates(group) | _moments(group)),
             tags={
                 "experiment": row["experiment"],
                 "measure": row["measure"],
-                "kind": "cell",
+                "kind": "grid_point",
                 "preset": preset,
                 "code_digest": code,
             },
@@ -256,7 +256,7 @@ def _rates(group: pd.DataFrame) -> dict[str, float]:
 
 def _moments(group: pd.DataFrame) -> dict[str, float]:
     moments: dict[str, float] = {}
-    for name in CELL_METRICS:
+    for name in GRID_POINT_METRICS:
         values = group[name].to_numpy(float)
         values = values[np.isfinite(values)]
         if len(values):

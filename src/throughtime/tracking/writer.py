@@ -30,7 +30,7 @@ TERMINAL = ("FINISHED", "FAILED", "KILLED")
 
 @dataclass
 class Counts:
-    """What an ingest did: runs of networks, cells and overviews together.
+    """What an ingest did: runs of networks, grid points and overviews together.
 
     Attributes:
         new, skipped, replaced: runs written, found up to date, written anew in place of another or

@@ -160,8 +160,8 @@ def test_every_panel_of_every_sweep_draws_all_its_cells(page: Page, site: Site) 
             expect(page.locator("#said")).to_contain_text(
                 f"{panel['fixed']}: {len(panel['cells'])} cells"
             )
-            expect(tiles(page)).to_have_count(len(panel["cells"]))
-            shown |= {cell[2] for cell in panel["cells"]}
+            expect(tiles(page)).to_have_count(len(panel["grid_points"]))
+            shown |= {cell[2] for cell in panel["grid_points"]}
     trained = {one["experiment"] for one in data["sweeps"]}
     assert shown == {cell for name in trained for cell in site.networks(name)["cell"]}
 

@@ -29,7 +29,7 @@ from tests.system.postgres import worker
 from tests.system.postgres.server import PATIENCE, POLL, Server, Unavailable, server
 from throughtime.core.errors import UserError
 from throughtime.tracking import ingest, locks, sources, store, ui
-from throughtime.tracking.records import Record, cells, networks, varying
+from throughtime.tracking.records import Record, grid_points, networks, varying
 
 ROOT = Path(__file__).parents[3]
 MANY, SOME = 25, 2  # seeds: of 5,000 networks, of 400
@@ -166,7 +166,7 @@ def wanted(results: Path, seeds: int) -> tuple[list[Record], list[Record]]:
     differing = varying(plan, "clipping")
     return (
         list(networks(found.summary, found.curves, "smoke", found.made)),
-        list(cells(found.summary, differing, "smoke", found.made)),
+        list(grid_points(found.summary, differing, "smoke", found.made)),
     )
 
 
