@@ -73,7 +73,9 @@ def rescued(results: Results) -> Evidence:
             n,
             f"{solved} of {n} solved: {where(points)}",
         )
-    _, high = stats.wilson(0, n)  # of all grid points together: one of three seeds says little alone
+    _, high = stats.wilson(
+        0, n
+    )  # of all grid points together: one of three seeds says little alone
     return above(0.0, 0.0, float(high), CERTAIN, n, f"none of {n} networks out of reach is solved")
 
 

@@ -25,7 +25,9 @@ def lyapunov_rate(results: Results, moment: str) -> Evidence:
     points = verdicts.means(table, ["task", "gain"], "lyapunov")
     vanishing = points[points["high"] < 0][["task", "gain"]]
     if vanishing.empty:
-        return verdicts.unknown("no grid point whose largest Lyapunov exponent is below 0", TOLERANCE)
+        return verdicts.unknown(
+            "no grid point whose largest Lyapunov exponent is below 0", TOLERANCE
+        )
     return verdicts.all_within(
         verdicts.means(table.merge(vanishing), ["task", "gain"], "off"), TOLERANCE, " nats a step"
     )

@@ -12,7 +12,7 @@ from throughtime.analysis import grid_points
 from throughtime.analysis.stats import wilson
 from throughtime.planning.plan import Plan
 from throughtime.results import tables
-from throughtime.tracking.records import Made, grid_points, networks, varying
+from throughtime.tracking.records import Made, grid_point_records, networks, varying
 
 PLAN = synthetic.toy_plan(
     lengths=(10, 30), depths=(None, 5), seeds=3
@@ -26,12 +26,16 @@ def made(plan: Plan) -> dict[str, Made]:
 
 
 def test_the_filter_of_a_row_finds_its_networks_and_no_others() -> None:
-    records = list(networks(SUMMARY, FRAMES.curves, "smoke", made(PLAN)))
+    records = list(networks(SUMMARY, FRAMES.curves, varying(PLAN, "clipping"), "smoke", made(PLAN)))
     own = SUMMARY.set_index("run_key")
     found = grid_points.tabulate(SUMMARY, "smoke")
     assert len(found) == 16
     for row in found.to_dict("records"):
-        chosen = [r for r in records if f"tags.grid_point = '{r.tags['grid_point']}'" == row["mlflow_filter"]]
+        chosen = [
+            r
+            for r in records
+            if f"tags.grid_point = '{r.tags['grid_point']}'" == row["mlflow_filter"]
+        ]
         networks_of = own.loc[[r.key for r in chosen]]
         assert len(chosen) == row["n"] == 3
         assert {tuple(r) for r in networks_of[["length", "K", "gain", "clip"]].to_numpy()} == {
@@ -42,9 +46,11 @@ def test_the_filter_of_a_row_finds_its_networks_and_no_others() -> None:
 
 
 def test_a_cell_has_the_key_of_its_run_in_the_summary_experiment() -> None:
-    keys = [r.key for r in records.grid_points(SUMMARY, varying(PLAN, "clipping"), "smoke", made(PLAN))]
+    keys = [
+        r.key for r in grid_point_records(SUMMARY, varying(PLAN, "clipping"), "smoke", made(PLAN))
+    ]
     assert grid_points.tabulate(SUMMARY, "smoke")["mlflow_filter"].tolist() == [
-        grid_points.search(key) for key in keys
+        grid_points.mlflow_filter(key) for key in keys
     ]
 
 

@@ -110,7 +110,10 @@ def test_too_many_curves_leave_the_lowest_seeds_of_all_cells() -> None:
     few = atlas.explore(FOUND, "smoke", most=20)
     assert (few["networks"], few["curves"]) == (48, 20)
     cells = [
-        cell for sweep in few["sweeps"] for panel in sweep["panels"] for cell in panel["grid_points"]
+        cell
+        for sweep in few["sweeps"]
+        for panel in sweep["panels"]
+        for cell in panel["grid_points"]
     ]
     assert (
         sorted(network[0] for _, _, _, networks in cells for network in networks if network[5])

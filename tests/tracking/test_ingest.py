@@ -24,7 +24,16 @@ from throughtime.planning.plan import Plan
 from throughtime.results import tables
 from throughtime.results.tables import JOB_TABLES
 from throughtime.tracking import ingest, store, writer
-from throughtime.tracking.records import METRICS, PARAMS, TAGS, Made, grid_points, networks, text, varying
+from throughtime.tracking.records import (
+    METRICS,
+    PARAMS,
+    TAGS,
+    Made,
+    grid_point_records,
+    networks,
+    text,
+    varying,
+)
 from throughtime.tracking.saved_views import TAG, unpack
 
 pytestmark = pytest.mark.filterwarnings(
@@ -121,7 +130,10 @@ def test_cells_differ_in_what_the_plan_varies_and_in_nothing_else() -> None:
 def test_cells_are_named_by_what_differs() -> None:
     frames = synthetic.summary(PLAN)
     made = {job.key: Made("c", (0, 1)) for job in PLAN.jobs}
-    names = [cell.name for cell in grid_points(frames.summary, varying(PLAN, "clipping"), "smoke", made)]
+    names = [
+        cell.name
+        for cell in grid_point_records(frames.summary, varying(PLAN, "clipping"), "smoke", made)
+    ]
     assert len(set(names)) == CELLS
     assert {
         "toy-tanh-T11 full gain=0.5 clip=none",
@@ -137,7 +149,7 @@ def test_a_cell_summarises_its_seeds_and_counts_diverged_networks_as_failures() 
     summary["status"] = ["solved", "unsolved", "diverged", "unsolved"]
     summary["final"] = [1.0, 0.5, np.nan, 0.6]
     made = {key: Made("c", (0, 1)) for key in summary["job_key"]}
-    (cell,) = grid_points(summary, ["gain"], "smoke", made)
+    (cell,) = grid_point_records(summary, ["gain"], "smoke", made)
     assert cell.name == "toy-tanh-T11 gain=0.5"
     wanted = {
         "n": 4,
@@ -158,11 +170,17 @@ def test_what_decides_a_record_decides_its_sha() -> None:
     frames = synthetic.summary(SMALL)
     made = {job.key: Made("c", (0, 1)) for job in SMALL.jobs}
     one, other = (
-        list(networks(frames.summary, frames.curves, preset, made))
+        list(networks(frames.summary, frames.curves, ["gain"], preset, made))
         for preset in ("smoke", "laptop")
     )
     later = list(
-        networks(frames.summary, frames.curves, "smoke", {key: Made("c", (5, 6)) for key in made})
+        networks(
+            frames.summary,
+            frames.curves,
+            ["gain"],
+            "smoke",
+            {key: Made("c", (5, 6)) for key in made},
+        )
     )
     assert len({r.sha for r in one}) == len(one)
     assert [r.sha for r in one] == [r.sha for r in later]

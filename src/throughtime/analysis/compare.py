@@ -108,9 +108,9 @@ def _differences(points: pd.DataFrame, level: float) -> pd.DataFrame:
         points["solved_a"], points["n_a"], points["solved_b"], points["n_b"], level
     )
     both = (points["n_a"] > 0) & (points["n_b"] > 0)
-    rate = points["solved_a"] / points["n_a"].where(both) - points["solved_b"] / points["n_b"].where(
-        both
-    )
+    rate = points["solved_a"] / points["n_a"].where(both) - points["solved_b"] / points[
+        "n_b"
+    ].where(both)
     pairs = zip(points["finals_a"], points["finals_b"], strict=True)
     final = [
         stats.welch(x, y, level) if isinstance(x, list) and isinstance(y, list) else (np.nan,) * 3
@@ -134,5 +134,7 @@ def _judge(points: pd.DataFrame) -> pd.DataFrame:
     final = (points["final_low"] > 0) | (points["final_high"] < 0)
     beyond = np.select([rate & final, rate, final], ["rate, final", "rate", "final"], "same")
     return points.assign(
-        verdict=np.select([points["networks_b"] == 0, points["networks_a"] == 0], ["only a", "only b"], beyond)
+        verdict=np.select(
+            [points["networks_b"] == 0, points["networks_a"] == 0], ["only a", "only b"], beyond
+        )
     )

@@ -80,8 +80,7 @@ def tabulate(summary: pd.DataFrame, preset: str) -> pd.DataFrame:
     names = [
         name
         for name in tables.GRID_POINT
-        if name in ALWAYS
-        or (name not in parameters.ARGS and heads[name].nunique(dropna=False) > 1)
+        if name in ALWAYS or (name not in parameters.ARGS and heads[name].nunique(dropna=False) > 1)
     ]
     counts = {
         status: (summary["status"] == status).groupby(place).sum().astype("int64")

@@ -15,6 +15,7 @@ STATUS = {
     "solved": ("#00604a", [1, 0]),
     "unsolved": ("#8a4b00", [6, 3]),
     "diverged": ("#a3009b", [2, 2]),
+    "untrained": ("#555555", [8, 2, 2, 2]),
 }  # colour, dashes
 BRIGHT = 0.62  # of the colour scale: text is dark above, light below
 FONT = 'system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif'
@@ -59,7 +60,7 @@ def heat() -> Any:
     chosen = alt.param(name="chosen", value="")
     hints = [
         alt.Tooltip(f"{name}:N", title=name.replace("_", " "))
-        for name in ("grid_point", "n", "solved", "unsolved", "diverged", "seeds")
+        for name in ("grid_point", "n", "solved", "unsolved", "diverged", "untrained", "seeds")
     ]
     bands = alt.Scale(paddingInner=0.08, paddingOuter=0.04)  # room for the frame
     base = alt.Chart(alt.NamedData(name="grid_points")).encode(
@@ -98,7 +99,7 @@ def heat() -> Any:
 
 
 def curve(scale: Literal["log", "linear"]) -> Any:
-    """A line a network over updates, its ``name`` at the end; colour and dashes say how it
+    """One line per network over updates, its ``name`` at the end; colour and dashes say how it
     ended.
     """
     names = list(STATUS)

@@ -29,7 +29,7 @@ from throughtime.planning.plan import Plan
 from throughtime.results.paths import write_json
 from throughtime.results.provenance import git_commit
 from throughtime.tracking import locks
-from throughtime.tracking.records import Record, grid_points, networks, varying
+from throughtime.tracking.records import Record, grid_point_records, networks, varying
 from throughtime.tracking.saved_views import grid_point_views, network_views
 from throughtime.tracking.sources import find, overview
 from throughtime.tracking.store import (
@@ -162,9 +162,9 @@ def _shelves(
                 network_views(preset, differing),
                 origin,
             ),
-            list(networks(found.summary, found.curves, preset, found.made)),
+            list(networks(found.summary, found.curves, differing, preset, found.made)),
         )
-        places = list(grid_points(found.summary, differing, preset, found.made))
+        places = list(grid_point_records(found.summary, differing, preset, found.made))
     page = overview(found, places, results, experiment, preset)
     if page.files:
         views = grid_point_views(preset, differing) if found is not None else []

@@ -88,9 +88,9 @@ def network_views(preset: str, differing: list[str]) -> list[View]:
         _NAME,
         "tags.`failure`",
         *_metrics(*outcome),
-        *_parameters("task", "length", *differing, "seed"),
+        *_parameters("task", "lag_max", *differing, "seed"),
     ]
-    failed = f"tags.preset = '{preset}' and tags.status != 'solved'"
+    failed = f"tags.preset = '{preset}' and tags.status != 'solved' and tags.status != 'untrained'"
     return [View("failures", "failures first", _state(failed, "metrics.`diverged`", columns, 190))]
 
 
@@ -108,7 +108,7 @@ def grid_point_views(preset: str, differing: list[str]) -> list[View]:
         "final_mean",
         "final_std",
     ]
-    columns = [_NAME, *_metrics(*outcome), *_parameters("task", "length", *shown)]
+    columns = [_NAME, *_metrics(*outcome), *_parameters("task", "lag_max", *shown)]
     only = f"tags.preset = '{preset}' and tags.kind = 'grid_point'"
     mean = _state(only, "metrics.`success_rate`", columns, 350)
     plane = (

@@ -50,7 +50,10 @@ class Counts:
             "; ".join(f"{name}: {source}" for name, source in self.sources.items())
             or "no tables yet"
         )
-        return f"{self.networks} networks; {self.new} runs new, {self.skipped} unchanged, {self.replaced} replaced ({read})"
+        return (
+            f"{self.networks} networks; {self.new} runs new, {self.skipped} unchanged, "
+            f"{self.replaced} replaced ({read})"
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,7 +188,7 @@ class ExperimentWriter:
         for part in before:
             self.client.log_batch(run_id, part, synchronous=True)
         self._attach(run_id, record.files)
-        self.client.set_terminated(run_id, "FINISHED", end)
+        self.client.set_terminated(run_id, record.status, end)
         # Of a call MLflow writes parameters, then metrics, then tags, each in a transaction: the
         # tag means that all is there.
         self.client.log_batch(

@@ -15,12 +15,13 @@
 
   function facts(panel, [x, y, key, networks]) {
     const count = (status) => networks.filter((network) => network[1] === status).length;
-    const [n, solved, unsolved, diverged] = [networks.length, count("solved"), count("unsolved"), count("diverged")];
+    const [solved, unsolved, diverged, untrained] = ["solved", "unsolved", "diverged", "untrained"].map(count);
+    const n = networks.length - untrained;
     const place = [panel.x && `${panel.x} = ${panel.xs[x]}`, panel.y && `${panel.y} = ${panel.ys[y]}`].filter(Boolean).join(", ") || "all";
-    const seeds = networks.slice(0, 12).map((network) => `${network[0]} ${network[1]}`).join(", ") + (n > 12 ? ", .." : "");
-    const outcome = `${solved} of ${n} solved, ${unsolved} unsolved, ${diverged} diverged`;
-    const text = diverged ? [`${solved}/${n}`, `${diverged}×`] : `${solved}/${n}`;
-    return { x: panel.xs[x], y: panel.ys[y], key, n, solved, unsolved, diverged, seeds, text, rate: solved / n, grid_point: place, outcome, label: `${place}: ${outcome}` };
+    const seeds = networks.slice(0, 12).map((network) => `${network[0]} ${network[1]}`).join(", ") + (networks.length > 12 ? ", .." : "");
+    const outcome = n || !untrained ? `${solved} of ${n} solved, ${unsolved} unsolved, ${diverged} diverged${untrained ? `, ${untrained} untrained` : ""}` : `${untrained} untrained`;
+    const text = diverged ? [`${solved}/${n}`, `${diverged}×`] : n ? `${solved}/${n}` : "–";
+    return { x: panel.xs[x], y: panel.ys[y], key, n, solved, unsolved, diverged, untrained, seeds, text, rate: n ? solved / n : null, grid_point: place, outcome, label: `${place}: ${outcome}` };
   }
 
   // Lists ----------------------------------------------------------------------------------------------------------------------
@@ -51,7 +52,7 @@
     await drawMap();
     at("details").hidden = true;
     const where = `${state.sweep.experiment}, ${state.sweep.name}, ${state.panel.fixed}`;
-    at("said").textContent = `${where}: ${state.gridPoints.length} grid points. Choose one.`;
+    at("message").textContent = `${where}: ${state.gridPoints.length} grid points. Choose one.`;
   }
 
   // Heat map -------------------------------------------------------------------------------------------------------------------
@@ -122,7 +123,7 @@
     list(networks);
     link(state.gridPoints[index].key);
     await drawCurves(networks);
-    at("said").textContent = `${state.gridPoints[index].label}.`;
+    at("message").textContent = `${state.gridPoints[index].label}.`;
   }
 
   // The chosen grid point ------------------------------------------------------------------------------------------------------------
@@ -145,7 +146,7 @@
     const filter = `tags.grid_point = '${key}'`;
     const number = data.experiments[experiment];
     at("filter").textContent = filter;
-    at("shelf").textContent = experiment;
+    at("experiment").textContent = experiment;
     at("unlinked").hidden = number !== undefined;
     at("linked").hidden = number === undefined;
     const query = new URLSearchParams({ workflowType: "machine_learning", compareRunsMode: "TABLE", startTime: "ALL" });
@@ -173,7 +174,7 @@
       at(name).parentElement.hidden = values.length === 0;
       for (const layer of spec.layer) layer.encoding.y.title = null;
       spec.datasets = { points: values };
-      spec.description = `${at(name).previousElementSibling.textContent}: a line a seed over updates.`;
+      spec.description = `${at(name).previousElementSibling.textContent}: one line per seed over updates.`;
       return vegaEmbed(at(name), spec, OPTIONS);
     }));
   }
