@@ -82,7 +82,7 @@ def border(results: Results) -> Evidence:
 
 def diverge(results: Results) -> Evidence:
     """Share of diverged networks beyond the critical gain, less that below 1."""
-    summary = results.summary[results.summary["sweep"] == "unclipped"]
+    summary = stats.trained(results.summary[results.summary["sweep"] == "unclipped"])
     if summary.empty:
         return verdicts.unknown("no network trained without clipping", 0.0)
     names = summary[["task", "task_args", "input_gain"]].itertuples(index=False, name=None)

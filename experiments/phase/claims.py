@@ -70,7 +70,7 @@ def weaker_drive(results: Results) -> Evidence:
     gains = sorted(set(strong["gain"]) & set(weak["gain"]))
     (a, m), (b, n) = (
         (int((r["status"] == "solved").sum()), len(r))
-        for r in (rows[rows["gain"].isin(gains)] for rows in (weak, strong))
+        for r in (stats.trained(rows[rows["gain"].isin(gains)]) for rows in (weak, strong))
     )
     if not m or not n:
         return verdicts.unknown("both input gains are needed below the critical gain", 0.0)

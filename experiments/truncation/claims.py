@@ -22,6 +22,7 @@ def out_of_reach(summary: pd.DataFrame) -> pd.DataFrame:
     rows = summary[
         (summary["mode"] == "chunked") & (summary["reach"] < summary["lag_min"].fillna(0))
     ]
+    rows = stats.trained(rows)
     kind = rows["border"].map({"reset": "reset", "carry": "trained"}).mask(rows["frozen"], "frozen")
     return rows.assign(kind=kind, solved=rows["status"] == "solved")
 

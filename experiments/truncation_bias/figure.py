@@ -237,7 +237,7 @@ def solved(ax: Axes, results: Results) -> None:
             )
     wanted = set(rows["gain"])
     full = results.select(sweep="full").summary
-    full = full[full["gain"].isin(wanted)]
+    full = stats.trained(full[full["gain"].isin(wanted)])
     if len(full):
         ax.axhline(
             (full["status"] == "solved").mean(),

@@ -99,3 +99,15 @@ def test_diverged_everywhere(folders):
 def test_a_folder_without_results_is_a_users_error(tmp_path, folders):
     with pytest.raises(UserError, match="no EXPERIMENT/summary"):
         compare(folders[0], tmp_path / "nowhere")
+
+
+def test_untrained_networks_are_on_both_sides_and_in_no_rate(folders):
+    for folder in folders:
+        (path,) = folder.glob("*/summary.parquet")
+        frame = tables.read("summary", path)
+        tables.write(frame.assign(status="untrained"), "summary", path)
+    table = compare(*folders)
+    assert set(table["verdict"]) == {"same"}
+    assert set(table["n_a"]) == {0}
+    assert table["networks_a"].sum() == len(frame)
+    assert table["rate_difference"].isna().all()

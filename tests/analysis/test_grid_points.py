@@ -120,3 +120,26 @@ def test_no_networks_give_a_table_of_heads() -> None:
         "experiment",
         "sweep",
     ]
+
+
+def test_untrained_networks_are_counted_apart() -> None:
+    four = SUMMARY.iloc[[0, 0, 0, 0]].reset_index(drop=True)
+    four["seed"] = range(4)
+    four["status"] = ["solved", "unsolved", "untrained", "untrained"]
+    (row,) = grid_points.tabulate(four, "smoke").to_dict("records")
+    counts = {name: row[name] for name in ("n", "solved", "unsolved", "diverged", "untrained")}
+    assert counts == {"n": 2, "solved": 1, "unsolved": 1, "diverged": 0, "untrained": 2}
+    assert row["success_rate"] == 0.5
+    four["status"] = "untrained"
+    (row,) = grid_points.tabulate(four, "smoke").to_dict("records")
+    assert row["n"] == 0
+    assert math.isnan(row["success_rate"])
+
+
+def test_a_parameter_that_varies_is_a_column_and_not_json() -> None:
+    two = SUMMARY.iloc[[0, 0]].reset_index(drop=True)
+    two["cell"] = "lstm"
+    two["cell_args"] = ['{"forget_bias":0.0}', '{"forget_bias":1.0}']
+    table = grid_points.tabulate(two, "smoke")
+    assert table["forget_bias"].tolist() == [0.0, 1.0]
+    assert "cell_args" not in table

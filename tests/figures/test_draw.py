@@ -98,7 +98,10 @@ def test_figure_and_caption_state_n_and_n_diverged(project):
     results = Results.load(project / "results", "clipping", title="A title")
     n, diverged = len(results.summary), int((results.summary["status"] == "diverged").sum())
     assert diverged > 0
-    said = f"n = {n} networks, of which n_diverged = {diverged} (×; counted as failures); 3 seeds per grid point"
+    said = (
+        f"n = {n} trained networks, of which n_diverged = {diverged} (×; counted as failures); "
+        "3 seeds per grid point"
+    )
     fig = draw.load_figure(project / "experiments" / "clipping" / "figure.py").figure(results)
     assert [t.get_text() for t in fig.texts] == ["A title", said]
     draw.draw(project, "clipping", project / "results", project / "out", "laptop")
@@ -398,3 +401,25 @@ def test_neighbouring_kinds_of_failure_differ_without_colour():
 def test_the_colours_of_heat_maps_grow_lighter_all_the_way():
     greys = [grey(mpl.colors.to_hex(c)) for c in mpl.colormaps["cividis"](np.linspace(0, 1, 20))]
     assert np.all(np.diff(greys) > 0)
+
+
+def test_counts_say_how_many_were_not_trained():
+    frame = synthetic.summary(synthetic.toy_plan(depths=(None,), seeds=2)).summary.iloc[:4]
+    some = frame.assign(status=["solved", "diverged", "untrained", "untrained"])
+    assert captions.counts(some) == (
+        "n = 2 trained networks, of which n_diverged = 1 (×; counted as failures); "
+        "2 untrained networks (0 updates; in no rate); 2 seeds per grid point"
+    )
+    assert captions.counts(some.assign(status="untrained")) == (
+        "n = 0 trained networks; 4 untrained networks (0 updates; in no rate); "
+        "2 seeds per grid point"
+    )
+    computed = pd.DataFrame({"value": [1.0]})
+    assert captions.counts(frame.iloc[:0], computed) == "Computed, no networks trained"
+
+
+def test_a_caption_names_the_parameters_that_vary():
+    frame = synthetic.summary(synthetic.toy_plan(depths=(None,), seeds=1)).summary.iloc[:2]
+    two = frame.assign(cell="lstm", cell_args=['{"forget_bias":0.0}', '{"forget_bias":1.0}'])
+    assert captions.protocol(two).endswith("; forget_bias 0, 1.")
+    assert captions.protocol(two.iloc[:0]) == ""

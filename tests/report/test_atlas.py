@@ -4,7 +4,7 @@ say.
 
 import json
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 import pytest
@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from tests.support import synthetic
 from throughtime.analysis import grid_points
+from throughtime.planning.axes import Job, grid
+from throughtime.planning.plan import Plan, PlannedJob
 from throughtime.report import atlas, vega_charts
 
 PLAN = synthetic.toy_plan(lengths=(10, 30), depths=(None, 5), seeds=3)
@@ -50,11 +52,11 @@ def test_places_and_titles_are_the_axes_of_the_grid() -> None:
     axes = {panel["x"]: panel["xs"] for panel in PANELS} | {
         panel["y"]: panel["ys"] for panel in PANELS
     }
-    by_title = {atlas.title(name): name for name in ("length", "K", "gain", "clip", "mode")}
+    by_title = {atlas.title(name): name for name in ("lag", "K", "gain", "clip", "mode")}
     assert set(axes) <= set(by_title)
     columns = {
         "clip": ["1", "none"],
-        "length": ["10", "30"],
+        "lag": ["10", "30"],
         "K": ["5", "full"],
         "gain": ["0.5", "1"],
     }
@@ -69,7 +71,7 @@ def test_places_and_titles_are_the_axes_of_the_grid() -> None:
                 for r in FRAMES.summary.to_dict("records")[::3]
                 if grid_points.grid_point_key(r, "smoke") == key
             )
-            words = {name: grid_points.text(row[name]) for name in columns} | (
+            words = {name: grid_points.text({**row, "lag": row["lag_max"]}[name]) for name in columns} | (
                 {"K": "full"} if row["mode"] == "full" else {}
             )
             assert (panel["xs"][x], panel["ys"][y]) == (
@@ -189,3 +191,25 @@ def test_the_javascript_can_stand_in_a_script_element() -> None:
     assert "window.vegaEmbed" in code
     assert "</script" not in code
     assert "<!--" not in code
+
+
+class Delay(synthetic.Toy):
+    """A task of a user's own, which no file of the package names."""
+
+    name: ClassVar[str] = "delay"
+    gap: int = 1
+
+
+def test_a_task_of_a_users_is_in_the_atlas_with_its_parameters() -> None:
+    rows = grid({"seed": [0, 1]})
+    jobs = [
+        PlannedJob("mine", "main", Job(task=Delay(length=n, gap=g), K=n + 1), rows)
+        for n, g in ((10, 1), (10, 2), (20, 1), (20, 2))
+    ]
+    frames = synthetic.summary(Plan(tuple(jobs), ()))
+    (sweep,) = atlas.explore({"mine": (frames.summary, frames.curves)}, "smoke")["sweeps"]
+    assert sweep["name"] == "main: delay"
+    (panel,) = sweep["panels"]
+    assert (panel["x"], panel["y"]) == ("lag of the dependency, steps", "gap")
+    assert (panel["xs"], panel["ys"]) == (["10", "20"], ["1", "2"])
+    assert len(panel["grid_points"]) == 4

@@ -21,6 +21,7 @@ from tests.support import synthetic
 from throughtime.analysis import grid_points
 from throughtime.core.errors import UserError
 from throughtime.planning.plan import Plan
+from throughtime.planning.sweep import expand
 from throughtime.results import tables
 from throughtime.results.tables import JOB_TABLES
 from throughtime.tracking import ingest, store, writer
@@ -136,8 +137,8 @@ def test_cells_are_named_by_what_differs() -> None:
     ]
     assert len(set(names)) == CELLS
     assert {
-        "toy-tanh-T11 full gain=0.5 clip=none",
-        "toy-tanh-T31 chunked K=5 gain=1 clip=1",
+        "toy-tanh-lag10 full gain=0.5 clip=none",
+        "toy-tanh-lag30 chunked K=5 gain=1 clip=1",
     } <= set(names)
 
 
@@ -150,7 +151,7 @@ def test_a_cell_summarises_its_seeds_and_counts_diverged_networks_as_failures() 
     summary["final"] = [1.0, 0.5, np.nan, 0.6]
     made = {key: Made("c", (0, 1)) for key in summary["job_key"]}
     (cell,) = grid_point_records(summary, ["gain"], "smoke", made)
-    assert cell.name == "toy-tanh-T11 gain=0.5"
+    assert cell.name == "toy-tanh-lag10 gain=0.5"
     wanted = {
         "n": 4,
         "success_rate": 0.25,
@@ -600,3 +601,62 @@ def test_a_damaged_table_is_named(results: Path) -> None:
     path.write_bytes(b"PAR1")
     with pytest.raises(UserError, match=r"curves\.parquet: damaged"):
         record(results)
+
+
+def test_run_names_tell_networks_apart_by_what_varies() -> None:
+    frames = synthetic.summary(PLAN)
+    made = {job.key: Made("c", (0, 1)) for job in PLAN.jobs}
+    differing = varying(PLAN, "clipping")
+    records = list(networks(frames.summary, frames.curves, differing, "smoke", made))
+    names = [record.name for record in records]
+    assert len(set(names)) == len(frames.summary)
+    assert {
+        "toy-tanh-lag10 full gain=0.5 clip=none seed=0",
+        "toy-tanh-lag30 chunked K=5 gain=1 clip=1 seed=1",
+    } <= set(names)
+
+
+def test_a_parameter_that_varies_is_named_by_itself() -> None:
+    axes = {"task": "copy", "copy.length": 5, "K": "full", "cell": ["tanh", "lstm"]}
+    plan = expand("bias", "main", {**axes, "lstm.forget_bias": [0, 1], "seeds": 1}, "made")
+    frames = [synthetic.frames(planned) for planned in plan.jobs]
+    summary = pd.concat([frame.summary for frame in frames], ignore_index=True)
+    curves = pd.concat([frame.curves for frame in frames], ignore_index=True)
+    made = {job.key: Made("c", (0, 1)) for job in plan.jobs}
+    differing = varying(plan, "bias")
+    records = list(networks(summary, curves, differing, "smoke", made))
+    lag = summary["lag_max"].iloc[0]
+    assert sorted(record.name for record in records) == [
+        f"copy-lstm-lag{lag} forget_bias=0 seed=0",
+        f"copy-lstm-lag{lag} forget_bias=1 seed=0",
+        f"copy-tanh-lag{lag} seed=0",
+    ]
+    assert {record.params.get("forget_bias") for record in records} == {"0", "1", None}
+    assert not any("cell_args" in record.params for record in records)
+
+
+def test_a_diverged_network_ends_as_failed_and_an_untrained_one_has_no_rate() -> None:
+    frames = synthetic.summary(SMALL)
+    summary = frames.summary.assign(status=["solved", "unsolved", "diverged", "untrained"])
+    summary["gain"] = 0.5
+    made = {job.key: Made("c", (0, 1)) for job in SMALL.jobs}
+    records = list(networks(summary, frames.curves, [], "smoke", made))
+    assert [r.status for r in records] == ["FINISHED", "FINISHED", "FAILED", "FINISHED"]
+    assert ["solved" in r.metrics for r in records] == [True, True, True, False]
+    (point,) = grid_point_records(summary, [], "smoke", made)
+    assert {n: point.metrics[n] for n in ("n", "untrained")} == {"n": 3, "untrained": 1}
+    assert point.metrics["success_rate"] == pytest.approx(1 / 3)
+    (point,) = grid_point_records(summary.assign(status="untrained"), [], "smoke", made)
+    assert "success_rate" not in point.metrics
+
+
+def test_diverged_runs_are_shown_as_failed_and_written_once(results: Path) -> None:
+    lay(results, SMALL)
+    (path,) = results.glob("clipping/jobs/*/summary.parquet")
+    summary = tables.read("summary", path)
+    changed = summary.assign(status=["diverged", *summary["status"].iloc[1:]])
+    tables.write(changed, "summary", path)
+    record(results)
+    found = {run.data.tags["run_key"]: run.info.status for run in runs(results, "clipping")}
+    assert found[summary["run_key"].iloc[0]] == "FAILED"
+    assert counted(record(results))[::2] == (0, 0)  # nothing new, nothing replaced

@@ -44,14 +44,14 @@ def parameter_columns(summary: pd.DataFrame, only_varying: bool = True) -> pd.Da
         A value is missing where the network's component has no such parameter. Lists are JSON.
     """
     parsed = {
-        kind: summary[f"{kind}_args"].map({a: json.loads(a) for a in summary[f"{kind}_args"]})
+        kind: summary[f"{kind}_args"].map({a: _parse(a) for a in summary[f"{kind}_args"]})
         for kind in COMPONENTS
     }
     pairs = [
         (kind, name)
         for kind in COMPONENTS
         for args in summary[f"{kind}_args"].unique()
-        for name in json.loads(args)
+        for name in _parse(args)
     ]
     columns: dict[str, pd.Series] = {}
     for (kind, name), column in parameter_names(pairs).items():
@@ -64,7 +64,16 @@ def parameter_columns(summary: pd.DataFrame, only_varying: bool = True) -> pd.Da
 
 def with_parameters(summary: pd.DataFrame) -> pd.DataFrame:
     """The summary with one column per parameter in which networks of one component differ."""
-    return summary.assign(**dict(parameter_columns(summary).items()))
+    return summary.join(parameter_columns(summary))
+
+
+def _parse(args: str) -> dict[str, Any]:
+    """The parameters in a table's JSON; none in what is no JSON object."""
+    try:
+        content = json.loads(args)
+    except ValueError:
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def _plain(value: Any) -> Any:

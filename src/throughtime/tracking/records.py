@@ -283,7 +283,7 @@ def grid_point_records(
 def _rates(group: pd.DataFrame) -> dict[str, float]:
     own = trained(group)
     n, solved = len(own), int((own["status"] == "solved").sum())
-    counts = {"n": n, "untrained": len(group) - n}
+    counts: dict[str, float] = {"n": n, "untrained": len(group) - n}
     if not n:
         return counts
     low, high = wilson(solved, n)

@@ -158,7 +158,7 @@ def test_every_panel_of_every_sweep_draws_all_its_cells(page: Page, site: Site) 
             if len(one["panels"]) > 1:
                 page.locator("#panel").select_option(str(j))
             expect(page.locator("#message")).to_contain_text(
-                f"{panel['fixed']}: {len(panel['cells'])} cells"
+                f"{panel['fixed']}: {len(panel['grid_points'])} grid points"
             )
             expect(tiles(page)).to_have_count(len(panel["grid_points"]))
             shown |= {cell[2] for cell in panel["grid_points"]}
