@@ -408,11 +408,11 @@ def test_counts_say_how_many_were_not_trained():
     some = frame.assign(status=["solved", "diverged", "untrained", "untrained"])
     assert captions.counts(some) == (
         "n = 2 trained networks, of which n_diverged = 1 (×; counted as failures); "
-        "2 untrained networks (0 updates; in no rate); 2 seeds per grid point"
+        "2 untrained networks (0 updates; in no rate); 1 seed per grid point"
     )
     assert captions.counts(some.assign(status="untrained")) == (
         "n = 0 trained networks; 4 untrained networks (0 updates; in no rate); "
-        "2 seeds per grid point"
+        "1 seed per grid point"
     )
     computed = pd.DataFrame({"value": [1.0]})
     assert captions.counts(frame.iloc[:0], computed) == "Computed, no networks trained"

@@ -103,7 +103,8 @@ def expected(plan: Plan) -> list[str]:
 
 
 def test_every_column_of_the_schema_is_recorded() -> None:
-    recorded = {*PARAMS, *METRICS, *TAGS, "diverged_at"}  # diverged_at as the metric diverged_step
+    apart = {"diverged_at", "cell_args", "optimizer_args", "schedule_args"}  # under other names
+    recorded = {*PARAMS, *METRICS, *TAGS, *apart}
     assert recorded == {column.name for column in tables.SUMMARY}
 
 
@@ -651,7 +652,7 @@ def test_a_diverged_network_ends_as_failed_and_an_untrained_one_has_no_rate() ->
 
 
 def test_diverged_runs_are_shown_as_failed_and_written_once(results: Path) -> None:
-    lay(results, SMALL)
+    synthetic.write_jobs(SMALL, results)
     (path,) = results.glob("clipping/jobs/*/summary.parquet")
     summary = tables.read("summary", path)
     changed = summary.assign(status=["diverged", *summary["status"].iloc[1:]])
