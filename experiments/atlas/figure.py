@@ -62,30 +62,23 @@ def frontiers(results: Results, axis: str) -> pd.DataFrame:
     task's, README.md says.
     """
     by = ["task", axis]
-    lagged = columns.with_depth(results.summary[results.summary["lag_max"].notna()])
+    lagged = columns.with_depth(
+        results.summary[~results.summary["task"].isin(["brackets", "text"])]
+    )
     if axis == "depth":
         lagged = columns.with_full(lagged)
     within = [stats.reached(distances(results), by), stats.reached(contexts(results), by)]
     return pd.concat([stats.frontier(lagged, by), *within], ignore_index=True)
 
 
-def without_lag(results: Results) -> Results:
-    """The networks of tasks whose dependencies have no fixed lag."""
-    lagless = results.summary["lag_max"].isna()
-    return results.select(run_key=list(results.summary["run_key"][lagless]))
-
-
 def distances(results: Results) -> pd.DataFrame:
-    """Tasks judged by distance, e.g. brackets: one row per distance and network of the longest
-    trained length, passed where its accuracy there meets the criterion.
+    """Brackets: one row per distance and network of the longest trained length, passed
+    where its accuracy there meets the criterion.
 
     A diverged network has no accuracy and passes nowhere.
     """
-    own = without_lag(results)
-    own = own.select(task=sorted(set(own.summary["task"]) - set(orders(own)["task"])))
-    longest = own.summary["length"].groupby(own.summary["task"]).transform("max")
-    at_longest = longest.isna() | (own.summary["length"] == longest).fillna(value=False)
-    own = own.select(run_key=list(own.summary["run_key"][at_longest]))
+    own = results.select(task="brackets")
+    own = own.select(length=list(own.summary["length"].dropna().sort_values().unique()[-1:]))
     bins = own.breakdown[
         (own.breakdown["by"] == "distance")
         & (own.breakdown["data"] == "train")
@@ -97,21 +90,16 @@ def distances(results: Results) -> pd.DataFrame:
     return measured.assign(lag=measured["bin"], passed=measured["value"] >= LENIENT)
 
 
-def orders(results: Results) -> pd.DataFrame:
-    """The references that are n-gram models, with their context in characters as ``lag``."""
-    lines = results.references
-    lines = lines[(lines["measure"] == "bpc") & (lines["by"] == "all")]
-    order = lines["name"].str.extract(r"order (\d+)", expand=False)
-    return lines.assign(lag=pd.to_numeric(order))[order.notna() & (order != "0")]
-
-
 def contexts(results: Results) -> pd.DataFrame:
-    """Tasks with n-gram references, e.g. text: one row per network and n-gram model, passed where
-    the network predicts at least as well; lag is the model's context.
+    """Text: one row per network and n-gram model, passed where the network predicts at
+    least as well; lag is the model's context.
     """
-    own = without_lag(results)
+    own = results.select(task="text")
+    lines = own.references[(own.references["measure"] == "bpc") & (own.references["by"] == "all")]
+    order = lines["name"].str.extract(r"order (\d+)", expand=False)
+    models = lines.assign(lag=pd.to_numeric(order))[order.notna() & (order != "0")]
     key = ["experiment", "task", "task_args"]
-    pairs = columns.with_depth(own.summary).merge(orders(own)[[*key, "lag", "value"]], on=key)
+    pairs = columns.with_depth(own.summary).merge(models[[*key, "lag", "value"]], on=key)
     return pairs.assign(passed=pairs["final"] <= pairs["value"])
 
 

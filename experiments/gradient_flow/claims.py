@@ -110,7 +110,8 @@ def trained(results: Results) -> Evidence:
 EQUAL = (
     "Difference of two slopes over all lags, measured (root mean square over sequences) less mean "
     "field's curve for that "
-    "drive; its mean over seeds at each grid point (task, distribution, gain) with t intervals that hold "
+    "drive; its mean over seeds at each grid point (task, distribution, gain) with t intervals "
+    "that hold "
     "together at 95 % "
     f"(Bonferroni), all within ±{TOLERANCE:g} nats a step: over 20 steps, about the longest lag "
     "that laptop networks learn, "
@@ -148,7 +149,8 @@ CLAIMS = [
         "for the task's drive, not 1.",
         "Each seed's gain at which the slope over lag changes sign (interpolated in ln gain) over "
         "the critical gain; mean ln "
-        "over seeds at each grid point (task, distribution), t intervals that hold together at 95 %, "
+        "over seeds at each grid point (task, distribution), t intervals that hold together at 95 "
+        "%, "
         f"within ±{BORDER:.3f}, a factor "
         "of 1.15. The critical gain is 1.5 times that without inputs, so that this tells the two "
         "apart by far; a finer grid "

@@ -75,9 +75,8 @@ def caption(results: Results) -> str:
     table = stats.frontier(results.summary, ["task", "init", "gain"])
     best = table.sort_values("frontier", ascending=False, kind="stable").drop_duplicates("task")
     longest = "; ".join(
-        f"{panels.title_case(r.task)} {r.censored} {r.frontier:.0f} ({r.init}, g = {panels.format_number(r.gain)})".replace(
-            "  ", " "
-        )
+        f"{panels.title_case(r.task)} {r.censored} {r.frontier:.0f} ({r.init}, g = "
+        f"{panels.format_number(r.gain)})".replace("  ", " ")
         for r in best.itertuples()
     )
     return (

@@ -28,8 +28,8 @@ def out_of_reach(summary: pd.DataFrame) -> pd.DataFrame:
 
 
 def by_kind(summary: pd.DataFrame) -> pd.DataFrame:
-    """One row per grid point, one column per kind: how many of its networks are solved; missing where
-    the grid point has none of that kind.
+    """One row per grid point, one column per kind: how many of its networks are solved; missing
+    where the grid point has none of that kind.
     """
     counts = out_of_reach(summary).groupby([*POINT, "kind"], observed=True)["solved"].sum()
     return counts.unstack("kind").reindex(columns=["trained", "frozen", "reset"])
@@ -53,7 +53,8 @@ def fails(results: Results) -> Evidence:
         high,
         MOST,
         n,
-        f"{solved} of {n} networks solved at {len(points)} grid points where both controls solve nothing",
+        f"{solved} of {n} networks solved at {len(points)} grid points where both controls solve "
+        "nothing",
     )
 
 
@@ -81,8 +82,8 @@ def rescued(results: Results) -> Evidence:
 
 
 def where(points: pd.DataFrame) -> str:
-    """The grid points with a solved network, by who solved them: frozen networks on a carried random
-    state, trained ones on more.
+    """The grid points with a solved network, by who solved them: frozen networks on a carried
+    random state, trained ones on more.
     """
     solved = points[points["n_solved"] > 0].sort_values(["kind", "task", "lag_max", "K"])
     names = {
@@ -118,7 +119,8 @@ CLAIMS = [
         "the lag.",
         "Success rate of the best grid point out of reach with a carried state, trained or frozen; "
         "Wilson's 95 % interval above "
-        f"{CERTAIN:g}: at least two of three seeds. A best of many grid points is no bias here, because "
+        f"{CERTAIN:g}: at least two of three seeds. A best of many grid points is no bias here, "
+        "because "
         "without a rescue nothing is "
         "solved in any. If none is solved in any, the interval is that of all together. With the "
         "state reset no information "

@@ -45,8 +45,8 @@ def plane(ax: Axes, rows: pd.DataFrame) -> None:
 
 
 def finals(ax: Axes, summary: pd.DataFrame) -> None:
-    """The median final measure of every grid point over K / lag: where the border is K = lag, the change
-    is at 1.
+    """The median final measure of every grid point over K / lag: where the border is K = lag, the
+    change is at 1.
     """
     ax.set_xscale("log", base=2)
     for series, panel in enumerate(PANELS):

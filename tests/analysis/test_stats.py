@@ -288,11 +288,13 @@ def test_untrained_networks_are_in_no_rate_frontier_or_share():
     more = networks({5: (0, 4), 80: (0, 4)}).assign(status="untrained", run_key="untrained")
     both = pd.concat([some, more], ignore_index=True)
     rates = stats.success(both, ["lag_max"])
-    assert rates[["lag_max", "n", "n_solved"]].values.tolist() == [[5, 3, 3], [10, 2, 1], [40, 3, 0]]
+    assert rates[["lag_max", "n", "n_solved"]].values.tolist() == [
+        [5, 3, 3],
+        [10, 2, 1],
+        [40, 3, 0],
+    ]
     assert rates["rate"].tolist() == [1, 0.5, 0]
-    pd.testing.assert_frame_equal(
-        stats.frontier(both, ["task"]), stats.frontier(some, ["task"])
-    )
+    pd.testing.assert_frame_equal(stats.frontier(both, ["task"]), stats.frontier(some, ["task"]))
     kinds = columns.with_kind(both.assign(failure=both["status"].replace("unsolved", "other")))
     assert set(kinds["kind"]) == {"solved", "other", "untrained"}
     shares = stats.shares(kinds, ["task"], "kind")

@@ -50,7 +50,8 @@ def drawn(name: str, results: Results) -> str:
     assert len(file.getvalue()) > 4000
     caption, printed = module.caption(results), fig.texts[1].get_text()
     assert re.fullmatch(
-        r"n = ([\d,]+) trained networks(, of which n_diverged = ([\d,]+) \(×; counted as failures\))?"
+        r"n = ([\d,]+) trained networks(, of which n_diverged = ([\d,]+) \(×; counted as "
+        r"failures\))?"
         r"(; ([\d,]+) untrained networks \(.*\))?; .* seeds? per grid point|"
         "Computed, no networks trained|No networks trained",
         printed,
@@ -94,7 +95,9 @@ def test_drawn_from_plausible_tables(name, plan):
     printed = drawn(name, results)
     if not SMOKE.experiments[name].reads:  # which draws a part of what it reads
         trained = int((results.summary["status"] != "untrained").sum())
-        assert printed.startswith(f"n = {trained:,} trained networks" if len(results.summary) else "C")
+        assert printed.startswith(
+            f"n = {trained:,} trained networks" if len(results.summary) else "C"
+        )
     behind = draw.behind(draw.load_figure(ROOT / "experiments" / name / "figure.py"), results)
     beside = grid_points.tabulate(behind, "smoke")
     if n := beside["n"].sum():

@@ -71,9 +71,9 @@ def test_places_and_titles_are_the_axes_of_the_grid() -> None:
                 for r in FRAMES.summary.to_dict("records")[::3]
                 if grid_points.grid_point_key(r, "smoke") == key
             )
-            words = {name: grid_points.text({**row, "lag": row["lag_max"]}[name]) for name in columns} | (
-                {"K": "full"} if row["mode"] == "full" else {}
-            )
+            words = {
+                name: grid_points.text({**row, "lag": row["lag_max"]}[name]) for name in columns
+            } | ({"K": "full"} if row["mode"] == "full" else {})
             assert (panel["xs"][x], panel["ys"][y]) == (
                 words[by_title[panel["x"]]],
                 words[by_title[panel["y"]]],

@@ -39,7 +39,8 @@ class Evidence:
 
     >>> Evidence("supported", 0.5, 0.4, math.nan, 0.2, 9)
     Traceback (most recent call last):
-    ValueError: 'supported' without an interval, a threshold and a case: low 0.4, high nan, threshold 0.2, n 9
+    ValueError: 'supported' without an interval, a threshold and a case: low 0.4, high nan,
+        threshold 0.2, n 9
     """
 
     verdict: str

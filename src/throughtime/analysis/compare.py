@@ -22,10 +22,11 @@ def compare(a: Path, b: Path, level: float = stats.LEVEL) -> pd.DataFrame:
 
     Returns:
         One row per grid point: the columns of tables.GRID_POINT; networks_a, n_a (those of them
-        that were trained), solved_a, diverged_a and the same of b; rate_difference (a - b) with rate_low and rate_high (Newcombe), final_difference with
-        final_low and final_high (Welch, over networks that did not diverge; missing bounds with
-        fewer than two of them on a side); verdict: ``same`` (both intervals hold 0), ``rate``,
-        ``final`` or ``rate, final`` (those that do not), ``only a``, ``only b``.
+        that were trained), solved_a, diverged_a and the same of b; rate_difference (a - b) with
+        rate_low and rate_high (Newcombe), final_difference with final_low and final_high (Welch,
+        over networks that did not diverge; missing bounds with fewer than two of them on a side);
+        verdict: ``same`` (both intervals hold 0), ``rate``, ``final`` or ``rate, final`` (those
+        that do not), ``only a``, ``only b``.
 
     Raises:
         UserError: a folder has no summary, or a table is damaged.
@@ -62,7 +63,8 @@ def summarize(table: pd.DataFrame, level: float = stats.LEVEL) -> str:
         )
     if single:
         text.append(
-            f"At {single:,} grid points a side has fewer than two networks that did not diverge; their "
+            f"At {single:,} grid points a side has fewer than two networks that did not diverge; "
+            "their "
             "final measures are not judged."
         )
     for side in SIDES:

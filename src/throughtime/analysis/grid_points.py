@@ -1,5 +1,5 @@
-"""A figure's companion table: one row per grid point of the networks behind it, with the MLflow filter
-that finds exactly those. No mlflow.
+"""A figure's companion table: one row per grid point of the networks behind it, with the MLflow
+filter that finds exactly those. No mlflow.
 """
 
 import math
@@ -39,15 +39,15 @@ def text(value: Any) -> str | None:
 
 
 def grid_point_key(row: Mapping[Any, Any], preset: str) -> str:
-    """Names the grid point of a row of the summary: the tag ``grid_point`` of its networks in MLflow, the
-    same for all of its seeds.
+    """Names the grid point of a row of the summary: the tag ``grid_point`` of its networks in
+    MLflow, the same for all of its seeds.
     """
     return digest({**{name: text(row[name]) for name in tables.GRID_POINT}, "preset": preset}, 16)
 
 
 def mlflow_filter(key: str) -> str:
-    """The MLflow search string of a grid point's networks, in the MLflow experiment that has the name of
-    the grid point's experiment.
+    """The MLflow search string of a grid point's networks, in the MLflow experiment that has the
+    name of the grid point's experiment.
 
     >>> mlflow_filter("0123456789abcdef")
     "tags.grid_point = '0123456789abcdef'"
@@ -68,11 +68,12 @@ def tabulate(summary: pd.DataFrame, preset: str) -> pd.DataFrame:
         preset: the name of the preset that asked for them.
 
     Returns:
-        The columns of tables.GRID_POINT in which grid points differ (and always those of ALWAYS), and
-        the parameters of components in which they do; n, trained networks; seeds; how many were
-        solved, unsolved, diverged, untrained; success_rate (of those trained) with Wilson's interval
-        success_low, success_high; measure; mean, standard deviation (n - 1), least and largest
-        final measure over the networks that did not diverge; mlflow_experiment and mlflow_filter.
+        The columns of tables.GRID_POINT in which grid points differ (and always those of ALWAYS),
+        and the parameters of components in which they do; n, trained networks; seeds; how many were
+        solved, unsolved, diverged, untrained; success_rate (of those trained) with Wilson's
+        interval success_low, success_high; measure; mean, standard deviation (n - 1), least and
+        largest final measure over the networks that did not diverge; mlflow_experiment and
+        mlflow_filter.
     """
     place = places(summary)
     heads = summary[~place.duplicated()].reset_index(drop=True)

@@ -2,8 +2,8 @@
 its interval.
 
 A diverged network stays in every count and is a failure. A network that was not trained (no
-updates) is neither success nor failure: rates, frontiers and shares leave it out. Intervals are two-sided, 95 % unless
-``level`` says otherwise.
+updates) is neither success nor failure: rates, frontiers and shares leave it out. Intervals are
+two-sided, 95 % unless ``level`` says otherwise.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -185,13 +185,14 @@ def summarize(
     level: float = LEVEL,
     draws: int = 1000,
 ) -> pd.DataFrame:
-    """Median or mean of a measure over the networks of a grid point, with a percentile bootstrap interval
-    over them.
+    """Median or mean of a measure over the networks of a grid point, with a percentile bootstrap
+    interval over them.
 
     In a median a diverged network ranks worst (infinitely bad), so that it stands while less than
     half diverged; a mean is over the networks that did not diverge, and n_diverged says how many
-    are missing from it. Networks that were not trained count like the others: what is taken may have
-    been measured before training. The bootstrap has a stream of its own, fixed by the number of networks.
+    are missing from it. Networks that were not trained count like the others: what is taken may
+    have been measured before training. The bootstrap has a stream of its own, fixed by the number
+    of networks.
 
     Args:
         summary: rows of the summary table.
@@ -229,8 +230,8 @@ def summarize(
 
 
 def shares(summary: pd.DataFrame, by: Sequence[str], kind: str) -> pd.DataFrame:
-    """The share of each value of ``kind`` at a grid point: ``by``, kind, n (of the grid point), count,
-    share. Networks that were not trained are left out.
+    """The share of each value of ``kind`` at a grid point: ``by``, kind, n (of the grid point),
+    count, share. Networks that were not trained are left out.
     """
     counts = (
         trained(summary)

@@ -146,8 +146,8 @@ ORDER = ("not supported", "undecided", "supported")
 def means(
     frame: pd.DataFrame, by: Sequence[str], value: str, level: float = stats.LEVEL
 ) -> pd.DataFrame:
-    """The mean of ``value`` at each grid point, with Student's t interval; all intervals hold together
-    with confidence ``level``.
+    """The mean of ``value`` at each grid point, with Student's t interval; all intervals hold
+    together with confidence ``level``.
 
     Args:
         frame: a row a network; rows without a finite value are left out.
@@ -176,22 +176,22 @@ def means(
 
 
 def all_above(points: pd.DataFrame, threshold: float, unit: str = "") -> Evidence:
-    """Whether every grid point of ``means`` lies above the threshold; the grid point that reaches lowest is the
-    statistic.
+    """Whether every grid point of ``means`` lies above the threshold; the grid point that reaches
+    lowest is the statistic.
     """
     return _weakest(points, above, -points["low"], threshold, unit)
 
 
 def all_below(points: pd.DataFrame, threshold: float, unit: str = "") -> Evidence:
-    """Whether every grid point of ``means`` lies below the threshold; the grid point that reaches highest is
-    the statistic.
+    """Whether every grid point of ``means`` lies below the threshold; the grid point that reaches
+    highest is the statistic.
     """
     return _weakest(points, below, points["high"], threshold, unit)
 
 
 def all_within(points: pd.DataFrame, tolerance: float, unit: str = "") -> Evidence:
-    """Whether every grid point of ``means`` is zero but for the tolerance; the grid point that reaches farthest
-    is the statistic.
+    """Whether every grid point of ``means`` is zero but for the tolerance; the grid point that
+    reaches farthest is the statistic.
     """
     return _weakest(points, within, points[["low", "high"]].abs().max(axis=1), tolerance, unit)
 
@@ -203,8 +203,8 @@ def _weakest(
     threshold: float,
     unit: str,
 ) -> Evidence:
-    """The evidence of the worst grid point among those of the deciding verdict, with all grid points' networks
-    as n.
+    """The evidence of the worst grid point among those of the deciding verdict, with all grid
+    points' networks as n.
     """
     if points.empty:
         return unknown("no network that the claim is about", threshold)
@@ -218,7 +218,8 @@ def _weakest(
     numbers_said = f"{worst.statistic:.3g} [{worst.low:.3g}, {worst.high:.3g}]{unit}"
     return replace(
         worst,
-        detail=f"{counts} of {len(points)} grid points; decided by {_name(points.iloc[place])}: {numbers_said}",
+        detail=f"{counts} of {len(points)} grid points; decided by {_name(points.iloc[place])}: "
+        f"{numbers_said}",
     )
 
 

@@ -145,8 +145,8 @@ def heatmap(
 def heatmap_lower_is_better(
     ax: Axes, table: pd.DataFrame, x: str, y: str, infinite: tuple[str, str] = ("none", "none")
 ) -> None:
-    """A heat map of stats.summarize's ``value`` where less is better: lighter is less; the numbers are
-    written in the tiles.
+    """A heat map of stats.summarize's ``value`` where less is better: lighter is less; the numbers
+    are written in the tiles.
     """
     shade = -table["value"].replace(math.inf, math.nan)
     limits = (float(shade.min()), float(shade.max())) if shade.notna().any() else (0.0, 1.0)

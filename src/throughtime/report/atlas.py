@@ -1,8 +1,8 @@
 """The report's interactive atlas as compact, JSON-ready values: every grid point in a heat map, and
 the curves of its networks. No torch.
 
-A panel is one task of one sweep, with all but two of the axes in which its grid points differ held fixed;
-the two with most values are x and y.
+A panel is one task of one sweep, with all but two of the axes in which its grid points differ held
+fixed; the two with most values are x and y.
 """
 
 import math
@@ -61,10 +61,10 @@ def explore(
 
     Returns:
         ``sweeps``: name, experiment and panels; a panel: what is fixed, titles and values of x and
-        y, the measure, and grid points; a grid point: place in x and y, key, and its networks; a network: seed,
-        status, failure, final measure, update of divergence, and its LINES, each as the place of
-        its steps in ``steps`` and its values. ``networks`` and ``curves``: how many there are, and
-        how many have curves.
+        y, the measure, and grid points; a grid point: place in x and y, key, and its networks; a
+        network: seed, status, failure, final measure, update of divergence, and its LINES, each as
+        the place of its steps in ``steps`` and its values. ``networks`` and ``curves``: how many
+        there are, and how many have curves.
     """
     steps: dict[tuple[int, ...], int] = {}
     chosen = _chosen([summary for summary, _ in frames.values()], most)

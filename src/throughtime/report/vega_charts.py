@@ -1,8 +1,8 @@
 """The report's charts in Vega-Lite's grammar, as Altair writes it, and the JavaScript that draws
 them: embedded, never fetched.
 
-Charts name their data (``grid_points``, ``points``); the page's script fills them in, with titles and the
-values of axes.
+Charts name their data (``grid_points``, ``points``); the page's script fills them in, with titles
+and the values of axes.
 """
 
 from functools import cache
@@ -54,8 +54,8 @@ def _plain(chart: Any) -> dict[str, Any]:
 
 
 def heat() -> Any:
-    """Grid points of a panel: colour is the share of seeds solved; text says solved / n, and x how many
-    diverged. The chosen one is framed.
+    """Grid points of a panel: colour is the share of seeds solved; text says solved / n, and x how
+    many diverged. The chosen one is framed.
     """
     chosen = alt.param(name="chosen", value="")
     hints = [

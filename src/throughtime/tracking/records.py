@@ -6,9 +6,10 @@ final metrics, the curves metrics under ``curves/``. The parameters of component
 their own names (``forget_bias``) instead of JSON. Five things are added for the UI's sake:
 ``clipping``, kind and threshold in one word (a threshold of infinity is no number to a
 parallel-coordinates axis); ``solved`` and ``diverged`` as 0 or 1 (their mean over a group is a
-rate); ``diverged_step``, the table's ``diverged_at``; and the tag ``grid_point``, which the networks of a
-grid point share, and which companion tables and the report filter by. NaN and infinity are left out:
-MLflow shows neither as a metric.
+rate); ``diverged_step``, the table's ``diverged_at``; and the tag ``grid_point``, which the
+networks of a grid point share, and which companion tables and the report filter by. NaN and
+infinity are left
+out: MLflow shows neither as a metric.
 """
 
 import hashlib
@@ -251,8 +252,8 @@ def _by_run(curves: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
 def grid_point_records(
     summary: pd.DataFrame, differing: list[str], preset: str, made: dict[str, Made]
 ) -> Iterator[Record]:
-    """One record per grid point: n, rates with Wilson's interval, mean and standard deviation (n - 1)
-    over the seeds.
+    """One record per grid point: n, rates with Wilson's interval, mean and standard deviation (n -
+    1) over the seeds.
 
     A diverged network counts in every rate; ``NAME_n`` says how many finite values a mean is made
     of where that is not ``n``.

@@ -121,7 +121,9 @@ def grid_point_views(preset: str, differing: list[str]) -> list[View]:
 
 
 def _parallel() -> dict[str, Any]:
-    """Charts with one wide card: K, clipping and gain of all grid points against what became of them."""
+    """Charts with one wide card: K, clipping and gain of all grid points against what became of
+    them.
+    """
     card = {
         "uuid": "throughtime-plane",
         "type": "PARALLEL",
