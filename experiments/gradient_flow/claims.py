@@ -169,8 +169,8 @@ CLAIMS = [
     Claim(
         "slope_is_theory_after_training",
         "After training the slope is still that of the initial gain's mean field.",
-        EQUAL
-        + "Trained networks, all gains. Theory is for weights at initialization; this says whether its use ends there.",
+        EQUAL + "Trained networks, all gains. Theory is for weights at initialization; "
+        "this says whether its use ends there.",
         trained,
     ),
 ]

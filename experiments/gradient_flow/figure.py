@@ -208,6 +208,7 @@ def caption(results: Results) -> str:
         "the seeds), and theory's "
         "ln(χ₁) / 2. Orange: theory's critical gain; dotted: the scale of PyTorch's default. "
         "Networks of the panels "
-        '"untrained" had 0 updates. Median difference of measured and predicted slope, nats a step: '
+        '"untrained" had 0 updates. Median difference of measured and predicted slope, nats '
+        "per step: "
         f"{', '.join(parts) or 'none measured'}. {describe_networks(results)}"
     )

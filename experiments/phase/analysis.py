@@ -64,7 +64,8 @@ def said(fit: pd.Series) -> str:
     'm >= 5.0 (4.0 to none)'
     """
     sign = fit["censored"] or "="
-    return f"m {sign} {fit['frontier']:.1f} ({fit['low']:.1f} to {'none' if math.isinf(fit['high']) else format(fit['high'], '.1f')})"
+    high = "none" if math.isinf(fit["high"]) else f"{fit['high']:.1f}"
+    return f"m {sign} {fit['frontier']:.1f} ({fit['low']:.1f} to {high})"
 
 
 def exponent(rows: pd.DataFrame, level: float = stats.LEVEL) -> tuple[float, float, float]:

@@ -75,7 +75,8 @@ def weaker_drive(results: Results) -> Evidence:
     if not m or not n:
         return verdicts.unknown("both input gains are needed below the critical gain", 0.0)
     low, high = (float(v) for v in stats.newcombe(a, m, b, n))
-    detail = f"solved: {a} of {m} with input gain 0.3, {b} of {n} with 1, at gains {', '.join(f'{g:g}' for g in gains)}"
+    detail = f"solved: {a} of {m} with input gain 0.3, {b} of {n} with 1, at gains "
+    detail += ", ".join(f"{g:g}" for g in gains)
     return verdicts.above(a / m - b / n, low, high, 0.0, m + n, detail)
 
 

@@ -91,8 +91,8 @@ CLAIMS = [
         "decay_is_lyapunov_rate_after_training",
         "In sliding mode, truncation bias decays at the rate of the largest Lyapunov exponent, in "
         "trained networks too.",
-        RATE
-        + "After training: exponents are those of long runs, and trained networks need not forget at one rate.",
+        RATE + "After training: exponents are those of long runs, "
+        "and trained networks need not forget at one rate.",
         lambda r: lyapunov_rate(r, "after"),
     ),
     Claim(

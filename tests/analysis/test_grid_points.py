@@ -79,9 +79,18 @@ def test_counts_rates_and_spread_by_hand() -> None:
     (row,) = grid_points.tabulate(four, "smoke").to_dict("records")
     low, high = (float(v) for v in wilson(1, 4))
     wanted = {
-        "n": 4, "solved": 1, "unsolved": 2, "diverged": 1, "success_rate": 0.25, "success_low": low, "success_high": high,
-        "final_mean": 0.7, "final_std": math.sqrt((0.3**2 + 0.2**2 + 0.1**2) / 2), "final_min": 0.5, "final_max": 1.0,
-    }  # fmt: skip
+        "n": 4,
+        "solved": 1,
+        "unsolved": 2,
+        "diverged": 1,
+        "success_rate": 0.25,
+        "success_low": low,
+        "success_high": high,
+        "final_mean": 0.7,
+        "final_std": math.sqrt((0.3**2 + 0.2**2 + 0.1**2) / 2),
+        "final_min": 0.5,
+        "final_max": 1.0,
+    }
     assert {name: row[name] for name in wanted} == pytest.approx(wanted)
     assert row["seeds"] == "0 1 2 3"
     assert not {"gain", "clip", "K"} & set(row)  # one cell differs in nothing

@@ -160,8 +160,14 @@ def test_a_probe_is_read_beside_the_summary_at_the_moment_asked_for(project):
     )  # the second has diverged
     every = results.probe("spectrum", "spectral_radius")
     assert list(zip(every["run_key"], every["step"], strict=True)) == [
-        (keys[0], 0), (keys[0], 500), (keys[0], 1000), (keys[1], 0), (keys[2], 0), (keys[2], 500), (keys[2], 1000)
-    ]  # fmt: skip
+        (keys[0], 0),
+        (keys[0], 500),
+        (keys[0], 1000),
+        (keys[1], 0),
+        (keys[2], 0),
+        (keys[2], 500),
+        (keys[2], 1000),
+    ]
     assert {"value", "index", *results.summary.columns} <= set(every.columns)
     assert results.probe("spectrum", "spectral_radius", "first")["value"].tolist() == [0, 1, 2]
     assert results.probe("spectrum", "spectral_radius", "last")["value"].tolist() == [1000, 1002]
@@ -284,10 +290,17 @@ def test_the_mark_lies_between_categories_in_proportion_to_the_logarithm():
 
 
 def test_a_censored_frontier_carries_its_sign_and_stays_on_the_axes():
-    table = pd.DataFrame({
-        "x": [1.0, 2.0, 3.0], "frontier": [5.0, 9.0, 40.0], "low": [0, 6, 30], "high": [8, 12, math.inf], "censored": ["<", "", ">="],
-        "lag_low": 5.0, "lag_high": 40.0,
-    })  # fmt: skip
+    table = pd.DataFrame(
+        {
+            "x": [1.0, 2.0, 3.0],
+            "frontier": [5.0, 9.0, 40.0],
+            "low": [0, 6, 30],
+            "high": [8, 12, math.inf],
+            "censored": ["<", "", ">="],
+            "lag_low": 5.0,
+            "lag_high": 40.0,
+        }
+    )
     ax = Figure().subplots()
     panels.lag_axis(ax, pd.concat([table["lag_low"], table["lag_high"]]))
     bottom, top = ax.get_ylim()

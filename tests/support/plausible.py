@@ -170,9 +170,15 @@ def _references(plan: Plan) -> pd.DataFrame:
         for line in _lines(planned):
             key = (planned.experiment, planned.job.task.name, args, line.name, line.bin)
             made[key] = {
-                "experiment": key[0], "task": key[1], "task_args": args, "name": line.name, "measure": line.measure,
-                "by": line.by or "all", "bin": line.bin or 0, "value": line.value,
-            }  # fmt: skip
+                "experiment": key[0],
+                "task": key[1],
+                "task_args": args,
+                "name": line.name,
+                "measure": line.measure,
+                "by": line.by or "all",
+                "bin": line.bin or 0,
+                "value": line.value,
+            }
     return tables.conform(
         pd.DataFrame(list(made.values()), columns=[c.name for c in tables.REFERENCES]), "references"
     )

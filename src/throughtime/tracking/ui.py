@@ -197,7 +197,7 @@ def _server(uri: str, results: Path, host: str, port: int) -> Iterator["subproce
     names = [f"{name}:{port}" for name in known_as(host)]
     if (
         host != HOST
-    ):  # of other names than loopback's MLflow wants to be told, against pages that ask in a browser's name
+    ):  # MLflow asks for names other than loopback's: no page may ask in a browser's name
         command += [
             "--allowed-hosts",
             ",".join(names),
