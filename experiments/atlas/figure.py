@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from throughtime.analysis import columns, stats
 from throughtime.figures import panels
-from throughtime.figures.captions import counts, protocol
+from throughtime.figures.captions import describe_networks
 from throughtime.figures.draw import add_header
 from throughtime.results.load import Results
 
@@ -62,18 +62,18 @@ def frontiers(results: Results, axis: str) -> pd.DataFrame:
     task's, README.md says.
     """
     by = ["task", axis]
-    lengths = columns.with_depth(
+    lagged = columns.with_depth(
         results.summary[~results.summary["task"].isin(["brackets", "text"])]
     )
     if axis == "depth":
-        lengths = columns.with_full(lengths)
+        lagged = columns.with_full(lagged)
     within = [stats.reached(distances(results), by), stats.reached(contexts(results), by)]
-    return pd.concat([stats.frontier(lengths, by), *within], ignore_index=True)
+    return pd.concat([stats.frontier(lagged, by), *within], ignore_index=True)
 
 
 def distances(results: Results) -> pd.DataFrame:
-    """Brackets: a row a network of the longest trained length and a distance, passed where its
-    accuracy there meets the criterion.
+    """Brackets: one row per distance and network of the longest trained length, passed
+    where its accuracy there meets the criterion.
 
     A diverged network has no accuracy and passes nowhere.
     """
@@ -91,8 +91,8 @@ def distances(results: Results) -> pd.DataFrame:
 
 
 def contexts(results: Results) -> pd.DataFrame:
-    """Text: a row a network and an n-gram model, passed where the network predicts at least as
-    well; lag is the model's context.
+    """Text: one row per network and n-gram model, passed where the network predicts at
+    least as well; lag is the model's context.
     """
     own = results.select(task="text")
     lines = own.references[(own.references["measure"] == "bpc") & (own.references["by"] == "all")]
@@ -110,15 +110,16 @@ def panel(ax: Axes, table: pd.DataFrame, axis: str, lags: pd.Series) -> None:
     values = sorted(table[axis].unique())
     place = {v: i for i, v in enumerate(values)}
     panels.lag_axis(ax, lags, "")
-    for series, task in enumerate(columns.TASKS):
+    tasks = columns.task_order([*columns.TASKS, *table["task"]])  # a task keeps its colour
+    for place_in_order, task in enumerate(tasks):
         rows = table[table["task"] == task]
         panels.frontiers(
             ax,
             rows.assign(place=rows[axis].map(place)),
             "place",
-            series,
+            place_in_order % len(panels.SERIES),
             panels.title_case(task),
-            shift=0.13 * (series - 2),
+            shift=0.65 * ((place_in_order + 0.5) / len(tasks) - 0.5),
         )
     for edge in range(len(values) - 1):
         ax.axvline(edge + 0.5, color="0.8", linewidth=0.6)
@@ -191,6 +192,6 @@ def caption(results: Results) -> str:
         "networks reach, with a bootstrap "
         "interval. ≥ and < mark frontiers beyond what was tested. Along scale, text is of the clip "
         "x gain plane of `language` "
-        f"at clip 1. Below, how the networks above end: {kinds}. {protocol(used)} Drawn here: "
-        f"{counts(used)}."
+        f"at clip 1. Below, how the networks above end: {kinds}. "
+        f"{describe_networks(replace(results, summary=used))}"
     )

@@ -9,7 +9,7 @@ from matplotlib.ticker import LogLocator
 
 from throughtime.analysis import columns, stats
 from throughtime.figures import panels
-from throughtime.figures.captions import counts, protocol
+from throughtime.figures.captions import describe_networks
 from throughtime.figures.draw import add_header
 from throughtime.results.load import Results
 
@@ -125,5 +125,5 @@ def caption(results: Results) -> str:
         "closing what was opened "
         "last. The bars give the scored positions a network in each bin. Mean accuracy beyond the "
         "median distance, by K: "
-        f"{means or 'none'}. {protocol(results.summary)} {counts(results.summary)}."
+        f"{means or 'none'}. {describe_networks(results)}"
     )

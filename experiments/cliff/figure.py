@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from throughtime.analysis import columns, stats
 from throughtime.figures import panels
-from throughtime.figures.captions import counts, protocol
+from throughtime.figures.captions import describe_networks
 from throughtime.figures.draw import add_header
 from throughtime.results.load import Results
 
@@ -260,6 +260,5 @@ def caption(results: Results) -> str:
         f"the mean loss of 10 updates is higher by {THROWN:g} of chance, or the network diverges; "
         "means over networks with "
         f"bootstrap intervals. Thrown back by threshold: {shares or 'none'}. "
-        f"{protocol(results.summary)} "
-        f"{counts(results.summary)}."
+        f"{describe_networks(results)}"
     )

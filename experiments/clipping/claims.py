@@ -17,7 +17,7 @@ SAME = ["task", "task_args", "updates", "gain", "seed"]
 USUAL, SMALL = (
     1.0,
     0.1,
-)
+)  # thresholds; the loss is a mean: a norm near 1 is the scale of a gradient that does not explode
 LARGE_GAIN = 1.5
 WIDER = 0.1  # share of networks that would be called a wider range
 SLOWER = math.log(
@@ -78,10 +78,8 @@ def slows(results: Results) -> Evidence:
             SLOWER,
         )
     never = int(both["first_solved_at_a"].isna().sum())
-    words = (
-        f"{math.exp(statistic):.2f} times as many updates; of {n} pairs {never} never met the "
-        "criterion with the small threshold"
-    )
+    words = f"{math.exp(statistic):.2f} times as many updates; "
+    words += f"of {n} pairs {never} never met the criterion with the small threshold"
     return above(statistic, low, high, SLOWER, n, words)
 
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from throughtime.analysis import columns, stats
 from throughtime.figures import panels
-from throughtime.figures.captions import counts, protocol
+from throughtime.figures.captions import describe_networks
 from throughtime.figures.draw import add_header
 from throughtime.results.load import Results
 
@@ -96,7 +96,7 @@ def figure(results: Results) -> Figure:
     for ax in axes[:, 0]:
         ax.set_ylabel(GAIN)
     panels.colorbar(
-        upper, axes, "share solved (cells: solved / n; text: bits per character)", location="right"
+        upper, axes, "share solved (tiles: solved / n; text: bits per character)", location="right"
     )
     below = lower.subplots(1, 4, width_ratios=[1, 1.3, 1.3, 1.3])
     adam, full = results.select(sweep="adam").summary, results.select(sweep="full").summary
@@ -130,5 +130,5 @@ def caption(results: Results) -> str:
         "bootstrap intervals. At full "
         f"depth {share(full[clipped])} clipped and {share(full[~clipped])} unclipped networks "
         "diverged. "
-        f"{protocol(results.summary)} {counts(results.summary)}."
+        f"{describe_networks(results)}"
     )

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from throughtime.analysis import columns, stats
 from throughtime.figures import panels
-from throughtime.figures.captions import counts, protocol
+from throughtime.figures.captions import describe_networks
 from throughtime.figures.draw import add_header
 from throughtime.results.load import Results
 
@@ -30,7 +30,7 @@ def behind(results: Results) -> pd.DataFrame:
 
 
 def center(rows: pd.DataFrame, by: list[str], value: str) -> pd.DataFrame:
-    """Mean, smallest and largest over the seeds of a cell: columns value, low, high."""
+    """Mean, smallest and largest over the seeds of a grid point: columns value, low, high."""
     return rows.groupby(by)[value].agg(value="mean", low="min", high="max").reset_index()
 
 
@@ -195,5 +195,5 @@ def caption(results: Results) -> str:
         "context by K: "
         f"{', '.join(f'{K}: {v:.1f}' for K, v in medians.items()) or 'none'}. Median final bits "
         "per character by K: "
-        f"{final or 'none'}. {protocol(results.summary)} {counts(results.summary)}."
+        f"{final or 'none'}. {describe_networks(results)}"
     )

@@ -132,16 +132,15 @@ CLAIMS = [
         "memory_linear",
         "The memory kept for backward is linear in T at full depth, and in K where chunks follow "
         "each other.",
-        LINE
-        + f"The larger of the two within +-{STRAIGHT_MEMORY:g}: bytes are counted, not timed, so "
-        "that nothing but rounding is allowed.",
+        LINE + f"The larger of the two within +-{STRAIGHT_MEMORY:g}: bytes are counted, not timed, "
+        "so that nothing but rounding is allowed.",
         memory,
     ),
     Claim(
         "time_linear",
         "The time of an update is linear in T at full depth, and in K in sliding windows.",
-        LINE + "K is counted as the steps that a loss sees on average: the first losses "
-        "of a sequence see fewer than K. "
+        LINE + "K is counted as the steps that a loss sees on average: "
+        "the first losses of a sequence see fewer than K. "
         f"The larger of the two within +-{STRAIGHT_TIME:g}: caches and other programs change a "
         "time by a tenth or two, any "
         "power but the first by 0.5 and more.",

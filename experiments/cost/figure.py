@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from throughtime.analysis.lines import Line, line
 from throughtime.figures import panels
-from throughtime.figures.captions import counts, protocol
+from throughtime.figures.captions import describe_networks
 from throughtime.figures.draw import add_header
 from throughtime.results.load import Results
 
@@ -206,6 +206,5 @@ def caption(results: Results) -> str:
         "networks a second; constant "
         "over T where time steps do not run in parallel. Slopes a step, with Student's 95 % "
         "intervals: "
-        f"{'; '.join(said) or 'none'}. Nothing is trained here. {protocol(results.summary)} "
-        f"{counts(results.summary)}."
+        f"{'; '.join(said) or 'none'}. {describe_networks(results)}"
     )

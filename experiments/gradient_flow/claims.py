@@ -12,7 +12,7 @@ from throughtime.analysis import predictions, stats, verdicts
 from throughtime.analysis.claims import Claim, Evidence
 from throughtime.results.load import Results
 
-CELL = ["task", "init", "gain"]
+POINT = ["task", "init", "gain"]
 TOLERANCE = 0.05  # nats a step: e over 20 steps
 BORDER = math.log(1.15)  # of a gain
 NATS = " nats a step"
@@ -28,21 +28,21 @@ def slopes(results: Results, sweep: str, step: Literal["first", "last"] = "first
 def vanish(results: Results) -> Evidence:
     """Slopes of gains below 1."""
     table = slopes(results, "initial")
-    return verdicts.all_below(verdicts.means(table[table["gain"] < 1], CELL, "slope"), 0.0, NATS)
+    return verdicts.all_below(verdicts.means(table[table["gain"] < 1], POINT, "slope"), 0.0, NATS)
 
 
 def equals_theory(results: Results) -> Evidence:
     """Measured less predicted slopes of gains below 1."""
     table = slopes(results, "initial")
     return verdicts.all_within(
-        verdicts.means(table[table["gain"] < 1], CELL, "off"), TOLERANCE, NATS
+        verdicts.means(table[table["gain"] < 1], POINT, "off"), TOLERANCE, NATS
     )
 
 
 def explode(results: Results) -> Evidence:
     """Slopes of gains above 1."""
     table = slopes(results, "initial")
-    return verdicts.all_above(verdicts.means(table[table["gain"] > 1], CELL, "slope"), 0.0, NATS)
+    return verdicts.all_above(verdicts.means(table[table["gain"] > 1], POINT, "slope"), 0.0, NATS)
 
 
 def crossings(table: pd.DataFrame) -> pd.DataFrame:
@@ -82,7 +82,7 @@ def border(results: Results) -> Evidence:
 
 def diverge(results: Results) -> Evidence:
     """Share of diverged networks beyond the critical gain, less that below 1."""
-    summary = results.summary[results.summary["sweep"] == "unclipped"]
+    summary = stats.trained(results.summary[results.summary["sweep"] == "unclipped"])
     if summary.empty:
         return verdicts.unknown("no network trained without clipping", 0.0)
     names = summary[["task", "task_args", "input_gain"]].itertuples(index=False, name=None)
@@ -103,14 +103,15 @@ def diverge(results: Results) -> Evidence:
 def trained(results: Results) -> Evidence:
     """Measured less predicted slopes after training, all gains of the sweep."""
     return verdicts.all_within(
-        verdicts.means(slopes(results, "trained", "last"), CELL, "off"), TOLERANCE, NATS
+        verdicts.means(slopes(results, "trained", "last"), POINT, "off"), TOLERANCE, NATS
     )
 
 
 EQUAL = (
     "Difference of two slopes over all lags, measured (root mean square over sequences) less mean "
     "field's curve for that "
-    "drive; its mean over seeds in each cell (task, distribution, gain) with t intervals that hold "
+    "drive; its mean over seeds at each grid point (task, distribution, gain) with t intervals "
+    "that hold "
     "together at 95 % "
     f"(Bonferroni), all within ±{TOLERANCE:g} nats a step: over 20 steps, about the longest lag "
     "that laptop networks learn, "
@@ -122,7 +123,7 @@ CLAIMS = [
     Claim(
         "below_one_vanishes",
         "At initial gains below 1 the gradient vanishes with lag.",
-        "Mean slope of the log norm over lag in each cell (task, distribution, gain < 1), "
+        "Mean slope of the log norm over lag at each grid point (task, distribution, gain < 1), "
         "untrained networks; t intervals that "
         "hold together at 95 % (Bonferroni) all below 0, the border between vanishing and "
         "exploding.",
@@ -148,7 +149,8 @@ CLAIMS = [
         "for the task's drive, not 1.",
         "Each seed's gain at which the slope over lag changes sign (interpolated in ln gain) over "
         "the critical gain; mean ln "
-        "over seeds in each cell (task, distribution), t intervals that hold together at 95 %, "
+        "over seeds at each grid point (task, distribution), t intervals that hold together at 95 "
+        "%, "
         f"within ±{BORDER:.3f}, a factor "
         "of 1.15. The critical gain is 1.5 times that without inputs, so that this tells the two "
         "apart by far; a finer grid "
@@ -167,8 +169,8 @@ CLAIMS = [
     Claim(
         "slope_is_theory_after_training",
         "After training the slope is still that of the initial gain's mean field.",
-        EQUAL + "Trained networks, all gains. Theory is for weights at initialization; this says "
-        "whether its use ends there.",
+        EQUAL + "Trained networks, all gains. Theory is for weights at initialization; "
+        "this says whether its use ends there.",
         trained,
     ),
 ]

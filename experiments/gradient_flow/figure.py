@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from throughtime.analysis import predictions, stats
 from throughtime.figures import panels
-from throughtime.figures.captions import counts, protocol
+from throughtime.figures.captions import describe_networks
 from throughtime.figures.draw import add_header
 from throughtime.results.load import Results
 from throughtime.theory import gradients
@@ -140,11 +140,11 @@ def diverged(ax: Axes, summary: pd.DataFrame) -> None:
     """Share of diverged networks over gain without clipping."""
     for series, init in enumerate(INITS):
         rows = summary[summary["init"] == init]
-        cells = stats.success(rows, ["gain"])
-        low, high = stats.wilson(cells["n_diverged"], cells["n"])
-        cells = cells.assign(share=cells["n_diverged"] / cells["n"], low=low, high=high)
+        rates = stats.success(rows, ["gain"])
+        low, high = stats.wilson(rates["n_diverged"], rates["n"])
+        rates = rates.assign(share=rates["n_diverged"] / rates["n"], low=low, high=high)
         panels.points(
-            ax, cells, "gain", "share", series, init, shift=0.05 * (2 * series - 1), line=True
+            ax, rates, "gain", "share", series, init, shift=0.05 * (2 * series - 1), line=True
         )
     if len(summary):
         ax.axvline(
@@ -208,8 +208,7 @@ def caption(results: Results) -> str:
         "the seeds), and theory's "
         "ln(χ₁) / 2. Orange: theory's critical gain; dotted: the scale of PyTorch's default. "
         "Networks of the panels "
-        '"untrained" had 0 updates. Median difference of measured and predicted slope, nats a '
-        "step: "
-        f"{', '.join(parts) or 'none measured'}. {protocol(results.summary)} "
-        f"{counts(results.summary)}."
+        '"untrained" had 0 updates. Median difference of measured and predicted slope, nats '
+        "per step: "
+        f"{', '.join(parts) or 'none measured'}. {describe_networks(results)}"
     )

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from throughtime.analysis import columns, stats
 from throughtime.figures import panels
-from throughtime.figures.captions import counts, protocol
+from throughtime.figures.captions import describe_networks
 from throughtime.figures.draw import add_header
 from throughtime.results.load import Results
 
@@ -19,9 +19,9 @@ GAINS = {
 
 def plane(ax: Axes, rows: pd.DataFrame) -> None:
     """Success over gain x lag, with the scale of PyTorch's default marked."""
-    cells = stats.success(rows, ["gain", "lag_max"])
-    panels.heatmap(ax, cells, "gain", "lag_max")
-    gains = sorted(cells["gain"].unique())
+    rates = stats.success(rows, ["gain", "lag_max"])
+    panels.heatmap(ax, rates, "gain", "lag_max")
+    gains = sorted(rates["gain"].unique())
     if (
         gains
         and gains[0] <= panels.PYTORCH_GAIN + 0.001
@@ -66,7 +66,7 @@ def figure(results: Results) -> Figure:
         frontiers(row[2], summary)
     if axes[0, 2].get_legend_handles_labels()[0]:
         axes[0, 2].legend(fontsize=6)
-    panels.colorbar(fig, axes, "share solved (cells: solved / n)", location="right")
+    panels.colorbar(fig, axes, "share solved (tiles: solved / n)", location="right")
     return add_header(fig, results)
 
 
@@ -75,10 +75,8 @@ def caption(results: Results) -> str:
     table = stats.frontier(results.summary, ["task", "init", "gain"])
     best = table.sort_values("frontier", ascending=False, kind="stable").drop_duplicates("task")
     longest = "; ".join(
-        (
-            f"{panels.title_case(r.task)} {r.censored} {r.frontier:.0f} "
-            f"({r.init}, g = {panels.format_number(r.gain)})"
-        ).replace("  ", " ")
+        f"{panels.title_case(r.task)} {r.censored} {r.frontier:.0f} ({r.init}, g = "
+        f"{panels.format_number(r.gain)})".replace("  ", " ")
         for r in best.itertuples()
     )
     return (
@@ -90,5 +88,5 @@ def caption(results: Results) -> str:
         "solve, from a logistic fit in "
         "ln(lag) with its 95 % profile-likelihood interval; ≥ and < mark frontiers beyond the "
         "tested lags. Longest frontier of "
-        f"each task, in steps: {longest}. {protocol(results.summary)} {counts(results.summary)}."
+        f"each task, in steps: {longest}. {describe_networks(results)}"
     )

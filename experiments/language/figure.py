@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from throughtime.analysis import columns, stats
 from throughtime.figures import panels
-from throughtime.figures.captions import counts, protocol
+from throughtime.figures.captions import describe_networks
 from throughtime.figures.draw import add_header
 from throughtime.results.load import Results
 
@@ -114,5 +114,5 @@ def caption(results: Results) -> str:
         "networks, diverged ones "
         "ranked worst; by position, means over those that did not diverge. Medians by K: "
         f"{values or 'none'}. At most {tokens} "
-        f"characters a network. {protocol(results.summary)} {counts(results.summary)}."
+        f"characters a network. {describe_networks(results)}"
     )

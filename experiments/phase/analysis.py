@@ -64,10 +64,8 @@ def said(fit: pd.Series) -> str:
     'm >= 5.0 (4.0 to none)'
     """
     sign = fit["censored"] or "="
-    return (
-        f"m {sign} {fit['frontier']:.1f} ({fit['low']:.1f} to "
-        f"{'none' if math.isinf(fit['high']) else format(fit['high'], '.1f')})"
-    )
+    high = "none" if math.isinf(fit["high"]) else f"{fit['high']:.1f}"
+    return f"m {sign} {fit['frontier']:.1f} ({fit['low']:.1f} to {high})"
 
 
 def exponent(rows: pd.DataFrame, level: float = stats.LEVEL) -> tuple[float, float, float]:
@@ -79,11 +77,11 @@ def exponent(rows: pd.DataFrame, level: float = stats.LEVEL) -> tuple[float, flo
         level: of the interval.
     """
     known = rows[np.isfinite(rows["ratio"].astype(float))]
-    cells = stats.success(known, ["xi", "lag_max"])
-    solved, n = cells["n_solved"].to_numpy(float), cells["n"].to_numpy(float)
-    if cells["xi"].nunique() < 2 or not 0 < solved.sum() < n.sum():
+    rates = stats.success(known, ["xi", "lag_max"])
+    solved, n = rates["n_solved"].to_numpy(float), rates["n"].to_numpy(float)
+    if rates["xi"].nunique() < 2 or not 0 < solved.sum() < n.sum():
         return math.nan, math.nan, math.nan
-    lag, xi = np.log(cells["lag_max"].to_numpy(float)), np.log(cells["xi"].to_numpy(float))
+    lag, xi = np.log(rates["lag_max"].to_numpy(float)), np.log(rates["xi"].to_numpy(float))
     profile = np.array([_best(lag - b * xi, solved, n) for b in EXPONENTS])
     inside = np.flatnonzero(profile >= profile.max() - special.chdtri(1, 1 - level) / 2)
     top = np.flatnonzero(profile >= profile.max() - 1e-6)

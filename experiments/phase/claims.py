@@ -70,21 +70,19 @@ def weaker_drive(results: Results) -> Evidence:
     gains = sorted(set(strong["gain"]) & set(weak["gain"]))
     (a, m), (b, n) = (
         (int((r["status"] == "solved").sum()), len(r))
-        for r in (rows[rows["gain"].isin(gains)] for rows in (weak, strong))
+        for r in (stats.trained(rows[rows["gain"].isin(gains)]) for rows in (weak, strong))
     )
     if not m or not n:
         return verdicts.unknown("both input gains are needed below the critical gain", 0.0)
     low, high = (float(v) for v in stats.newcombe(a, m, b, n))
-    detail = (
-        f"solved: {a} of {m} with input gain 0.3, {b} of {n} with 1, "
-        f"at gains {', '.join(f'{g:g}' for g in gains)}"
-    )
+    detail = f"solved: {a} of {m} with input gain 0.3, {b} of {n} with 1, at gains "
+    detail += ", ".join(f"{g:g}" for g in gains)
     return verdicts.above(a / m - b / n, low, high, 0.0, m + n, detail)
 
 
 FOLLOWS = (
     "Exponent b of frontier ~ xi^b, fitted by logistic regression of success on ln lag and ln xi "
-    "over all cells up to the "
+    "over all grid points up to the "
     "critical gain, 95 % profile-likelihood interval. Mean field says 1, no influence 0. "
     "Supported: the interval holds 1 and "
     f"lies above {HALF:g}, nearer to 1 than to 0; not supported: it does not hold 1."

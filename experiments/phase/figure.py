@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from throughtime.analysis import predictions, stats
 from throughtime.figures import panels
-from throughtime.figures.captions import counts, protocol
+from throughtime.figures.captions import describe_networks
 from throughtime.figures.draw import add_header
 from throughtime.results.load import Results
 
@@ -62,9 +62,9 @@ def border(ax: Axes, rows: pd.DataFrame, multiple: float, low: float, high: floa
 
 def plane(ax: Axes, rows: pd.DataFrame, fit: pd.Series) -> None:
     """Success over gain x lag, PyTorch's default, and theory's boundary."""
-    cells = stats.success(rows, ["gain", "lag_max"])
-    panels.heatmap(ax, cells, "gain", "lag_max")
-    gains = sorted(cells["gain"].unique())
+    rates = stats.success(rows, ["gain", "lag_max"])
+    panels.heatmap(ax, rates, "gain", "lag_max")
+    gains = sorted(rates["gain"].unique())
     if (
         gains
         and gains[0] <= panels.PYTORCH_GAIN + 0.001
@@ -77,14 +77,15 @@ def plane(ax: Axes, rows: pd.DataFrame, fit: pd.Series) -> None:
 
 
 def collapse(ax: Axes, rows: pd.DataFrame, fit: pd.Series) -> None:
-    """Share solved over lag / xi, a marker a cell, on either side of the critical gain; the fitted
+    """Share solved over lag / xi, one marker per grid point, on either side of the critical
+    gain; the fitted
     multiple.
     """
     for series, (side, part) in enumerate(analysis.sides(rows).items()):
-        cells = stats.success(part[np.isfinite(part["ratio"])], ["gain", "lag_max", "ratio"])
+        rates = stats.success(part[np.isfinite(part["ratio"])], ["gain", "lag_max", "ratio"])
         nudge = 0.012 * (2 * series - 1)  # so that equal shares of the two sides are both seen
         style = {**panels.SERIES[series], "linestyle": "none", "markersize": 3.5, "alpha": 0.8}
-        ax.plot(cells["ratio"], cells["rate"] + nudge, label=side, **style)
+        ax.plot(rates["ratio"], rates["rate"] + nudge, label=side, **style)
     ax.set_xscale("log")
     ax.set(ylim=(-0.05, 1.05), xlabel="lag / ξ", ylabel="share solved")
     if math.isfinite(fit["frontier"]):
@@ -138,7 +139,7 @@ def figure(results: Results) -> Figure:
         lengths(line[2], own, fit)
         line[1].set_title("over lag / ξ")
         line[2].set_title("frontier and boundary")
-    panels.colorbar(fig, axes[:, :1], "share solved (cells: solved / n)", location="left")
+    panels.colorbar(fig, axes[:, :1], "share solved (tiles: solved / n)", location="left")
     return add_header(fig, results)
 
 
@@ -167,5 +168,5 @@ def caption(results: Results) -> str:
         "of PyTorch's default, σ_w = "
         "1/√3. Right: the lag that half the seeds solve at each gain, with its interval. Fitted "
         f"m: {words or 'no fit'}. "
-        f"{protocol(results.summary)} {counts(results.summary)}."
+        f"{describe_networks(results)}"
     )

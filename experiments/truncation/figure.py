@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from throughtime.analysis import columns, stats
 from throughtime.figures import panels
-from throughtime.figures.captions import counts, protocol
+from throughtime.figures.captions import describe_networks
 from throughtime.figures.draw import add_header
 from throughtime.results.load import Results
 
@@ -32,10 +32,10 @@ def plane(ax: Axes, rows: pd.DataFrame) -> None:
     """Success over lag x K, and the borders K = lag of the longest and of the shortest dependency
     of a sequence.
     """
-    cells = stats.success(columns.with_full(rows), ["lag_max", "depth"])
-    panels.heatmap(ax, cells, "lag_max", "depth", infinite=("none", "full"))
-    if len(cells):
-        lags, depths = sorted(cells["lag_max"].unique()), sorted(cells["depth"].unique())
+    rates = stats.success(columns.with_full(rows), ["lag_max", "depth"])
+    panels.heatmap(ax, rates, "lag_max", "depth", infinite=("none", "full"))
+    if len(rates):
+        lags, depths = sorted(rates["lag_max"].unique()), sorted(rates["depth"].unique())
         panels.staircase(ax, lags, depths, dict(zip(lags, lags, strict=True)))
         shortest = rows.groupby("lag_max")["lag_min"].min()
         if list(shortest) != lags:
@@ -45,8 +45,8 @@ def plane(ax: Axes, rows: pd.DataFrame) -> None:
 
 
 def finals(ax: Axes, summary: pd.DataFrame) -> None:
-    """The median final measure of every cell over K / lag: where the border is K = lag, the change
-    is at 1.
+    """The median final measure of every grid point over K / lag: where the border is K = lag, the
+    change is at 1.
     """
     ax.set_xscale("log", base=2)
     for series, panel in enumerate(PANELS):
@@ -104,7 +104,7 @@ def figure(results: Results) -> Figure:
     if axes[-1, -1].get_legend_handles_labels()[0]:
         axes[-1, -1].legend(loc="upper center", bbox_to_anchor=(0.5, -0.35), ncols=2, fontsize=7)
     panels.colorbar(
-        fig, axes[:, :-1], "share solved (cells: solved / n; grey: not run)", location="bottom"
+        fig, axes[:, :-1], "share solved (tiles: solved / n; grey: not run)", location="bottom"
     )
     return add_header(fig, results)
 
@@ -130,9 +130,8 @@ def caption(results: Results) -> str:
         "of the longest dependency in a sequence, dotted: of the shortest. Controls: recurrent "
         "weights frozen at their "
         "initial values; state reset to zero at the borders. Right: median final measure of every "
-        "cell, with bootstrap "
+        "grid point, with bootstrap "
         "intervals, diverged networks ranked worst. With every dependency in reach "
         f"{share(inside)} networks are solved, "
-        f"otherwise {share(outside)} (controls included). {protocol(results.summary)} "
-        f"{counts(results.summary)}."
+        f"otherwise {share(outside)} (controls included). {describe_networks(results)}"
     )

@@ -19,13 +19,15 @@ SAME = ["task", "task_args", "gain", "seed"]
 
 
 def lyapunov_rate(results: Results, moment: str) -> Evidence:
-    """Decay less exponent, in the cells whose gradients vanish."""
+    """Decay less exponent, at the grid points whose gradients vanish."""
     table = analysis.rates(results)
     table = table[table["moment"] == moment].assign(off=table["decay"] - table["lyapunov"])
-    cells = verdicts.means(table, ["task", "gain"], "lyapunov")
-    vanishing = cells[cells["high"] < 0][["task", "gain"]]
+    points = verdicts.means(table, ["task", "gain"], "lyapunov")
+    vanishing = points[points["high"] < 0][["task", "gain"]]
     if vanishing.empty:
-        return verdicts.unknown("no cell whose largest Lyapunov exponent is below 0", TOLERANCE)
+        return verdicts.unknown(
+            "no grid point whose largest Lyapunov exponent is below 0", TOLERANCE
+        )
     return verdicts.all_within(
         verdicts.means(table.merge(vanishing), ["task", "gain"], "off"), TOLERANCE, " nats a step"
     )
@@ -70,7 +72,8 @@ RATE = (
     "exactly K; from where delta "
     "stays below 1/2; on brackets, scored at every step, 1 - K/T divided out) less the network's "
     "largest Lyapunov exponent; "
-    "mean over seeds in each cell (task, gain) whose exponent's interval is below 0, t intervals "
+    "mean over seeds at each grid point (task, gain) whose exponent's interval is below 0, t "
+    "intervals "
     "that hold together at 95 % "
     f"(Bonferroni) all within ±{TOLERANCE:g} nats a step: a factor e over 20 steps. Where the "
     "exponent is not below 0 nothing "
@@ -88,8 +91,8 @@ CLAIMS = [
         "decay_is_lyapunov_rate_after_training",
         "In sliding mode, truncation bias decays at the rate of the largest Lyapunov exponent, in "
         "trained networks too.",
-        RATE + "After training: exponents are those of long runs, and trained networks need not "
-        "forget at one rate.",
+        RATE + "After training: exponents are those of long runs, "
+        "and trained networks need not forget at one rate.",
         lambda r: lyapunov_rate(r, "after"),
     ),
     Claim(

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from throughtime.analysis import columns, stats
 from throughtime.figures import panels
-from throughtime.figures.captions import counts, protocol
+from throughtime.figures.captions import describe_networks
 from throughtime.figures.draw import add_header
 from throughtime.results.load import Results
 from throughtime.theory.influence import Balancing
@@ -223,11 +223,11 @@ def solved(ax: Axes, results: Results) -> None:
     """Share of networks solved over K by mode, all tasks and gains of the truncated sweep."""
     rows = columns.with_depth(results.select(sweep="truncated").summary)
     for mode in MODES:
-        cells = stats.success(rows[rows["mode"] == mode], ["depth"])
-        if len(cells):
+        rates = stats.success(rows[rows["mode"] == mode], ["depth"])
+        if len(rates):
             panels.points(
                 ax,
-                cells,
+                rates,
                 "depth",
                 "rate",
                 SERIES[mode],
@@ -237,7 +237,7 @@ def solved(ax: Axes, results: Results) -> None:
             )
     wanted = set(rows["gain"])
     full = results.select(sweep="full").summary
-    full = full[full["gain"].isin(wanted)]
+    full = stats.trained(full[full["gain"].isin(wanted)])
     if len(full):
         ax.axhline(
             (full["status"] == "solved").mean(),
@@ -290,6 +290,5 @@ def caption(results: Results) -> str:
         "Ollivier), θ in online "
         "descent, exact (lines) and run on the engine (markers), and the derivative that a "
         "truncated gradient sees at rest; "
-        f"smallest K with the right sign: {found}. {protocol(results.summary)} "
-        f"{counts(results.summary)}."
+        f"smallest K with the right sign: {found}. {describe_networks(results)}"
     )

@@ -31,8 +31,8 @@ from throughtime.analysis.claims import Claim, Evidence
 
 def solved(results):
     n = len(results.summary)
-    return Evidence("not supported", 0.25, 0.1, 0.4, 0.5, n, \
-f"{n} networks, {len(results.computed)} computed")
+    return Evidence("not supported", 0.25, 0.1, 0.4, 0.5, n, f"{n} networks, {len(results.computed)}
+    computed")
 
 def bad(results):
     raise AssertionError("called on nothing")
@@ -43,8 +43,8 @@ COMPUTE = """
 import pandas as pd
 
 def compute(preset):
-    return pd.DataFrame({"series": ["a", "b"], "quantity": preset, "x": [1, 2], \
-"y": 0, "value": [0.5, float("inf")]})
+    return pd.DataFrame({"series": ["a", "b"], "quantity": preset, "x": [1, 2], "y": 0, "value":
+    [0.5, float("inf")]})
 """
 
 

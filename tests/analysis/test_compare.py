@@ -34,7 +34,7 @@ def test_equal_results_are_the_same(folders):
     assert len(table) == 16
     assert set(table["verdict"]) == {"same"}
     assert (table["rate_difference"] == 0).all()
-    assert "16 grid cells in both, 0 differ" in summarize(table)
+    assert "16 grid points in both, 0 differ" in summarize(table)
 
 
 def test_a_cell_that_stopped_being_solved_is_named(folders):
@@ -71,7 +71,7 @@ def test_few_seeds_do_not_make_a_difference(folders):
     edit(folders[1], lambda f: f[f["seed"] < 1].assign(status="unsolved", final=0.5))
     table = compare(*folders)
     assert set(table["verdict"]) == {"same"}
-    assert "16 cells a side has fewer than two" in summarize(table)
+    assert "At 16 grid points a side has fewer than two" in summarize(table)
 
 
 def test_cells_of_one_side_only(folders):
@@ -80,7 +80,7 @@ def test_cells_of_one_side_only(folders):
     table = compare(*folders)
     assert table["verdict"].value_counts().to_dict() == {"same": 4, "only a": 4, "only b": 4}
     assert table.loc[table["verdict"] == "only a", "n_b"].eq(0).all()
-    assert "4 cells are only in b (clipping)" in summarize(table)
+    assert "4 grid points are only in b (clipping)" in summarize(table)
 
 
 def test_cells_without_a_lag_are_matched(folders):
@@ -99,3 +99,15 @@ def test_diverged_everywhere(folders):
 def test_a_folder_without_results_is_a_users_error(tmp_path, folders):
     with pytest.raises(UserError, match="no EXPERIMENT/summary"):
         compare(folders[0], tmp_path / "nowhere")
+
+
+def test_untrained_networks_are_on_both_sides_and_in_no_rate(folders):
+    for folder in folders:
+        (path,) = folder.glob("*/summary.parquet")
+        frame = tables.read("summary", path)
+        tables.write(frame.assign(status="untrained"), "summary", path)
+    table = compare(*folders)
+    assert set(table["verdict"]) == {"same"}
+    assert set(table["n_a"]) == {0}
+    assert table["networks_a"].sum() == len(frame)
+    assert table["rate_difference"].isna().all()

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest, ttest_ind
 
-from throughtime.analysis import stats
+from throughtime.analysis import columns, stats
 
 
 def networks(counts: dict[int, tuple[int, int]], **columns: object) -> pd.DataFrame:
@@ -261,7 +261,9 @@ def test_the_bootstrap_interval_of_a_mean_is_near_the_normal_one():
 
 
 def test_shares_sum_to_one():
-    frame = pd.DataFrame({"task": ["a", "a", "a", "b"], "kind": ["x", "y", "y", "x"]})
+    frame = pd.DataFrame({"task": ["a", "a", "a", "b"], "kind": ["x", "y", "y", "x"]}).assign(
+        status="unsolved"
+    )
     table = stats.shares(frame, ["task"], "kind")
     assert table["share"].tolist() == pytest.approx([1 / 3, 2 / 3, 1])
     assert stats.shares(frame, [], "kind")["count"].tolist() == [2, 2]
@@ -279,3 +281,29 @@ def test_welch_is_scipys(a, b):
 def test_welch_without_enough_networks():
     assert math.isnan(stats.welch([1.0], [2.0, 3.0])[1])
     assert math.isnan(stats.welch([math.nan], [2.0, 3.0])[0])
+
+
+def test_untrained_networks_are_in_no_rate_frontier_or_share():
+    some = networks({5: (3, 3), 10: (1, 2), 40: (0, 3)})
+    more = networks({5: (0, 4), 80: (0, 4)}).assign(status="untrained", run_key="untrained")
+    both = pd.concat([some, more], ignore_index=True)
+    rates = stats.success(both, ["lag_max"])
+    assert rates[["lag_max", "n", "n_solved"]].values.tolist() == [
+        [5, 3, 3],
+        [10, 2, 1],
+        [40, 3, 0],
+    ]
+    assert rates["rate"].tolist() == [1, 0.5, 0]
+    pd.testing.assert_frame_equal(stats.frontier(both, ["task"]), stats.frontier(some, ["task"]))
+    kinds = columns.with_kind(both.assign(failure=both["status"].replace("unsolved", "other")))
+    assert set(kinds["kind"]) == {"solved", "other", "untrained"}
+    shares = stats.shares(kinds, ["task"], "kind")
+    assert shares.set_index("kind")["share"].to_dict() == {"solved": 0.5, "other": 0.5}
+    assert set(shares["n"]) == {8}
+    bins = both.assign(lag=both["lag_max"], passed=both["status"] == "solved")
+    assert stats.reached(bins, ["task"])["n"].tolist() == [8]
+
+
+def test_what_was_measured_before_training_is_summarized():
+    frame = networks({5: (0, 3)}).assign(status="untrained", value=[1.0, 2.0, 3.0])
+    assert stats.summarize(frame, ["task"], "value")[["n", "value"]].values.tolist() == [[3, 2.0]]

@@ -51,14 +51,16 @@ def drawn(name: str, results: Results) -> str:
         fig.savefig(file, format="png", dpi=30)
     assert len(file.getvalue()) > 4000
     caption, printed = module.caption(results), fig.texts[1].get_text()
-    n = re.fullmatch(
-        r"n = ([\d,]+) networks, of which n_diverged = ([\d,]+) \(.*\); .* seeds? a grid cell",
+    assert re.fullmatch(
+        r"n = ([\d,]+) trained networks(, of which n_diverged = ([\d,]+) \(×; counted as "
+        r"failures\))?"
+        r"(; ([\d,]+) untrained networks \(.*\))?; .* seeds? per grid point|"
+        "Computed, no networks trained|No networks trained",
         printed,
-    )
-    assert n, printed
+    ), printed
     assert printed in caption  # the same numbers in both
-    assert "mode" in caption.lower()
-    assert "updates" in caption
+    assert ("Truncation mode: " in caption) == ("etworks trained" not in printed)
+    assert "N = 0" not in caption
     assert "\n" not in caption.strip()
     assert "nan" not in caption
     return printed
@@ -94,12 +96,17 @@ def test_drawn_from_plausible_tables(name, plan):
     results = replace(plausible.results(part(plan, name)), computed=computed(name))
     printed = drawn(name, results)
     if not SMOKE.experiments[name].reads:  # which draws a part of what it reads
-        assert printed.startswith(f"n = {len(results.summary):,} networks")
+        trained = int((results.summary["status"] != "untrained").sum())
+        assert printed.startswith(
+            f"n = {trained:,} trained networks" if len(results.summary) else "C"
+        )
     behind = draw.behind(draw.load_figure(ROOT / "experiments" / name / "figure.py"), results)
-    beside = grid_points.cells(behind, "smoke")
-    assert printed.startswith(
-        f"n = {beside['n'].sum():,} networks, of which n_diverged = {beside['diverged'].sum():,} "
-    )
+    beside = grid_points.tabulate(behind, "smoke")
+    if n := beside["n"].sum():
+        assert printed.startswith(
+            f"n = {n:,} trained networks, of which n_diverged = {beside['diverged'].sum():,} "
+        )
+    assert f"{beside['untrained'].sum():,} untrained" in printed or not beside["untrained"].sum()
 
 
 @pytest.mark.parametrize(
@@ -139,7 +146,7 @@ def test_drawn_from_partial_tables(name, keep, plan):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_drawn_from_no_network_at_all(name):
-    assert drawn(name, Results.empty()).startswith("n = 0 networks")
+    assert drawn(name, Results.empty()) == "No networks trained"
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -148,7 +155,7 @@ def test_readme_holds_a_caption_that_states_n(name):
     for heading in ("Question", "Sources", "Expectation", "Protocol", "Figure"):
         assert f"## {heading}" in text
     caption = text.partition(draw.MARKS[0])[2].partition(draw.MARKS[1])[0]
-    assert re.search(r"n = [\d,]+ networks, of which n_diverged = [\d,]+", caption)
+    assert re.search(r"n = [\d,]+ (trained )?networks, of which n_diverged = [\d,]+", caption)
 
 
 def test_drawing_imports_neither_torch_nor_mlflow(tmp_path, plan):
@@ -179,3 +186,18 @@ def test_seeds_and_size_of_the_presets(preset, least_seeds):
     assert all(len(s) >= least_seeds for s in seeds.values())
     for skipped in whole.skipped:
         assert "the same as full" in skipped.reason  # nothing else is asked for in vain
+
+
+def test_a_task_of_a_users_is_in_the_figure_atlas(plan):
+    results = plausible.results(part(plan, "initialization"))
+    own = results.summary[results.summary["task"] == results.summary["task"].iloc[0]]
+    renamed = own.assign(task="delay", run_key="own-" + own["run_key"])
+    summary = pd.concat([results.summary, renamed], ignore_index=True)
+    atlas = draw.load_figure(ROOT / "experiments" / "atlas" / "figure.py")
+    both = replace(results, summary=summary)
+    table = atlas.frontiers(both, "gain").set_index(["task", "gain"])
+    pd.testing.assert_frame_equal(table.loc["delay"], table.loc[own["task"].iloc[0]])
+    with mpl.rc_context(draw.STYLE):
+        fig = atlas.figure(both)
+    assert "delay" in [text.get_text() for text in fig.legends[0].get_texts()]
+    assert "delay" in [label.get_text() for label in fig.axes[5].get_yticklabels()]

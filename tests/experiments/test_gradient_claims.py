@@ -19,10 +19,16 @@ from throughtime.results.load import Results
 from throughtime.theory.influence import Balancing
 
 FLOW = {
-    "task": ["copy", "adding"], "copy__length": 16, "copy__payload": 2, "copy__alphabet": 4,
-    "adding__length": 20, "K": "full", "init": ["gaussian", "orthogonal"],
-    "gain": [0.5, 0.8, 1.25, 2.0, 3.0], "seeds": 6,
-}  # fmt: skip
+    "task": ["copy", "adding"],
+    "copy__length": 16,
+    "copy__payload": 2,
+    "copy__alphabet": 4,
+    "adding__length": 20,
+    "K": "full",
+    "init": ["gaussian", "orthogonal"],
+    "gain": [0.5, 0.8, 1.25, 2.0, 3.0],
+    "seeds": 6,
+}
 COMPUTE = load_module(made.ROOT / "experiments" / "truncation_bias" / "compute.py", "compute")
 
 
@@ -90,10 +96,18 @@ def phase(m: float, b: float, weaker: float = 1.0, seeds: int = 6) -> Results:
     ``weaker``.
     """
     rows = made.networks(
-        "map", task=["copy", "adding"], copy__length=LENGTHS, copy__payload=2, copy__alphabet=4,
-        copy__input_gain=[1.0, 0.3], adding__length=[4, 5, 7, 9, 13, 17, 25, 33, 49], K="full",
-        init="gaussian", gain=[0.25, 0.5, 0.8, 1.0, 1.25], seeds=seeds,
-    )  # fmt: skip
+        "map",
+        task=["copy", "adding"],
+        copy__length=LENGTHS,
+        copy__payload=2,
+        copy__alphabet=4,
+        copy__input_gain=[1.0, 0.3],
+        adding__length=[4, 5, 7, 9, 13, 17, 25, 33, 49],
+        K="full",
+        init="gaussian",
+        gain=[0.25, 0.5, 0.8, 1.0, 1.25],
+        seeds=seeds,
+    )
     rows = analysis.with_ratio(rows)
     reach = m * rows["xi"] ** b * np.where(rows["input_gain"] < 1, weaker, 1.0)
     luck = np.random.default_rng(0).logistic(0, 1 / 6, len(rows))

@@ -42,7 +42,7 @@ def test_where_the_reservoir_solves_it_training_is_not_blamed():
         world("truncation", lambda r: solved_if(in_reach(r) or r["border"] == "carry")),
     )
     assert found["below_lag_fails"].verdict == OPEN
-    assert "no cell" in found["below_lag_fails"].detail
+    assert "no grid point" in found["below_lag_fails"].detail
     assert found["rescued"].verdict == YES
     assert "by a carried random state (frozen): adding lag" in found["rescued"].detail
 

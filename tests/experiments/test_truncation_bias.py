@@ -11,9 +11,14 @@ from tests.support import made
 from throughtime.results.load import Results
 
 TASKS = {
-    "task": ["adding", "brackets"], "adding__length": 30, "brackets__length": 30,
-    "brackets__generate": True, "brackets__opening": 0.6, "init": "gaussian", "gain": [0.5, 1.0],
-}  # fmt: skip
+    "task": ["adding", "brackets"],
+    "adding__length": 30,
+    "brackets__length": 30,
+    "brackets__generate": True,
+    "brackets__opening": 0.6,
+    "init": "gaussian",
+    "gain": [0.5, 1.0],
+}
 LADDER = (1, 2, 3, 5, 8, 13, 21)
 RATE = {0.5: -0.6, 1.0: -0.2}
 

@@ -99,8 +99,8 @@ def test_figure_and_caption_state_n_and_n_diverged(project):
     n, diverged = len(results.summary), int((results.summary["status"] == "diverged").sum())
     assert diverged > 0
     said = (
-        f"n = {n} networks, of which n_diverged = {diverged} (×; counted as failures); "
-        "3 seeds a grid cell"
+        f"n = {n} trained networks, of which n_diverged = {diverged} (×; counted as failures); "
+        "3 seeds per grid point"
     )
     fig = draw.load_figure(project / "experiments" / "clipping" / "figure.py").figure(results)
     assert [t.get_text() for t in fig.texts] == ["A title", said]
@@ -160,9 +160,14 @@ def test_a_probe_is_read_beside_the_summary_at_the_moment_asked_for(project):
     )  # the second has diverged
     every = results.probe("spectrum", "spectral_radius")
     assert list(zip(every["run_key"], every["step"], strict=True)) == [
-        (keys[0], 0), (keys[0], 500), (keys[0], 1000), (keys[1], 0), (keys[2], 0), (keys[2], 500),
-        (keys[2], 1000)
-    ]  # fmt: skip
+        (keys[0], 0),
+        (keys[0], 500),
+        (keys[0], 1000),
+        (keys[1], 0),
+        (keys[2], 0),
+        (keys[2], 500),
+        (keys[2], 1000),
+    ]
     assert {"value", "index", *results.summary.columns} <= set(every.columns)
     assert results.probe("spectrum", "spectral_radius", "first")["value"].tolist() == [0, 1, 2]
     assert results.probe("spectrum", "spectral_radius", "last")["value"].tolist() == [1000, 1002]
@@ -285,10 +290,17 @@ def test_the_mark_lies_between_categories_in_proportion_to_the_logarithm():
 
 
 def test_a_censored_frontier_carries_its_sign_and_stays_on_the_axes():
-    table = pd.DataFrame({
-        "x": [1.0, 2.0, 3.0], "frontier": [5.0, 9.0, 40.0], "low": [0, 6, 30],
-        "high": [8, 12, math.inf], "censored": ["<", "", ">="], "lag_low": 5.0, "lag_high": 40.0,
-    })  # fmt: skip
+    table = pd.DataFrame(
+        {
+            "x": [1.0, 2.0, 3.0],
+            "frontier": [5.0, 9.0, 40.0],
+            "low": [0, 6, 30],
+            "high": [8, 12, math.inf],
+            "censored": ["<", "", ">="],
+            "lag_low": 5.0,
+            "lag_high": 40.0,
+        }
+    )
     ax = Figure().subplots()
     panels.lag_axis(ax, pd.concat([table["lag_low"], table["lag_high"]]))
     bottom, top = ax.get_ylim()
@@ -402,3 +414,25 @@ def test_neighbouring_kinds_of_failure_differ_without_colour():
 def test_the_colours_of_heat_maps_grow_lighter_all_the_way():
     greys = [grey(mpl.colors.to_hex(c)) for c in mpl.colormaps["cividis"](np.linspace(0, 1, 20))]
     assert np.all(np.diff(greys) > 0)
+
+
+def test_counts_say_how_many_were_not_trained():
+    frame = synthetic.summary(synthetic.toy_plan(depths=(None,), seeds=2)).summary.iloc[:4]
+    some = frame.assign(status=["solved", "diverged", "untrained", "untrained"])
+    assert captions.counts(some) == (
+        "n = 2 trained networks, of which n_diverged = 1 (×; counted as failures); "
+        "2 untrained networks (0 updates; in no rate); 1 seed per grid point"
+    )
+    assert captions.counts(some.assign(status="untrained")) == (
+        "n = 0 trained networks; 4 untrained networks (0 updates; in no rate); "
+        "1 seed per grid point"
+    )
+    computed = pd.DataFrame({"value": [1.0]})
+    assert captions.counts(frame.iloc[:0], computed) == "Computed, no networks trained"
+
+
+def test_a_caption_names_the_parameters_that_vary():
+    frame = synthetic.summary(synthetic.toy_plan(depths=(None,), seeds=1)).summary.iloc[:2]
+    two = frame.assign(cell="lstm", cell_args=['{"forget_bias":0.0}', '{"forget_bias":1.0}'])
+    assert captions.protocol(two).endswith("; forget_bias 0, 1.")
+    assert captions.protocol(two.iloc[:0]) == ""

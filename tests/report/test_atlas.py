@@ -4,7 +4,7 @@ say.
 
 import json
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 import pytest
@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from tests.support import synthetic
 from throughtime.analysis import grid_points
+from throughtime.planning.axes import Job, grid
+from throughtime.planning.plan import Plan, PlannedJob
 from throughtime.report import atlas, vega_charts
 
 PLAN = synthetic.toy_plan(lengths=(10, 30), depths=(None, 5), seeds=3)
@@ -31,14 +33,14 @@ def same(values: "pd.Series[float]") -> Any:
 
 def test_every_cell_is_in_one_panel_at_its_place_with_its_networks() -> None:
     assert [(s["name"], s["experiment"]) for s in ATLAS["sweeps"]] == [("main: toy", "clipping")]
-    shown = [cell for panel in PANELS for cell in panel["cells"]]
+    shown = [cell for panel in PANELS for cell in panel["grid_points"]]
     wanted = FRAMES.summary.assign(
-        cell=[grid_points.cell_key(row, "smoke") for row in FRAMES.summary.to_dict("records")]
+        cell=[grid_points.grid_point_key(row, "smoke") for row in FRAMES.summary.to_dict("records")]
     )
     assert sorted(key for _, _, key, _ in shown) == sorted(wanted["cell"].unique())
     for panel in PANELS:
-        assert len({(x, y) for x, y, _, _ in panel["cells"]}) == len(
-            panel["cells"]
+        assert len({(x, y) for x, y, _, _ in panel["grid_points"]}) == len(
+            panel["grid_points"]
         )  # none covers another
     for _, _, key, networks in shown:
         own = wanted[wanted["cell"] == key].sort_values("seed")
@@ -50,11 +52,11 @@ def test_places_and_titles_are_the_axes_of_the_grid() -> None:
     axes = {panel["x"]: panel["xs"] for panel in PANELS} | {
         panel["y"]: panel["ys"] for panel in PANELS
     }
-    by_title = {atlas.title(name): name for name in ("length", "K", "gain", "clip", "mode")}
+    by_title = {atlas.title(name): name for name in ("lag", "K", "gain", "clip", "mode")}
     assert set(axes) <= set(by_title)
     columns = {
         "clip": ["1", "none"],
-        "length": ["10", "30"],
+        "lag": ["10", "30"],
         "K": ["5", "full"],
         "gain": ["0.5", "1"],
     }
@@ -63,15 +65,15 @@ def test_places_and_titles_are_the_axes_of_the_grid() -> None:
             v for v in columns[by_title[title]] if v in values
         ]
     for panel in PANELS:
-        for x, y, key, _ in panel["cells"]:
+        for x, y, key, _ in panel["grid_points"]:
             (row,) = (
                 r
                 for r in FRAMES.summary.to_dict("records")[::3]
-                if grid_points.cell_key(r, "smoke") == key
+                if grid_points.grid_point_key(r, "smoke") == key
             )
-            words = {name: grid_points.text(row[name]) for name in columns} | (
-                {"K": "full"} if row["mode"] == "full" else {}
-            )
+            words = {
+                name: grid_points.text({**row, "lag": row["lag_max"]}[name]) for name in columns
+            } | ({"K": "full"} if row["mode"] == "full" else {})
             assert (panel["xs"][x], panel["ys"][y]) == (
                 words[by_title[panel["x"]]],
                 words[by_title[panel["y"]]],
@@ -91,12 +93,12 @@ def test_curves_are_those_of_the_network() -> None:
         )
     }
     keys = {
-        (grid_points.cell_key(row, "smoke"), row["seed"]): row["run_key"]
+        (grid_points.grid_point_key(row, "smoke"), row["seed"]): row["run_key"]
         for row in FRAMES.summary.to_dict("records")
     }
     compared = 0
     for panel in PANELS:
-        for _, _, cell, networks in panel["cells"]:
+        for _, _, cell, networks in panel["grid_points"]:
             for seed, *_, drawn in networks:
                 for metric, (at, values) in zip(atlas.LINES, drawn, strict=True):
                     line = lines[keys[cell, seed], metric]
@@ -110,7 +112,10 @@ def test_too_many_curves_leave_the_lowest_seeds_of_all_cells() -> None:
     few = atlas.explore(FOUND, "smoke", most=20)
     assert (few["networks"], few["curves"]) == (48, 20)
     cells = [
-        cell for sweep in few["sweeps"] for panel in sweep["panels"] for cell in panel["cells"]
+        cell
+        for sweep in few["sweeps"]
+        for panel in sweep["panels"]
+        for cell in panel["grid_points"]
     ]
     assert (
         sorted(network[0] for _, _, _, networks in cells for network in networks if network[5])
@@ -173,7 +178,7 @@ def test_a_chart_draws_what_it_is_given(name: str) -> None:
         for step, value in ((1, 0.5), (3, 0.1))
     ]
     drawn = vl_convert.vegalite_to_svg(
-        {**spec, "datasets": {"cells": cells, "points": points}, "width": 300},
+        {**spec, "datasets": {"grid_points": cells, "points": points}, "width": 300},
         vl_version=vega_charts._version(),
     )
     assert ("1/2" if name == "heat" else "seed-0") in drawn
@@ -186,3 +191,25 @@ def test_the_javascript_can_stand_in_a_script_element() -> None:
     assert "window.vegaEmbed" in code
     assert "</script" not in code
     assert "<!--" not in code
+
+
+class Delay(synthetic.Toy):
+    """A task of a user's own, which no file of the package names."""
+
+    name: ClassVar[str] = "delay"
+    gap: int = 1
+
+
+def test_a_task_of_a_users_is_in_the_atlas_with_its_parameters() -> None:
+    rows = grid({"seed": [0, 1]})
+    jobs = [
+        PlannedJob("mine", "main", Job(task=Delay(length=n, gap=g), K=n + 1), rows)
+        for n, g in ((10, 1), (10, 2), (20, 1), (20, 2))
+    ]
+    frames = synthetic.summary(Plan(tuple(jobs), ()))
+    (sweep,) = atlas.explore({"mine": (frames.summary, frames.curves)}, "smoke")["sweeps"]
+    assert sweep["name"] == "main: delay"
+    (panel,) = sweep["panels"]
+    assert (panel["x"], panel["y"]) == ("lag of the dependency, steps", "gap")
+    assert (panel["xs"], panel["ys"]) == (["10", "20"], ["1", "2"])
+    assert len(panel["grid_points"]) == 4

@@ -261,7 +261,7 @@ def test_the_same_results_give_the_same_bytes(results: Path, project: Project) -
 def test_what_is_missing_is_said(tmp_path: Path, project: Project) -> None:
     text = Page(report_page.render(tmp_path, project)).text
     assert text.count("No figure yet.") == 2
-    assert "0 of 16 networks trained" in text
+    assert "0 of 16 networks done" in text
     assert "No manifest yet" in text
     assert "No claim has been decided yet" in text
 

@@ -20,6 +20,15 @@ from throughtime.results import tables
 from throughtime.results.load import Results
 from throughtime.tasks import Reference
 
+UNTRAINED: dict[str, Any] = {
+    "status": "untrained",
+    "diverged_at": pd.NA,
+    "first_solved_at": pd.NA,
+    "vanishing": False,
+    "exploding": False,
+    "truncated": False,
+    "failure": "none",
+}
 BEST = {"accuracy": 0.997, "mse": 0.003, "bpc": 2.1}
 
 
@@ -76,6 +85,8 @@ def _range_of(row: dict[str, Any]) -> float:
 
 
 def _outcome(row: dict[str, Any], planned: PlannedJob, everything_diverges: bool) -> dict[str, Any]:
+    if not row["updates"]:
+        return UNTRAINED | {"final": row["chance"]}
     rng, lag = stream(1, row["run_key"]), row["lag_max"] if pd.notna(row["lag_max"]) else 8
     deep = min(
         _range_of(row), 1.2 * row["K"] if row["mode"] != "full" else math.inf

@@ -21,10 +21,20 @@ from tests.support import synthetic
 from throughtime.analysis import grid_points
 from throughtime.core.errors import UserError
 from throughtime.planning.plan import Plan
+from throughtime.planning.sweep import expand
 from throughtime.results import tables
 from throughtime.results.tables import JOB_TABLES
 from throughtime.tracking import ingest, store, writer
-from throughtime.tracking.records import METRICS, PARAMS, TAGS, Made, cells, networks, text, varying
+from throughtime.tracking.records import (
+    METRICS,
+    PARAMS,
+    TAGS,
+    Made,
+    grid_point_records,
+    networks,
+    text,
+    varying,
+)
 from throughtime.tracking.saved_views import TAG, unpack
 
 pytestmark = [
@@ -45,8 +55,8 @@ from pathlib import Path
 from tests.support import synthetic
 from throughtime.tracking import ingest
 plan = synthetic.toy_plan(lengths=(10, 30), depths=(None, 5), seeds=2)
-print(ingest.ingest(Path(sys.argv[1]), Path(sys.argv[2]), plan, "smoke", \
-progress=lambda n: print(n, flush=True)), flush=True)
+print(ingest.ingest(Path(sys.argv[1]), Path(sys.argv[2]), plan, "smoke", progress=lambda n: print(n,
+flush=True)), flush=True)
 """
 
 
@@ -95,7 +105,8 @@ def expected(plan: Plan) -> list[str]:
 
 
 def test_every_column_of_the_schema_is_recorded() -> None:
-    recorded = {*PARAMS, *METRICS, *TAGS, "diverged_at"}  # diverged_at as the metric diverged_step
+    apart = {"diverged_at", "cell_args", "optimizer_args", "schedule_args"}  # under other names
+    recorded = {*PARAMS, *METRICS, *TAGS, *apart}
     assert recorded == {column.name for column in tables.SUMMARY}
 
 
@@ -123,11 +134,14 @@ def test_cells_differ_in_what_the_plan_varies_and_in_nothing_else() -> None:
 def test_cells_are_named_by_what_differs() -> None:
     frames = synthetic.summary(PLAN)
     made = {job.key: Made("c", (0, 1)) for job in PLAN.jobs}
-    names = [cell.name for cell in cells(frames.summary, varying(PLAN, "clipping"), "smoke", made)]
+    names = [
+        cell.name
+        for cell in grid_point_records(frames.summary, varying(PLAN, "clipping"), "smoke", made)
+    ]
     assert len(set(names)) == CELLS
     assert {
-        "toy-tanh-T11 full gain=0.5 clip=none",
-        "toy-tanh-T31 chunked K=5 gain=1 clip=1",
+        "toy-tanh-lag10 full gain=0.5 clip=none",
+        "toy-tanh-lag30 chunked K=5 gain=1 clip=1",
     } <= set(names)
 
 
@@ -139,8 +153,8 @@ def test_a_cell_summarises_its_seeds_and_counts_diverged_networks_as_failures() 
     summary["status"] = ["solved", "unsolved", "diverged", "unsolved"]
     summary["final"] = [1.0, 0.5, np.nan, 0.6]
     made = {key: Made("c", (0, 1)) for key in summary["job_key"]}
-    (cell,) = cells(summary, ["gain"], "smoke", made)
-    assert cell.name == "toy-tanh-T11 gain=0.5"
+    (cell,) = grid_point_records(summary, ["gain"], "smoke", made)
+    assert cell.name == "toy-tanh-lag10 gain=0.5"
     wanted = {
         "n": 4,
         "success_rate": 0.25,
@@ -160,11 +174,17 @@ def test_what_decides_a_record_decides_its_sha() -> None:
     frames = synthetic.summary(SMALL)
     made = {job.key: Made("c", (0, 1)) for job in SMALL.jobs}
     one, other = (
-        list(networks(frames.summary, frames.curves, preset, made))
+        list(networks(frames.summary, frames.curves, ["gain"], preset, made))
         for preset in ("smoke", "laptop")
     )
     later = list(
-        networks(frames.summary, frames.curves, "smoke", {key: Made("c", (5, 6)) for key in made})
+        networks(
+            frames.summary,
+            frames.curves,
+            ["gain"],
+            "smoke",
+            {key: Made("c", (5, 6)) for key in made},
+        )
     )
     assert len({r.sha for r in one}) == len(one)
     assert [r.sha for r in one] == [r.sha for r in later]
@@ -389,9 +409,8 @@ def test_a_kill_within_a_transaction_is_rolled_back_and_is_no_damage(
     killed = """
 import os, signal, sqlite3, sys
 connection = sqlite3.connect(sys.argv[1], isolation_level=None)
-connection.execute("PRAGMA cache_size = 1")  # changed pages go to the file before the \
-end of the transaction
-connection.execute("BEGIN")
+connection.execute("PRAGMA cache_size = 1")  # changed pages go to the file before the end of the
+transaction connection.execute("BEGIN")
 connection.execute("UPDATE experiments SET name = hex(randomblob(2000))")
 connection.executemany("INSERT INTO experiments (name) VALUES (hex(randomblob(2000)))", [()] * 50)
 os.kill(os.getpid(), signal.SIGKILL)
@@ -449,7 +468,7 @@ def test_the_overview_carries_figure_and_tables_and_moves_with_the_folder(result
         "clipping summary": {
             "clipping.png",
             "clipping.md",
-            "cells.csv",
+            "grid_points.csv",
             *(f"tables/{t}.parquet" for t in JOB_TABLES),
         },
         "atlas summary": {"atlas.png", "atlas.md"},
@@ -517,7 +536,7 @@ def test_a_companion_tables_filter_finds_the_runs_of_its_row(results: Path) -> N
     record(results)
     client = store.connect(store.tracking_uri(results, results))
     summary = synthetic.summary(SMALL).summary
-    for row in grid_points.cells(summary, "smoke").to_dict("records"):
+    for row in grid_points.tabulate(summary, "smoke").to_dict("records"):
         number = client.get_experiment_by_name(row["mlflow_experiment"]).experiment_id
         found = client.search_runs([number], row["mlflow_filter"])
         assert keys(found) == sorted(summary.loc[summary["gain"] == row["gain"], "run_key"])
@@ -585,3 +604,62 @@ def test_a_damaged_table_is_named(results: Path) -> None:
     path.write_bytes(b"PAR1")
     with pytest.raises(UserError, match=r"curves\.parquet: damaged"):
         record(results)
+
+
+def test_run_names_tell_networks_apart_by_what_varies() -> None:
+    frames = synthetic.summary(PLAN)
+    made = {job.key: Made("c", (0, 1)) for job in PLAN.jobs}
+    differing = varying(PLAN, "clipping")
+    records = list(networks(frames.summary, frames.curves, differing, "smoke", made))
+    names = [record.name for record in records]
+    assert len(set(names)) == len(frames.summary)
+    assert {
+        "toy-tanh-lag10 full gain=0.5 clip=none seed=0",
+        "toy-tanh-lag30 chunked K=5 gain=1 clip=1 seed=1",
+    } <= set(names)
+
+
+def test_a_parameter_that_varies_is_named_by_itself() -> None:
+    axes = {"task": "copy", "copy.length": 5, "K": "full", "cell": ["tanh", "lstm"]}
+    plan = expand("bias", "main", {**axes, "lstm.forget_bias": [0, 1], "seeds": 1}, "made")
+    frames = [synthetic.frames(planned) for planned in plan.jobs]
+    summary = pd.concat([frame.summary for frame in frames], ignore_index=True)
+    curves = pd.concat([frame.curves for frame in frames], ignore_index=True)
+    made = {job.key: Made("c", (0, 1)) for job in plan.jobs}
+    differing = varying(plan, "bias")
+    records = list(networks(summary, curves, differing, "smoke", made))
+    lag = summary["lag_max"].iloc[0]
+    assert sorted(record.name for record in records) == [
+        f"copy-lstm-lag{lag} forget_bias=0 seed=0",
+        f"copy-lstm-lag{lag} forget_bias=1 seed=0",
+        f"copy-tanh-lag{lag} seed=0",
+    ]
+    assert {record.params.get("forget_bias") for record in records} == {"0", "1", None}
+    assert not any("cell_args" in record.params for record in records)
+
+
+def test_a_diverged_network_ends_as_failed_and_an_untrained_one_has_no_rate() -> None:
+    frames = synthetic.summary(SMALL)
+    summary = frames.summary.assign(status=["solved", "unsolved", "diverged", "untrained"])
+    summary["gain"] = 0.5
+    made = {job.key: Made("c", (0, 1)) for job in SMALL.jobs}
+    records = list(networks(summary, frames.curves, [], "smoke", made))
+    assert [r.status for r in records] == ["FINISHED", "FINISHED", "FAILED", "FINISHED"]
+    assert ["solved" in r.metrics for r in records] == [True, True, True, False]
+    (point,) = grid_point_records(summary, [], "smoke", made)
+    assert {n: point.metrics[n] for n in ("n", "untrained")} == {"n": 3, "untrained": 1}
+    assert point.metrics["success_rate"] == pytest.approx(1 / 3)
+    (point,) = grid_point_records(summary.assign(status="untrained"), [], "smoke", made)
+    assert "success_rate" not in point.metrics
+
+
+def test_diverged_runs_are_shown_as_failed_and_written_once(results: Path) -> None:
+    synthetic.write_jobs(SMALL, results)
+    (path,) = results.glob("clipping/jobs/*/summary.parquet")
+    summary = tables.read("summary", path)
+    changed = summary.assign(status=["diverged", *summary["status"].iloc[1:]])
+    tables.write(changed, "summary", path)
+    record(results)
+    found = {run.data.tags["run_key"]: run.info.status for run in runs(results, "clipping")}
+    assert found[summary["run_key"].iloc[0]] == "FAILED"
+    assert counted(record(results))[::2] == (0, 0)  # nothing new, nothing replaced

@@ -186,7 +186,7 @@ def test_two_results_folders_with_one_database_at_once_double_nothing(
     keys = [run.data.tags["run_key"] for run in active(uri)]
     assert len(keys) == len(set(keys)) == RUNS
     for place in folders:  # each has the artifacts of the run that one of them made
-        assert len(list((place / "mlflow" / "artifacts").rglob("cells.csv"))) == 1
+        assert len(list((place / "mlflow" / "artifacts").rglob("grid_points.csv"))) == 1
         assert record(place) == (0, RUNS, 0)
 
 
@@ -214,7 +214,7 @@ def test_an_artifact_that_is_gone_or_differs_is_put_back(
 ) -> None:
     results = folder(tmp_path / "r")
     record(results)
-    (path,) = (results / "mlflow" / "artifacts").rglob("cells.csv")
+    (path,) = (results / "mlflow" / "artifacts").rglob("grid_points.csv")
     before, runs = path.read_bytes(), sorted(run.info.run_id for run in active(uri))
     path.unlink() if content is None else path.write_bytes(content)
     assert record(results) == (0, RUNS - 1, 1)

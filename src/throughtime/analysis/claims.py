@@ -37,10 +37,9 @@ class Evidence:
         ValueError: an unknown verdict; or one that is decided without an interval, a threshold or a
             case.
 
-    >>> Evidence("supported", 0.5, 0.4, math.nan, 0.2, 9)  # doctest: +NORMALIZE_WHITESPACE
+    >>> Evidence("supported", 0.5, 0.4, math.nan, 0.2, 9)  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    ValueError: 'supported' without an interval, a threshold and a case:
-        low 0.4, high nan, threshold 0.2, n 9
+    ValueError: 'supported' without an interval, a threshold and a case: low 0.4, high nan, ...
     """
 
     verdict: str

@@ -14,7 +14,7 @@ KINDS = (
     "vanishing",
     "exploding (clipped)",
     "exploding (diverged)",
-)  # how a network ended
+)  # how a trained network ended
 TASKS = (
     "copy",
     "adding",
@@ -54,7 +54,9 @@ def with_full(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def with_kind(summary: pd.DataFrame) -> pd.DataFrame:
-    """The summary with a column ``kind``, one of KINDS: how the run ended, or why it failed."""
+    """The summary with a column ``kind``, one of KINDS: how the run ended, or why it failed;
+    ``untrained`` where there was no update.
+    """
     kind = (
         summary["failure"]
         .where(summary["failure"].isin(KINDS), "other")
@@ -63,4 +65,5 @@ def with_kind(summary: pd.DataFrame) -> pd.DataFrame:
     kind = kind.mask(summary["failure"].str.startswith("exploding"), "exploding (clipped)").mask(
         summary["status"] == "solved", "solved"
     )
-    return summary.assign(kind=kind.mask(summary["status"] == "diverged", "exploding (diverged)"))
+    kind = kind.mask(summary["status"] == "diverged", "exploding (diverged)")
+    return summary.assign(kind=kind.mask(summary["status"] == "untrained", "untrained"))

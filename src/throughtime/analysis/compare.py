@@ -1,4 +1,4 @@
-"""Two result folders, grid cell by grid cell: which differ beyond their intervals."""
+"""Two result folders, grid point by grid point: which differ beyond their intervals."""
 
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from throughtime.core.errors import UserError
 from throughtime.results import tables
 
 SIDES = ("a", "b")
+COUNTS = ("networks", "n", "solved", "diverged")
 
 
 def compare(a: Path, b: Path, level: float = stats.LEVEL) -> pd.DataFrame:
@@ -20,22 +21,23 @@ def compare(a: Path, b: Path, level: float = stats.LEVEL) -> pd.DataFrame:
         level: of the intervals.
 
     Returns:
-        A row a grid cell: the columns of tables.GRID_POINT; n_a, solved_a, diverged_a and the same
-        of b; rate_difference (a - b) with rate_low and rate_high (Newcombe), final_difference with
-        final_low and final_high (Welch, over networks that did not diverge; missing bounds with
-        fewer than two of them on a side); verdict: ``same`` (both intervals hold 0), ``rate``,
-        ``final`` or ``rate, final`` (those that do not), ``only a``, ``only b``.
+        One row per grid point: the columns of tables.GRID_POINT; networks_a, n_a (those of them
+        that were trained), solved_a, diverged_a and the same of b; rate_difference (a - b) with
+        rate_low and rate_high (Newcombe), final_difference with final_low and final_high (Welch,
+        over networks that did not diverge; missing bounds with fewer than two of them on a side);
+        verdict: ``same`` (both intervals hold 0), ``rate``, ``final`` or ``rate, final`` (those
+        that do not), ``only a``, ``only b``.
 
     Raises:
         UserError: a folder has no summary, or a table is damaged.
     """
     sides = [_summaries(path) for path in (a, b)]
-    cells = _cells(sides[0]).merge(
-        _cells(sides[1]), on=list(tables.GRID_POINT), how="outer", suffixes=("_a", "_b")
+    points = _count(sides[0]).merge(
+        _count(sides[1]), on=list(tables.GRID_POINT), how="outer", suffixes=("_a", "_b")
     )
-    cells = cells.fillna({f"{c}_{s}": 0 for c in ("n", "solved", "diverged") for s in SIDES})
-    cells = cells.astype({f"{c}_{s}": "int64" for c in ("n", "solved", "diverged") for s in SIDES})
-    return _judge(_differences(cells, level)).drop(columns=["finals_a", "finals_b"])
+    points = points.fillna({f"{c}_{s}": 0 for c in COUNTS for s in SIDES})
+    points = points.astype({f"{c}_{s}": "int64" for c in COUNTS for s in SIDES})
+    return _judge(_differences(points, level)).drop(columns=["finals_a", "finals_b"])
 
 
 def summarize(table: pd.DataFrame, level: float = stats.LEVEL) -> str:
@@ -46,7 +48,7 @@ def summarize(table: pd.DataFrame, level: float = stats.LEVEL) -> str:
     differ = both[both["verdict"] != "same"]
     single = int(both["final_low"].isna().sum())
     text = [
-        f"{len(both):,} grid cells in both, {len(differ):,} differ beyond their {level:.0%} "
+        f"{len(both):,} grid points in both, {len(differ):,} differ beyond their {level:.0%} "
         "intervals"
     ]
     text.append(
@@ -61,14 +63,15 @@ def summarize(table: pd.DataFrame, level: float = stats.LEVEL) -> str:
         )
     if single:
         text.append(
-            f"In {single:,} cells a side has fewer than two networks that did not diverge; their "
+            f"At {single:,} grid points a side has fewer than two networks that did not diverge; "
+            "their "
             "final measures are not judged."
         )
     for side in SIDES:
         missing = table[table["verdict"] == f"only {side}"]
         if len(missing):
             text.append(
-                f"{len(missing):,} cells are only in {side} "
+                f"{len(missing):,} grid points are only in {side} "
                 f"({', '.join(sorted(missing['experiment'].unique()))})."
             )
     return " ".join(text)
@@ -85,29 +88,32 @@ def _summaries(folder: Path) -> pd.DataFrame:
     return pd.concat([tables.read("summary", p) for p in paths], ignore_index=True)
 
 
-def _cells(summary: pd.DataFrame) -> pd.DataFrame:
-    """A row a cell: n, solved, diverged and the list of final measures."""
+def _count(summary: pd.DataFrame) -> pd.DataFrame:
+    """One row per grid point: networks, n (trained), solved, diverged and the final measures."""
     flags = summary.assign(
-        solved=summary["status"] == "solved", diverged=summary["status"] == "diverged"
+        trained=summary["status"] != "untrained",
+        solved=summary["status"] == "solved",
+        diverged=summary["status"] == "diverged",
     )
     groups = flags.groupby(list(tables.GRID_POINT), dropna=False)
     return groups.agg(
-        n=("status", "size"),
+        networks=("status", "size"),
+        n=("trained", "sum"),
         solved=("solved", "sum"),
         diverged=("diverged", "sum"),
         finals=("final", list),
     ).reset_index()
 
 
-def _differences(cells: pd.DataFrame, level: float) -> pd.DataFrame:
+def _differences(points: pd.DataFrame, level: float) -> pd.DataFrame:
     low, high = stats.newcombe(
-        cells["solved_a"], cells["n_a"], cells["solved_b"], cells["n_b"], level
+        points["solved_a"], points["n_a"], points["solved_b"], points["n_b"], level
     )
-    known = (cells["n_a"] > 0) & (cells["n_b"] > 0)
-    rate = cells["solved_a"] / cells["n_a"].where(known) - cells["solved_b"] / cells["n_b"].where(
-        known
-    )
-    pairs = zip(cells["finals_a"], cells["finals_b"], strict=True)
+    both = (points["n_a"] > 0) & (points["n_b"] > 0)
+    rate = points["solved_a"] / points["n_a"].where(both) - points["solved_b"] / points[
+        "n_b"
+    ].where(both)
+    pairs = zip(points["finals_a"], points["finals_b"], strict=True)
     final = [
         stats.welch(x, y, level) if isinstance(x, list) and isinstance(y, list) else (np.nan,) * 3
         for x, y in pairs
@@ -115,20 +121,22 @@ def _differences(cells: pd.DataFrame, level: float) -> pd.DataFrame:
     named = pd.DataFrame(
         final,
         columns=["final_difference", "final_low", "final_high"],
-        index=cells.index,
+        index=points.index,
         dtype=float,
     )
-    return cells.assign(
+    return points.assign(
         rate_difference=rate,
-        rate_low=np.where(known, low, np.nan),
-        rate_high=np.where(known, high, np.nan),
+        rate_low=np.where(both, low, np.nan),
+        rate_high=np.where(both, high, np.nan),
     ).join(named)
 
 
-def _judge(cells: pd.DataFrame) -> pd.DataFrame:
-    rate = (cells["rate_low"] > 0) | (cells["rate_high"] < 0)
-    final = (cells["final_low"] > 0) | (cells["final_high"] < 0)
+def _judge(points: pd.DataFrame) -> pd.DataFrame:
+    rate = (points["rate_low"] > 0) | (points["rate_high"] < 0)
+    final = (points["final_low"] > 0) | (points["final_high"] < 0)
     beyond = np.select([rate & final, rate, final], ["rate, final", "rate", "final"], "same")
-    return cells.assign(
-        verdict=np.select([cells["n_b"] == 0, cells["n_a"] == 0], ["only a", "only b"], beyond)
+    return points.assign(
+        verdict=np.select(
+            [points["networks_b"] == 0, points["networks_a"] == 0], ["only a", "only b"], beyond
+        )
     )

@@ -1,5 +1,5 @@
-"""A figure's companion table: a row a grid cell of the networks behind it, with the MLflow filter
-that finds exactly those. No mlflow.
+"""A figure's companion table: one row per grid point of the networks behind it, with the MLflow
+filter that finds exactly those. No mlflow.
 """
 
 import math
@@ -11,7 +11,7 @@ import pandas as pd
 
 from throughtime.analysis.stats import wilson
 from throughtime.core.hashing import digest
-from throughtime.results import tables
+from throughtime.results import parameters, tables
 from throughtime.results.tables import STATUSES
 
 ALWAYS = (
@@ -20,7 +20,7 @@ ALWAYS = (
     "task",
     "task_args",
     "length",
-)  # of a cell, also where it is the same in all
+)  # of a grid point, also where it is the same in all
 
 
 def text(value: Any) -> str | None:
@@ -38,49 +38,56 @@ def text(value: Any) -> str | None:
     return str(value)
 
 
-def cell_key(row: Mapping[Any, Any], preset: str) -> str:
-    """Names the grid cell of a row of the summary: the tag ``cell`` of its networks in MLflow, the
-    same for all of its seeds.
+def grid_point_key(row: Mapping[Any, Any], preset: str) -> str:
+    """Names the grid point of a row of the summary: the tag ``grid_point`` of its networks in
+    MLflow, the same for all of its seeds.
     """
     return digest({**{name: text(row[name]) for name in tables.GRID_POINT}, "preset": preset}, 16)
 
 
-def search(key: str) -> str:
-    """The MLflow search string of a cell's networks, in the MLflow experiment that has the name of
-    the cell's experiment.
+def mlflow_filter(key: str) -> str:
+    """The MLflow search string of a grid point's networks, in the MLflow experiment that has the
+    name of the grid point's experiment.
 
-    >>> search("0123456789abcdef")
-    "tags.cell = '0123456789abcdef'"
+    >>> mlflow_filter("0123456789abcdef")
+    "tags.grid_point = '0123456789abcdef'"
     """
-    return f"tags.cell = '{key}'"
+    return f"tags.grid_point = '{key}'"
 
 
 def places(summary: pd.DataFrame) -> pd.Series:
-    """Each network's cell as a number, from 0 in the order in which cells appear."""
+    """Each network's grid point as a number, from 0 in order of appearance."""
     return summary.groupby(list(tables.GRID_POINT), sort=False, dropna=False).ngroup()
 
 
-def cells(summary: pd.DataFrame, preset: str) -> pd.DataFrame:
-    """A row a grid cell, in the order in which cells appear.
+def tabulate(summary: pd.DataFrame, preset: str) -> pd.DataFrame:
+    """One row per grid point, in order of appearance.
 
     Args:
         summary: of the networks behind a figure; may be of several experiments.
         preset: the name of the preset that asked for them.
 
     Returns:
-        The columns of tables.GRID_POINT in which cells differ (and always those of ALWAYS); n,
-        seeds; how many were solved, unsolved, diverged; success_rate with Wilson's interval
-        success_low, success_high; measure; mean, standard deviation (n - 1), least and largest
-        final measure over the networks that did not diverge; mlflow_experiment and mlflow_filter.
+        The columns of tables.GRID_POINT in which grid points differ (and always those of ALWAYS),
+        and the parameters of components in which they do; n, trained networks; seeds; how many were
+        solved, unsolved, diverged, untrained; success_rate (of those trained) with Wilson's
+        interval success_low, success_high; measure; mean, standard deviation (n - 1), least and
+        largest final measure over the networks that did not diverge; mlflow_experiment and
+        mlflow_filter.
     """
     place = places(summary)
     heads = summary[~place.duplicated()].reset_index(drop=True)
-    names = [n for n in tables.GRID_POINT if n in ALWAYS or heads[n].nunique(dropna=False) > 1]
+    varying = parameters.parameter_columns(heads)
+    names = [
+        name
+        for name in tables.GRID_POINT
+        if name in ALWAYS or (name not in parameters.ARGS and heads[name].nunique(dropna=False) > 1)
+    ]
     counts = {
         status: (summary["status"] == status).groupby(place).sum().astype("int64")
         for status in STATUSES
     }
-    n = sum(counts.values(), start=pd.Series(0, index=heads.index))
+    n = sum((counts[s] for s in STATUSES if s != "untrained"), start=pd.Series(0, heads.index))
     low, high = wilson(counts["solved"], n)
     rates: dict[str, Any] = {
         "success_rate": counts["solved"] / n,
@@ -88,13 +95,14 @@ def cells(summary: pd.DataFrame, preset: str) -> pd.DataFrame:
         "success_high": high,
     }
     seeds = summary.sort_values("seed")["seed"].astype(str).groupby(place).agg(" ".join)
-    keys = [cell_key(row, preset) for row in heads.to_dict("records")]
+    keys = [grid_point_key(row, preset) for row in heads.to_dict("records")]
     links: dict[str, Any] = {
         "mlflow_experiment": heads["experiment"],
-        "mlflow_filter": [search(key) for key in keys],
+        "mlflow_filter": [mlflow_filter(key) for key in keys],
     }
     order = [*[n for n in ALWAYS if n in names], *[n for n in names if n not in ALWAYS]]
     return heads[order].assign(
+        **dict(varying.items()),
         n=n,
         seeds=seeds,
         **counts,
@@ -106,7 +114,7 @@ def cells(summary: pd.DataFrame, preset: str) -> pd.DataFrame:
 
 
 def _final(summary: pd.DataFrame, place: pd.Series) -> dict[str, pd.Series]:
-    """How the final measures of each cell are spread, of those that are finite."""
+    """How the final measures of each grid point are spread, of those that are finite."""
     groups = summary["final"].where(np.isfinite(summary["final"].to_numpy(float))).groupby(place)
     return {
         "final_mean": groups.mean(),
@@ -121,7 +129,7 @@ def csv(summary: pd.DataFrame, preset: str) -> bytes:
     12 digits.
     """
     return (
-        cells(summary, preset)
+        tabulate(summary, preset)
         .to_csv(index=False, lineterminator="\n", float_format="%.12g")
         .encode()
     )

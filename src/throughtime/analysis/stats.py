@@ -1,8 +1,9 @@
 """Small DataFrame -> DataFrame functions: success rates, frontiers, means and medians, each with
 its interval.
 
-A diverged network stays in every count and is a failure. Intervals are two-sided, 95 % unless
-``level`` says otherwise.
+A diverged network stays in every count and is a failure. A network that was not trained (no
+updates) is neither success nor failure: rates, frontiers and shares leave it out. Intervals are
+two-sided, 95 % unless ``level`` says otherwise.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -79,19 +80,24 @@ def newcombe(
     return np.where(known, low, -1.0), np.where(known, high, 1.0)
 
 
+def trained(summary: pd.DataFrame) -> pd.DataFrame:
+    """The networks that were trained: those whose status is not ``untrained``."""
+    return summary[summary["status"] != "untrained"]
+
+
 def success(summary: pd.DataFrame, by: Sequence[str], level: float = LEVEL) -> pd.DataFrame:
-    """Success rates of the cells of a grid.
+    """Success rates at the points of a grid.
 
     Args:
-        summary: rows of the summary table.
-        by: the columns that name a cell; the rows of a cell are its seeds (and whatever else ``by``
+        summary: rows of the summary table; networks that were not trained are left out.
+        by: the columns that name a grid point; its rows are its seeds (and whatever else ``by``
             does not hold apart).
         level: of the interval.
 
     Returns:
         ``by`` and n, n_solved, n_diverged, rate, low, high (Wilson), sorted by ``by``.
     """
-    counts = _counts(summary, by)
+    counts = _counts(trained(summary), by)
     low, high = wilson(counts["n_solved"], counts["n"], level)
     return counts.assign(rate=counts["n_solved"] / counts["n"], low=low, high=high)
 
@@ -120,8 +126,8 @@ def frontier(
         (steps), censored: ``>=`` (frontier is the largest lag tested), ``<`` (the smallest) or
         empty.
     """
-    known = summary[summary[lag].fillna(0) > 0]
-    counts = _counts(known, [*by, lag])
+    lagged = trained(summary[summary[lag].fillna(0) > 0])
+    counts = _counts(lagged, [*by, lag])
     rows = [{**key, **_frontier(group, lag, level)} for key, group in _groups(counts, by)]
     return pd.DataFrame(rows, columns=[*by, *FRONTIER])
 
@@ -147,7 +153,7 @@ def reached(
         half the networks do not reach even that.
     """
     rows = []
-    for key, group in _groups(bins, by):
+    for key, group in _groups(trained(bins), by):
         networks = group.sort_values("lag").groupby("run_key", observed=True)
         furthest = np.sort(
             networks[["lag", "passed"]]
@@ -179,16 +185,18 @@ def summarize(
     level: float = LEVEL,
     draws: int = 1000,
 ) -> pd.DataFrame:
-    """Median or mean of a measure over the networks of a cell, with a percentile bootstrap interval
-    over them.
+    """Median or mean of a measure over the networks of a grid point, with a percentile bootstrap
+    interval over them.
 
     In a median a diverged network ranks worst (infinitely bad), so that it stands while less than
     half diverged; a mean is over the networks that did not diverge, and n_diverged says how many
-    are missing from it. The bootstrap has a stream of its own, fixed by the number of networks.
+    are missing from it. Networks that were not trained count like the others: what is taken may
+    have been measured before training. The bootstrap has a stream of its own, fixed by the number
+    of networks.
 
     Args:
         summary: rows of the summary table.
-        by: the columns that name a cell.
+        by: the columns that name a grid point.
         value: the column; in the median a missing one ranks worst: by ``measure``'s direction in
             ``final`` and ``value``, else upward.
         statistic: what is taken.
@@ -222,11 +230,12 @@ def summarize(
 
 
 def shares(summary: pd.DataFrame, by: Sequence[str], kind: str) -> pd.DataFrame:
-    """The share of each value of ``kind`` in a cell: ``by``, kind, n (of the cell), count,
-    share.
+    """The share of each value of ``kind`` at a grid point: ``by``, kind, n (of the grid point),
+    count, share. Networks that were not trained are left out.
     """
     counts = (
-        summary.groupby([*by, kind], dropna=False, observed=True)
+        trained(summary)
+        .groupby([*by, kind], dropna=False, observed=True)
         .size()
         .rename("count")
         .reset_index()

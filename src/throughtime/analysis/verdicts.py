@@ -138,7 +138,7 @@ def more_solved(both: pd.DataFrame) -> tuple[float, float, float, int, str]:
     )
 
 
-# In every grid cell ------------------------------------------------------------
+# At every grid point ------------------------------------------------------------
 
 ORDER = ("not supported", "undecided", "supported")
 
@@ -146,17 +146,17 @@ ORDER = ("not supported", "undecided", "supported")
 def means(
     frame: pd.DataFrame, by: Sequence[str], value: str, level: float = stats.LEVEL
 ) -> pd.DataFrame:
-    """The mean of ``value`` in each cell, with Student's t interval; all intervals hold together
-    with confidence ``level``.
+    """The mean of ``value`` at each grid point, with Student's t interval; all intervals hold
+    together with confidence ``level``.
 
     Args:
         frame: a row a network; rows without a finite value are left out.
-        by: the columns that name a cell.
+        by: the columns that name a grid point.
         value: the column.
         level: with which all intervals cover at once, at least.
 
     Returns:
-        ``by`` and n, mean, low, high. A cell of one network has an interval without ends.
+        ``by`` and n, mean, low, high. A grid point of one network has an interval without ends.
 
     >>> means(pd.DataFrame({"g": [1, 1, 1], "v": [1.0, 2.0, 3.0]}), ["g"], "v").round(
     ...     3
@@ -164,52 +164,52 @@ def means(
     [[1.0, 3.0, 2.0, -0.484, 4.484]]
     """
     finite = frame[np.isfinite(frame[value].astype(float))]
-    cells = (
+    points = (
         finite.groupby(list(by), observed=True)[value].agg(["size", "mean", "std"]).reset_index()
     )
-    n = cells["size"].to_numpy(float)
-    t = distributions.t.ppf(1 - (1 - level) / 2 / max(len(cells), 1), np.maximum(n - 1, 1))
-    half = np.where(n < 2, math.inf, t * cells["std"].fillna(0) / np.sqrt(n))
-    return cells.assign(n=cells["size"], low=cells["mean"] - half, high=cells["mean"] + half)[
+    n = points["size"].to_numpy(float)
+    t = distributions.t.ppf(1 - (1 - level) / 2 / max(len(points), 1), np.maximum(n - 1, 1))
+    half = np.where(n < 2, math.inf, t * points["std"].fillna(0) / np.sqrt(n))
+    return points.assign(n=points["size"], low=points["mean"] - half, high=points["mean"] + half)[
         [*by, "n", "mean", "low", "high"]
     ]
 
 
-def all_above(cells: pd.DataFrame, threshold: float, unit: str = "") -> Evidence:
-    """Whether every cell of ``means`` lies above the threshold; the cell that reaches lowest is the
-    statistic.
+def all_above(points: pd.DataFrame, threshold: float, unit: str = "") -> Evidence:
+    """Whether every grid point of ``means`` lies above the threshold; the grid point that reaches
+    lowest is the statistic.
     """
-    return _weakest(cells, above, -cells["low"], threshold, unit)
+    return _weakest(points, above, -points["low"], threshold, unit)
 
 
-def all_below(cells: pd.DataFrame, threshold: float, unit: str = "") -> Evidence:
-    """Whether every cell of ``means`` lies below the threshold; the cell that reaches highest is
-    the statistic.
+def all_below(points: pd.DataFrame, threshold: float, unit: str = "") -> Evidence:
+    """Whether every grid point of ``means`` lies below the threshold; the grid point that reaches
+    highest is the statistic.
     """
-    return _weakest(cells, below, cells["high"], threshold, unit)
+    return _weakest(points, below, points["high"], threshold, unit)
 
 
-def all_within(cells: pd.DataFrame, tolerance: float, unit: str = "") -> Evidence:
-    """Whether every cell of ``means`` is zero but for the tolerance; the cell that reaches farthest
-    is the statistic.
+def all_within(points: pd.DataFrame, tolerance: float, unit: str = "") -> Evidence:
+    """Whether every grid point of ``means`` is zero but for the tolerance; the grid point that
+    reaches farthest is the statistic.
     """
-    return _weakest(cells, within, cells[["low", "high"]].abs().max(axis=1), tolerance, unit)
+    return _weakest(points, within, points[["low", "high"]].abs().max(axis=1), tolerance, unit)
 
 
 def _weakest(
-    cells: pd.DataFrame,
+    points: pd.DataFrame,
     judge: Callable[..., Evidence],
     badness: pd.Series,
     threshold: float,
     unit: str,
 ) -> Evidence:
-    """The evidence of the worst cell among those of the deciding verdict, with all cells' networks
-    as n.
+    """The evidence of the worst grid point among those of the deciding verdict, with all grid
+    points' networks as n.
     """
-    if cells.empty:
+    if points.empty:
         return unknown("no network that the claim is about", threshold)
-    numbers = cells[["mean", "low", "high"]].astype(float).itertuples(index=False, name=None)
-    found = [judge(*row, threshold, int(cells["n"].sum())) for row in numbers]
+    numbers = points[["mean", "low", "high"]].astype(float).itertuples(index=False, name=None)
+    found = [judge(*row, threshold, int(points["n"].sum())) for row in numbers]
     reached = [e.verdict for e in found]
     verdict = next(v for v in ORDER if v in reached)
     place = max((i for i, v in enumerate(reached) if v == verdict), key=lambda i: badness.iloc[i])
@@ -218,13 +218,13 @@ def _weakest(
     numbers_said = f"{worst.statistic:.3g} [{worst.low:.3g}, {worst.high:.3g}]{unit}"
     return replace(
         worst,
-        detail=f"{counts} of {len(cells)} cells; decided by {_name(cells.iloc[place])}: "
+        detail=f"{counts} of {len(points)} grid points; decided by {_name(points.iloc[place])}: "
         f"{numbers_said}",
     )
 
 
 def _name(row: pd.Series) -> str:
-    """A cell's columns as words.
+    """A grid point's columns as words.
 
     >>> _name(
     ...     pd.Series({"task": "copy", "gain": 0.5, "n": 3, "mean": 0.0, "low": 0.0, "high": 0.0})

@@ -52,7 +52,7 @@ def add_header(fig: Figure, results: Results) -> Figure:
     fig.text(
         0.5,
         1 - 0.28 * inch,
-        counts(results.summary),
+        counts(results.summary, results.computed),
         ha="center",
         va="top",
         fontsize=7.5,
@@ -71,7 +71,7 @@ def draw(
     project_root: Path, name: str, results_dir: Path, out_dir: Path, preset: str
 ) -> list[Path]:
     """Draw experiments/NAME/figure.py from the collected tables: out_dir/NAME.png, .pdf, .svg, .md
-    (the caption) and .csv (a row a cell).
+    (the caption) and .csv (one row per grid point).
 
     Equal tables give equal bytes.
 
@@ -79,7 +79,7 @@ def draw(
         project_root: the project's folder.
         name: of the experiment.
         results_dir, out_dir: where tables lie, and where files go.
-        preset: that asked for the networks: part of what names a grid cell in MLflow.
+        preset: that asked for the networks: part of what names a grid point in MLflow.
 
     Raises:
         UserError: no such experiment, no tables, or figure.py lacks ``figure`` or ``caption``.

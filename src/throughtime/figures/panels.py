@@ -80,7 +80,7 @@ def empty_panel(ax: Axes, text: str) -> None:
 
 def heatmap(
     ax: Axes,
-    cells: pd.DataFrame,
+    table: pd.DataFrame,
     x: str,
     y: str,
     value: str = "rate",
@@ -88,42 +88,43 @@ def heatmap(
     limits: tuple[float, float] = (0, 1),
     infinite: tuple[str, str] = ("none", "none"),
 ) -> None:
-    """A heat map with the numbers written in its cells.
+    """A heat map with the numbers written in its tiles.
 
     Args:
         ax: where.
-        cells: a row a cell: x, y, value, n, n_solved, n_diverged.
+        table: one row per grid point: x, y, value, n, n_solved, n_diverged.
         x, y: columns of the two axes; their values become categories, smallest at left and below.
         value: the column that is coloured, from ``limits[0]`` (dark) to ``limits[1]`` (light).
-        text: what a cell says; by default solved/n. Below it, n_diverged and a cross, where there
-            are any; such a cell is hatched.
+        text: what a tile says; by default solved/n. Below it, n_diverged and a cross, where there
+            are any; such a tile is hatched.
         limits: of the colours.
         infinite: what infinity is called on x and on y.
     """
-    if cells.empty:
+    if table.empty:
         empty_panel(ax, "no networks")
         return
     text = text or (lambda c: f"{c.n_solved}/{c.n}")
     grid = (
-        cells.pivot(index=y, columns=x, values=value)
+        table.pivot(index=y, columns=x, values=value)
         .astype(float)
         .sort_index(ascending=False)
         .replace([math.inf, -math.inf], math.nan)
     )
-    said = pd.DataFrame("", index=grid.index, columns=grid.columns)
+    labels = pd.DataFrame("", index=grid.index, columns=grid.columns)
     rows, columns = list(grid.index), list(grid.columns)
-    cell: Any
-    for cell in cells.itertuples():
-        row, column = rows.index(getattr(cell, y)), columns.index(getattr(cell, x))
-        said.iloc[row, column] = text(cell) + (f"\n{cell.n_diverged}×" if cell.n_diverged else "")
+    point: Any
+    for point in table.itertuples():
+        row, column = rows.index(getattr(point, y)), columns.index(getattr(point, x))
+        crosses = f"\n{point.n_diverged}×" if point.n_diverged else ""
+        labels.iloc[row, column] = text(point) + crosses
     sns.heatmap(
-        grid.fillna(limits[0]), mask=(said == ""), annot=said, fmt="", ax=ax, cbar=False,
-        cmap="cividis", vmin=limits[0], vmax=limits[1], linewidths=0.6, linecolor="white",
-        annot_kws={"fontsize": 6.2, "linespacing": 0.95},
+        grid.fillna(limits[0]), mask=(labels == ""), annot=labels, fmt="", ax=ax, cbar=False,
+        cmap="cividis", vmin=limits[0], vmax=limits[1],
+        linewidths=0.6, linecolor="white", annot_kws={"fontsize": 6.2, "linespacing": 0.95},
     )  # fmt: skip
-    ax.set_facecolor("0.88")  # a cell that was not run
-    for cell in cells[cells["n_diverged"] > 0].itertuples():
-        corner = columns.index(getattr(cell, x)), rows.index(getattr(cell, y))
+    ax.set_facecolor("0.88")  # a grid point that was not run
+    for point in table[table["n_diverged"] > 0].itertuples():
+        corner = columns.index(getattr(point, x)), rows.index(getattr(point, y))
         ax.add_patch(
             Rectangle(
                 corner, 1, 1, fill=False, hatch="////", edgecolor=(1, 1, 1, 0.35), linewidth=0
@@ -142,18 +143,18 @@ def heatmap(
 
 
 def heatmap_lower_is_better(
-    ax: Axes, cells: pd.DataFrame, x: str, y: str, infinite: tuple[str, str] = ("none", "none")
+    ax: Axes, table: pd.DataFrame, x: str, y: str, infinite: tuple[str, str] = ("none", "none")
 ) -> None:
-    """A heat map of stats.center's ``value`` where less is better: lighter is less; the numbers are
-    written in the cells.
+    """A heat map of stats.summarize's ``value`` where less is better: lighter is less; the numbers
+    are written in the tiles.
     """
-    shade = -cells["value"].replace(math.inf, math.nan)
+    shade = -table["value"].replace(math.inf, math.nan)
     limits = (float(shade.min()), float(shade.max())) if shade.notna().any() else (0.0, 1.0)
 
-    def text(cell: Any) -> str:
-        return "–" if not math.isfinite(cell.value) else f"{cell.value:.2f}"
+    def text(point: Any) -> str:
+        return "–" if not math.isfinite(point.value) else f"{point.value:.2f}"
 
-    heatmap(ax, cells.assign(shade=shade), x, y, "shade", text, limits, infinite)
+    heatmap(ax, table.assign(shade=shade), x, y, "shade", text, limits, infinite)
 
 
 def staircase(

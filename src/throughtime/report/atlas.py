@@ -1,8 +1,8 @@
-"""The report's interactive atlas as compact, JSON-ready values: every grid cell in a heat map, and
+"""The report's interactive atlas as compact, JSON-ready values: every grid point in a heat map, and
 the curves of its networks. No torch.
 
-A panel is one task of one sweep, with all but two of the axes in which its cells differ held fixed;
-the two with most values are x and y.
+A panel is one task of one sweep, with all but two of the axes in which its grid points differ held
+fixed; the two with most values are x and y.
 """
 
 import math
@@ -11,13 +11,15 @@ from typing import Any
 
 import pandas as pd
 
-from throughtime.analysis.grid_points import cell_key, places, text
+from throughtime.analysis.grid_points import grid_point_key, places, text
 from throughtime.results import tables
+from throughtime.results.parameters import ARGS, parameter_columns
 
 CURVES = 5_000  # networks whose curves are in the page, at most: some 450 bytes each
 LINES = ("loss", "eval_measure", "grad_norm")  # a network's curves, in this order
 DIGITS = 4  # significant ones, of all numbers
 FIRST = (
+    "lag",
     "length",
     "K",
     "gain",
@@ -32,6 +34,7 @@ FIRST = (
     "hidden",
 )  # as axes
 TITLES = {
+    "lag": "lag of the dependency, steps",
     "length": "length of the task",
     "K": "truncation length K, steps",
     "gain": "initial gain g of W_hh",
@@ -42,39 +45,38 @@ TITLES = {
     "border": "state at a border",
     "frozen": "W_hh frozen",
     "hidden": "hidden units N",
-    "task_args": "task",
 }
 AFTER = ("full", "none")  # these follow all numbers on an axis
 
 
 def explore(
-    found: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]], preset: str, most: int = CURVES
+    frames: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]], preset: str, most: int = CURVES
 ) -> dict[str, Any]:
     """What the page's script is given.
 
     Args:
-        found: experiment -> its tables ``summary`` and ``curves``.
+        frames: experiment -> its tables ``summary`` and ``curves``.
         preset: the name of the preset that asked for the networks.
-        most: networks whose curves are kept: the lowest seeds of all cells first.
+        most: networks whose curves are kept: the lowest seeds of all grid points first.
 
     Returns:
         ``sweeps``: name, experiment and panels; a panel: what is fixed, titles and values of x and
-        y, the measure, and cells; a cell: place in x and y, key, and its networks; a network: seed,
-        status, failure, final measure, update of divergence, and its LINES, each as the place of
-        its steps in ``steps`` and its values. ``networks`` and ``curves``: how many there are, and
-        how many have curves.
+        y, the measure, and grid points; a grid point: place in x and y, key, and its networks; a
+        network: seed, status, failure, final measure, update of divergence, and its LINES, each as
+        the place of its steps in ``steps`` and its values. ``networks`` and ``curves``: how many
+        there are, and how many have curves.
     """
     steps: dict[tuple[int, ...], int] = {}
-    chosen = _chosen([summary for summary, _ in found.values()], most)
+    chosen = _chosen([summary for summary, _ in frames.values()], most)
     sweeps: list[dict[str, Any]] = []
-    for experiment, (summary, curves) in found.items():
+    for experiment, (summary, curves) in frames.items():
         lines = _lines(curves[curves["run_key"].isin(chosen)], steps)
         networks = _networks(summary, lines)
         heads = summary.assign(place=places(summary)).drop_duplicates("place")
         for (sweep, task), part in heads.groupby(["sweep", "task"], sort=False):
             panels = list(_panels(part, networks, preset))
             sweeps.append({"name": f"{sweep}: {task}", "experiment": experiment, "panels": panels})
-    count = sum(len(summary) for summary, _ in found.values())
+    count = sum(len(summary) for summary, _ in frames.values())
     return {
         "sweeps": sweeps,
         "steps": [list(s) for s in steps],
@@ -113,7 +115,7 @@ def _lines(
 def _networks(
     summary: pd.DataFrame, lines: dict[tuple[str, str], list[Any]]
 ) -> dict[int, list[Any]]:
-    """Place of a cell -> its networks, by seed."""
+    """Place of a grid point -> its networks, by seed."""
     names = ["run_key", "seed", "status", "failure", "final", "diverged_at"]
     ordered = (
         summary[names].assign(place=places(summary)).sort_values(["place", "seed"], kind="stable")
@@ -152,7 +154,7 @@ def _short(value: float) -> float | int | None:
 def _panels(
     heads: pd.DataFrame, networks: dict[int, list[Any]], preset: str
 ) -> Iterator[dict[str, Any]]:
-    """The panels of one task of one sweep; ``heads`` is a row a cell."""
+    """The panels of one task of one sweep; ``heads`` has one row per grid point."""
     labels = axis_labels(heads)
     axes = distinguishing(labels)
     order = {axis: _ordered(labels[axis]) for axis in axes}
@@ -160,25 +162,23 @@ def _panels(
     fixed = [axis for axis in axes if axis not in (x, y)]
     ranked = labels.assign(**{axis: labels[axis].map(order[axis].index) for axis in fixed})
     for _, part in ranked.groupby(fixed, sort=True) if fixed else [((), ranked)]:
-        words, cells = labels.loc[part.index], heads.loc[part.index]
+        words, own = labels.loc[part.index], heads.loc[part.index]
         shown = {axis: _ordered(words[axis]) if axis else ["all"] for axis in (x, y)}
         yield {
             "fixed": ", ".join(f"{axis.replace('_', ' ')} {words[axis].iloc[0]}" for axis in fixed)
             or "nothing else differs",
-            "measure": cells["measure"].iloc[0],
+            "measure": own["measure"].iloc[0],
             "x": title(x),
             "y": title(y),
             "xs": shown[x],
             "ys": shown[y],
-            "cells": [
+            "grid_points": [
                 [
                     *(shown[axis].index(word[axis]) if axis else 0 for axis in (x, y)),
-                    cell_key(row, preset),
+                    grid_point_key(row, preset),
                     networks[row["place"]],
                 ]
-                for word, row in zip(
-                    words.to_dict("records"), cells.to_dict("records"), strict=True
-                )
+                for word, row in zip(words.to_dict("records"), own.to_dict("records"), strict=True)
             ],
         }
 
@@ -193,8 +193,8 @@ def title(axis: str) -> str:
 
 
 def axis_labels(heads: pd.DataFrame) -> pd.DataFrame:
-    """All that can distinguish the cells of one task of one sweep, as words: a row a cell, a column
-    an axis, the likeliest axes first.
+    """All that can distinguish the grid points of one task of one sweep, as words: one row per grid
+    point, one column per axis, the likeliest axes first.
 
     A K of full depth is ``full`` whatever the length, and a mode beside ``full`` is an axis only
     where there are several.
@@ -204,13 +204,15 @@ def axis_labels(heads: pd.DataFrame) -> pd.DataFrame:
     shown = {
         name: pd.Series([text(value) or "–" for value in heads[name]], heads.index, dtype=object)
         for name in tables.GRID_POINT
-        if name not in ("task", "clip_kind")
+        if name not in ("task", "clip_kind", *ARGS)
     }
+    shown["lag"] = shown.pop("lag_max")
     shown["K"] = shown["K"].mask(full, "full")
     shown["clip"] = shown["clip"].mask(heads["clip_kind"] == "value", "value " + shown["clip"])
     shown["mode"] = heads["mode"].mask(full, modes[0]) if len(modes) == 1 else heads["mode"]
     order = [*FIRST, *(name for name in shown if name not in FIRST)]
-    return pd.DataFrame({name: shown[name] for name in order})
+    own = parameter_columns(heads).map(lambda value: text(value) or "–")
+    return pd.DataFrame({name: shown[name] for name in order}, heads.index).join(own)
 
 
 def distinguishing(labels: pd.DataFrame) -> list[str]:

@@ -1,4 +1,4 @@
-"""results/report.html: figures with question and caption, every cell and its curves, claims,
+"""results/report.html: figures with question and caption, every grid point and its curves, claims,
 methods, what made them; one file, no network.
 
 The same results give the same bytes. What is missing is said, and the rest is shown.
@@ -40,7 +40,7 @@ SIZES = {
     "updates": "updates",
 }  # columns of the summary that make a budget
 
-Found = dict[str, tuple[pd.DataFrame, pd.DataFrame]]  # experiment -> summary, curves
+Frames = dict[str, tuple[pd.DataFrame, pd.DataFrame]]  # experiment -> summary, curves
 
 
 @dataclass(frozen=True)
@@ -66,18 +66,23 @@ class Section:
 
 @dataclass(frozen=True)
 class Tally:
-    """What became of one experiment's networks; ``planned`` counts what the preset asks for."""
+    """What became of one experiment's networks.
+
+    Attributes:
+        name: of the experiment.
+        planned: networks that the preset asks for.
+        done: those with results, trained or untrained.
+        counts: how many have each status and each kind of failure.
+    """
 
     name: str
     planned: int
-    trained: int
+    done: int
     counts: dict[str, int]
 
     def __add__(self, other: "Tally") -> "Tally":
         merged = Counter(self.counts) + Counter(other.counts)
-        return Tally(
-            self.name, self.planned + other.planned, self.trained + other.trained, dict(merged)
-        )
+        return Tally(self.name, self.planned + other.planned, self.done + other.done, dict(merged))
 
 
 def write(root: Path, results: Path, project: Project) -> Path:
@@ -107,11 +112,11 @@ def render(results: Path, project: Project) -> str:
         for name in sorted(project.experiments, key=lambda n: n != FIRST)
     ]
     trained = [name for name in project.experiments if plan.select(name).jobs]
-    found = _found(results, trained)
-    tallies = [_tally(found, plan, name) for name in trained]
+    frames = _read_tables(results, trained)
+    tallies = [_tally(frames, plan, name) for name in trained]
     manifests = {name: _manifest(results, name) for name in trained}
     known = {name: manifest for name, manifest in manifests.items() if manifest}
-    explored = atlas.explore(found, project.config.preset)
+    explored = atlas.explore(frames, project.config.preset)
     environment = Environment(
         loader=PackageLoader("throughtime.report"),
         autoescape=select_autoescape(),
@@ -130,7 +135,7 @@ def render(results: Path, project: Project) -> str:
         failures=FAILURES,
         claims=_claims(results),
         verdicts=VERDICTS,
-        budgets=[_budget(name, summary) for name, (summary, _) in found.items()],
+        budgets=[_budget(name, summary) for name, (summary, _) in frames.items()],
         skipped=_skipped(plan),
         manifests=known,
         sums={name: _sum(results / name / "summary.parquet") for name in known},
@@ -173,19 +178,19 @@ def _mlflow(results: Path) -> dict[str, Any]:
     }
 
 
-def _found(results: Path, names: list[str]) -> Found:
+def _read_tables(results: Path, names: list[str]) -> Frames:
     """The collected tables that there are."""
-    found = {}
+    frames = {}
     for name in names:
         summary, curves = (results / name / f"{table}.parquet" for table in ("summary", "curves"))
         if summary.exists():
             lines = tables.read("curves", curves) if curves.exists() else tables.empty("curves")
-            found[name] = tables.read("summary", summary), lines
-    return found
+            frames[name] = tables.read("summary", summary), lines
+    return frames
 
 
 def _section(results: Path, project: Project, name: str) -> Section:
-    told = project.experiments[name]
+    experiment = project.experiments[name]
     picture, words, table = (
         results / "figures" / f"{name}.{kind}" for kind in ("png", "md", "csv")
     )
@@ -197,8 +202,10 @@ def _section(results: Path, project: Project, name: str) -> Section:
     caption = files.read(words).decode().strip() if words.exists() else ""
     first = re.split(r"(?<=[.;])\s", plain(caption), maxsplit=1)[0]
     link = table.relative_to(results).as_posix() if table.exists() else ""
-    alt = f"Figure: {told.title}. {first}".strip()
-    return Section(name, told.title, told.question, figure, alt, Markup(markdown(caption)), link)
+    alt = f"Figure: {experiment.title}. {first}".strip()
+    return Section(
+        name, experiment.title, experiment.question, figure, alt, Markup(markdown(caption)), link
+    )
 
 
 def plain(caption: str) -> str:
@@ -247,12 +254,12 @@ def duration(seconds: float) -> str:
     )
 
 
-def _tally(found: Found, plan: Plan, name: str) -> Tally:
+def _tally(frames: Frames, plan: Plan, name: str) -> Tally:
     planned = plan.select(name).networks
-    if name not in found:
+    if name not in frames:
         return Tally(name, planned, 0, {})
-    summary, _ = found[name]
-    failed = summary.loc[summary["status"] != "solved", "failure"]
+    summary, _ = frames[name]
+    failed = summary.loc[summary["status"].isin(("unsolved", "diverged")), "failure"]
     return Tally(name, planned, len(summary), dict(Counter(summary["status"]) + Counter(failed)))
 
 
@@ -265,13 +272,13 @@ def _budget(name: str, summary: pd.DataFrame) -> dict[str, Any]:
         for column in SIZES
         if len(summary)
     }
-    said = {
+    shown = {
         short: " to ".join(f"{v:,}" for v in ranges.get(column, []))
         for column, short in SIZES.items()
     }
     return {
         "name": name,
-        **said,
+        **shown,
         "networks": f"{len(summary):,}",
         "tokens": f"{int(summary['tokens'].sum()):,}",
     }

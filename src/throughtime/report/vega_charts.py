@@ -1,8 +1,8 @@
 """The report's charts in Vega-Lite's grammar, as Altair writes it, and the JavaScript that draws
 them: embedded, never fetched.
 
-Charts name their data (``cells``, ``points``); the page's script fills them in, with titles and the
-values of axes.
+Charts name their data (``grid_points``, ``points``); the page's script fills them in, with titles
+and the values of axes.
 """
 
 from functools import cache
@@ -15,6 +15,7 @@ STATUS = {
     "solved": ("#00604a", [1, 0]),
     "unsolved": ("#8a4b00", [6, 3]),
     "diverged": ("#a3009b", [2, 2]),
+    "untrained": ("#555555", [8, 2, 2, 2]),
 }  # colour, dashes
 BRIGHT = 0.62  # of the colour scale: text is dark above, light below
 FONT = 'system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif'
@@ -53,16 +54,16 @@ def _plain(chart: Any) -> dict[str, Any]:
 
 
 def heat() -> Any:
-    """Cells of a panel: colour is the share of seeds solved; text says solved / n, and x how many
-    diverged. The chosen one is framed.
+    """Grid points of a panel: colour is the share of seeds solved; text says solved / n, and x how
+    many diverged. The chosen one is framed.
     """
     chosen = alt.param(name="chosen", value="")
     hints = [
-        alt.Tooltip(f"{name}:N", title=name)
-        for name in ("cell", "n", "solved", "unsolved", "diverged", "seeds")
+        alt.Tooltip(f"{name}:N", title=name.replace("_", " "))
+        for name in ("grid_point", "n", "solved", "unsolved", "diverged", "untrained", "seeds")
     ]
     bands = alt.Scale(paddingInner=0.08, paddingOuter=0.04)  # room for the frame
-    base = alt.Chart(alt.NamedData(name="cells")).encode(
+    base = alt.Chart(alt.NamedData(name="grid_points")).encode(
         x=alt.X(
             "x:N",
             sort=None,
@@ -98,7 +99,7 @@ def heat() -> Any:
 
 
 def curve(scale: Literal["log", "linear"]) -> Any:
-    """A line a network over updates, its ``name`` at the end; colour and dashes say how it
+    """One line per network over updates, its ``name`` at the end; colour and dashes say how it
     ended.
     """
     names = list(STATUS)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from throughtime.core.errors import UserError
 from throughtime.results import tables
+from throughtime.results.parameters import with_parameters
 
 READ = ("summary", "curves", "breakdown", "references", "probes", "computed")  # of an experiment
 
@@ -19,7 +20,9 @@ class Results:
     those it reads, one below the other.
 
     Attributes:
-        summary, curves, breakdown, references: as tables.py says.
+        summary: as tables.py says, and one column per parameter of a component that varies, e.g.
+            ``forget_bias``.
+        curves, breakdown, references: as tables.py says.
         title, question: from the experiment's YAML.
         probes: what was measured on the networks; ``probe`` gives it beside the summary's columns.
         computed: what the experiments' compute.py computed.
@@ -64,6 +67,7 @@ class Results:
             table: _read_all(table, [results_dir / name / f"{table}.parquet" for name in names])
             for table in READ
         }
+        read["summary"] = with_parameters(read["summary"])
         return cls(**read, title=title, question=question)
 
     def select(self, **values: object) -> "Results":

@@ -1,4 +1,4 @@
-"""Tables -> MLflow: every trained network one run, every grid cell one run of a summary experiment.
+"""Tables -> MLflow: one run per trained network, one run per grid point of a summary experiment.
 Written, never read back.
 
 What makes it safe to run again, after a kill at any moment, or N times at once:
@@ -29,8 +29,8 @@ from throughtime.planning.plan import Plan
 from throughtime.results.paths import write_json
 from throughtime.results.provenance import git_commit
 from throughtime.tracking import locks
-from throughtime.tracking.records import Record, cells, networks, varying
-from throughtime.tracking.saved_views import cell_views, network_views
+from throughtime.tracking.records import Record, grid_point_records, networks, varying
+from throughtime.tracking.saved_views import grid_point_views, network_views
 from throughtime.tracking.sources import find, overview
 from throughtime.tracking.store import (
     _remote,
@@ -147,7 +147,7 @@ def _shelves(
     """The MLflow experiments of one suite experiment, each with its records."""
     found, differing = find(results, plan, experiment), varying(plan, experiment)
     origin, note = _origin(root, experiment), _note(root, experiment)
-    grid_cells: list[Record] = []
+    places: list[Record] = []
     if found is not None:
         counts.sources[experiment] = found.source
         counts.networks += len(found.summary)
@@ -162,17 +162,17 @@ def _shelves(
                 network_views(preset, differing),
                 origin,
             ),
-            list(networks(found.summary, found.curves, preset, found.made)),
+            list(networks(found.summary, found.curves, differing, preset, found.made)),
         )
-        grid_cells = list(cells(found.summary, differing, preset, found.made))
-    page = overview(found, grid_cells, results, experiment, preset)
+        places = list(grid_point_records(found.summary, differing, preset, found.made))
+    page = overview(found, places, results, experiment, preset)
     if page.files:
-        views = cell_views(preset, differing) if found is not None else []
+        views = grid_point_views(preset, differing) if found is not None else []
         yield (
             ExperimentWriter.open(
                 client, attempt, uri, results, f"{experiment} summary", note, views, origin
             ),
-            [*grid_cells, page],
+            [*places, page],
         )
 
 

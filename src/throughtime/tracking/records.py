@@ -1,13 +1,15 @@
-"""What MLflow will be told, as plain values: tables -> one record a network, one a grid cell.
+"""What MLflow is to hold, as plain values: tables -> one record per network, one per grid point.
 Imports no mlflow.
 
 Columns keep their names: those of tables.IDENTITY become parameters, the numbers of tables.SUMMARY
-final metrics, the curves metrics under ``curves/``. Five things are added for the UI's sake:
+final metrics, the curves metrics under ``curves/``. The parameters of components are parameters by
+their own names (``forget_bias``) instead of JSON. Five things are added for the UI's sake:
 ``clipping``, kind and threshold in one word (a threshold of infinity is no number to a
 parallel-coordinates axis); ``solved`` and ``diverged`` as 0 or 1 (their mean over a group is a
-rate); ``diverged_step``, the table's ``diverged_at``; and the tag ``cell``, which the networks of a
-grid cell share, and which companion tables and the report filter by. NaN and infinity are left out:
-MLflow shows neither as a metric.
+rate); ``diverged_step``, the table's ``diverged_at``; and the tag ``grid_point``, which the
+networks of a grid point share, and which companion tables and the report filter by. NaN and
+infinity are left
+out: MLflow shows neither as a metric.
 """
 
 import hashlib
@@ -15,23 +17,27 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from throughtime.analysis.grid_points import cell_key, text
-from throughtime.analysis.stats import wilson
+from throughtime.analysis.grid_points import grid_point_key, text
+from throughtime.analysis.stats import trained, wilson
+from throughtime.core.component import Component
 from throughtime.core.hashing import digest
-from throughtime.planning.axes import Row
+from throughtime.planning.axes import Job, Row
 from throughtime.planning.plan import Plan
 from throughtime.results import tables
+from throughtime.results.parameters import ARGS, parameter_columns, parameter_names
 
-LAYOUT = 2  # raise it when a record's content changes its meaning: every run is then written anew
+LAYOUT = 3  # raise it when a record's content changes its meaning: every run is then written anew
 TAGS = ("run_key", "job_key", "experiment", "status", "failure", "measure")
-PARAMS = tuple(c.name for c in tables.IDENTITY if c.name not in TAGS)
-METRICS = tuple(c.name for c in tables.SUMMARY if c.name not in (*PARAMS, *TAGS, "diverged_at"))
-CELL_METRICS = (
+PARAMS = tuple(c.name for c in tables.IDENTITY if c.name not in (*TAGS, *ARGS[1:]))
+METRICS = tuple(
+    c.name for c in tables.SUMMARY if c.name not in (*PARAMS, *ARGS, *TAGS, "diverged_at")
+)
+GRID_POINT_METRICS = (
     "final",
     "final_loss",
     "train_loss",
@@ -44,7 +50,7 @@ CELL_METRICS = (
 SHARES = ("vanishing", "exploding", "truncated")
 NAMED = (
     "task",
-    "task_args",
+    *ARGS,
     "length",
     "steps",
     "lag_min",
@@ -52,7 +58,7 @@ NAMED = (
     "cell",
     "experiment",
     "clip_kind",
-)  # told by a name, or by others
+)  # in every name, or said by other columns
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +72,7 @@ class Record:
         curves: (metric, step, value), finite.
         dataset: the task and its parameters; None for what is no training.
         span: start and end, milliseconds since 1970; no part of the content.
+        status: as MLflow shows a run that ended: FAILED where a network diverged.
         files: artifact path -> content.
     """
 
@@ -78,6 +85,7 @@ class Record:
     dataset: dict[str, Any] | None = None
     span: tuple[int, int] = (0, 0)
     files: dict[str, bytes] = field(default_factory=dict)
+    status: Literal["FINISHED", "FAILED"] = "FINISHED"
 
     @property
     def sha(self) -> str:
@@ -93,6 +101,7 @@ class Record:
             self.curves,
             self.dataset,
             files,
+            self.status,
         ]
         return digest(content, 32)
 
@@ -107,8 +116,8 @@ class Made:
     span: tuple[int, int]
 
 
-def _params(row: Mapping[Any, Any]) -> dict[str, str]:
-    shown = {name: text(row[name]) for name in PARAMS if name in row}
+def _params(row: Mapping[Any, Any], parameters: list[str]) -> dict[str, str]:
+    shown = {name: text(row[name]) for name in (*PARAMS, *parameters) if name in row}
     shown["clipping"] = (
         "none" if row["clip_kind"] == "none" else f"{row['clip_kind']} {text(row['clip'])}"
     )
@@ -124,54 +133,79 @@ def _dataset(row: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def _base(row: Mapping[Any, Any]) -> str:
-    length = "" if pd.isna(row["length"]) else f"-T{row['steps']}"
-    return f"{row['task']}-{row['cell']}{length}"
+    lag = "" if pd.isna(row["lag_max"]) else f"-lag{row['lag_max']}"
+    return f"{row['task']}-{row['cell']}{lag}"
 
 
 def varying(plan: Plan, experiment: str) -> list[str]:
-    """The columns, besides task, length and cell, in which grid cells of one and the same task
-    differ; in the order of the schema.
+    """The columns, besides task, lag and cell, in which grid points of one and the same task
+    differ: those of tables.GRID_POINT in their order, then the parameters of components by the
+    names of results.parameters. The length is one of them where a task has no fixed lag.
 
-    Read off the plan, not off the tables, so that a half-finished sweep names its cells as the
-    finished one does.
+    Read off the plan, not off the tables, so that a half-finished sweep names its grid points as
+    the finished one does.
     """
+    jobs = plan.select(experiment).jobs
+    own = parameter_names(
+        (kind, name)
+        for planned in jobs
+        for kind, component in _components(planned.job).items()
+        for name in component.parameters()
+    )
     names = [name for name in tables.GRID_POINT if name not in NAMED]
-    seen: dict[tuple[str, str], set[str]] = {}
-    for planned in plan.select(experiment).jobs:
+    seen: dict[tuple[str, str, str], set[str]] = {}
+    for planned in jobs:
+        task = planned.job.task
         fixed = {"sweep": planned.sweep, **planned.job.named(), "device": planned.device}
         for name in names:
             values = (
                 planned.grid[name].astype(str) if name in Row.model_fields else [str(fixed[name])]
             )
-            seen.setdefault((planned.job.task.name, name), set()).update(values)
-    several = {name for (_, name), values in seen.items() if len(values) > 1}
-    return [name for name in names if name in several]
+            seen.setdefault((name, task.name, ""), set()).update(values)
+        if task.lags is None:
+            length = str(getattr(task, "length", None))
+            seen.setdefault(("length", task.name, ""), set()).add(length)
+        for kind, component in _components(planned.job).items():
+            for name, value in component.parameters().items():
+                if column := own.get((kind, name)):
+                    differ = seen.setdefault((column, task.name, component.name), set())
+                    differ.add(str(value))
+    several = {name for (name, *_), values in seen.items() if len(values) > 1}
+    return [name for name in [*names, "length", *own.values()] if name in several]
+
+
+def _components(job: Job) -> dict[str, Component]:
+    return {"task": job.task, **job.components()}
 
 
 def _words(row: Mapping[Any, Any], differing: list[str]) -> Iterator[str]:
-    """A cell's place in the grid, short: words as they are, numbers with their column's name; the
-    sweep and a K of ``full`` say no more.
+    """A grid point, in words: choices by their value, numbers and parameters with their name. A K
+    of ``full`` says no more.
     """
     for name in differing:
-        value = text(row[name])
-        if name == "sweep" or value in (None, "false") or (name == "K" and row["mode"] == "full"):
+        value = text(row.get(name))
+        if value is None or (name == "K" and row["mode"] == "full"):
             continue
-        yield (
-            name
-            if value == "true"
-            else str(value)
-            if isinstance(row[name], str)
-            else f"{name}={value}"
-        )
+        if isinstance(row[name], str) and name in tables.GRID_POINT:
+            yield value
+        elif value not in ("true", "false") or name not in tables.GRID_POINT:
+            yield f"{name}={value}"
+        elif value == "true":
+            yield name
 
 
 def networks(
-    summary: pd.DataFrame, curves: pd.DataFrame, preset: str, made: dict[str, Made]
+    summary: pd.DataFrame,
+    curves: pd.DataFrame,
+    differing: list[str],
+    preset: str,
+    made: dict[str, Made],
 ) -> Iterator[Record]:
-    """A record a row of ``summary``.
+    """One record per row of ``summary``.
 
     Args:
         summary, curves: the tables of one experiment.
+        differing: the columns that a run's name holds, see ``varying``.
         preset: the name of the preset that asks for them.
         made: job key -> when, and by what code.
     """
@@ -181,21 +215,25 @@ def networks(
         )
         for key, g in _by_run(curves)
     }
-    for row in summary.to_dict("records"):
+    own = parameter_columns(summary, only_varying=False)
+    for row in summary.join(own).to_dict("records"):
         job = made[row["job_key"]]
         diverged = row["status"] == "diverged"
-        flags = {
-            "solved": row["status"] == "solved",
-            "diverged": diverged,
-            "diverged_step": row["diverged_at"],
-        }
+        flags = {"diverged_step": row["diverged_at"]}
+        if row["status"] != "untrained":
+            flags |= {"solved": row["status"] == "solved", "diverged": diverged}
         yield Record(
             key=row["run_key"],
-            name=f"{_base(row)}-s{row['seed']}",
-            params=_params(row),
+            name=" ".join([_base(row), *_words(row, differing), f"seed={row['seed']}"]),
+            status="FAILED" if diverged else "FINISHED",
+            params=_params(row, list(own)),
             metrics=_finite({name: row[name] for name in METRICS} | flags),
             tags={name: str(row[name]) for name in TAGS}
-            | {"preset": preset, "cell": cell_key(row, preset), "code_digest": job.code},
+            | {
+                "preset": preset,
+                "grid_point": grid_point_key(row, preset),
+                "code_digest": job.code,
+            },
             curves=[
                 (metric, step, value)
                 for metric, step, value in lines.get(row["run_key"], [])
@@ -211,28 +249,30 @@ def _by_run(curves: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
         yield str(key), group
 
 
-def cells(
+def grid_point_records(
     summary: pd.DataFrame, differing: list[str], preset: str, made: dict[str, Made]
 ) -> Iterator[Record]:
-    """A record a grid cell: n, rates with Wilson's interval, mean and standard deviation (n - 1)
-    over the seeds.
+    """One record per grid point: n, rates with Wilson's interval, mean and standard deviation (n -
+    1) over the seeds.
 
     A diverged network counts in every rate; ``NAME_n`` says how many finite values a mean is made
     of where that is not ``n``.
     """
-    for _, group in summary.groupby(list(tables.GRID_POINT), sort=False, dropna=False):
+    own = parameter_columns(summary, only_varying=False)
+    joined = summary.join(own)
+    for _, group in joined.groupby(list(tables.GRID_POINT), sort=False, dropna=False):
         row = group.iloc[0].to_dict()
         jobs = [made[key] for key in group["job_key"].unique()]
         code = ", ".join(sorted({job.code for job in jobs}))
         yield Record(
-            key=cell_key(row, preset),
+            key=grid_point_key(row, preset),
             name=" ".join([_base(row), *_words(row, differing)]),
-            params={name: value for name, value in _params(row).items() if name != "seed"},
+            params={n: value for n, value in _params(row, list(own)).items() if n != "seed"},
             metrics=_finite(_rates(group) | _moments(group)),
             tags={
                 "experiment": row["experiment"],
                 "measure": row["measure"],
-                "kind": "cell",
+                "kind": "grid_point",
                 "preset": preset,
                 "code_digest": code,
             },
@@ -242,21 +282,24 @@ def cells(
 
 
 def _rates(group: pd.DataFrame) -> dict[str, float]:
-    n, solved = len(group), int((group["status"] == "solved").sum())
+    own = trained(group)
+    n, solved = len(own), int((own["status"] == "solved").sum())
+    counts: dict[str, float] = {"n": n, "untrained": len(group) - n}
+    if not n:
+        return counts
     low, high = wilson(solved, n)
     rates = {
-        "n": n,
         "success_rate": solved / n,
         "success_low": float(low),
         "success_high": float(high),
+        "diverged_share": float((own["status"] == "diverged").mean()),
     }
-    rates["diverged_share"] = float((group["status"] == "diverged").mean())
-    return rates | {f"{name}_share": float(group[name].mean()) for name in SHARES}
+    return counts | rates | {f"{name}_share": float(own[name].mean()) for name in SHARES}
 
 
 def _moments(group: pd.DataFrame) -> dict[str, float]:
     moments: dict[str, float] = {}
-    for name in CELL_METRICS:
+    for name in GRID_POINT_METRICS:
         values = group[name].to_numpy(float)
         values = values[np.isfinite(values)]
         if len(values):

@@ -81,21 +81,21 @@ def network_views(preset: str, differing: list[str]) -> list[View]:
 
     Args:
         preset: only its runs are shown.
-        differing: parameters in which grid cells differ.
+        differing: parameters in which grid points differ.
     """
     outcome = ["diverged", "diverged_step", "final", "train_loss", "grad_norm", "clipped_share"]
     columns = [
         _NAME,
         "tags.`failure`",
         *_metrics(*outcome),
-        *_parameters("task", "length", *differing, "seed"),
+        *_parameters("task", "lag_max", *differing, "seed"),
     ]
-    failed = f"tags.preset = '{preset}' and tags.status != 'solved'"
+    failed = f"tags.preset = '{preset}' and tags.status != 'solved' and tags.status != 'untrained'"
     return [View("failures", "failures first", _state(failed, "metrics.`diverged`", columns, 190))]
 
 
-def cell_views(preset: str, differing: list[str]) -> list[View]:
-    """The views of a summary experiment, whose runs are grid cells (and the overview, which the
+def grid_point_views(preset: str, differing: list[str]) -> list[View]:
+    """The views of a summary experiment, whose runs are grid points (and the overview, which the
     filter leaves out).
     """
     shown = [name for name in differing if name != "sweep"]
@@ -108,8 +108,8 @@ def cell_views(preset: str, differing: list[str]) -> list[View]:
         "final_mean",
         "final_std",
     ]
-    columns = [_NAME, *_metrics(*outcome), *_parameters("task", "length", *shown)]
-    only = f"tags.preset = '{preset}' and tags.kind = 'cell'"
+    columns = [_NAME, *_metrics(*outcome), *_parameters("task", "lag_max", *shown)]
+    only = f"tags.preset = '{preset}' and tags.kind = 'grid_point'"
     mean = _state(only, "metrics.`success_rate`", columns, 350)
     plane = (
         _state(only, "tags.`run_key`", columns, 350) | _parallel()
@@ -121,7 +121,9 @@ def cell_views(preset: str, differing: list[str]) -> list[View]:
 
 
 def _parallel() -> dict[str, Any]:
-    """Charts with one wide card: K, clipping and gain of all cells against what became of them."""
+    """Charts with one wide card: K, clipping and gain of all grid points against what became of
+    them.
+    """
     card = {
         "uuid": "throughtime-plane",
         "type": "PARALLEL",

@@ -106,10 +106,12 @@ def overview(
     if found is not None:
         status = found.summary["status"]
         metrics = {"networks": float(len(status))} | {
-            name: float((status == name).sum()) for name in ("solved", "unsolved", "diverged")
+            name: float((status == name).sum()) for name in tables.STATUSES
         }
         rows = [{"name": r.name, **r.metrics, **r.params} for r in records]
-        files["cells.csv"] = pd.DataFrame(rows).to_csv(index=False, lineterminator="\n").encode()
+        files["grid_points.csv"] = (
+            pd.DataFrame(rows).to_csv(index=False, lineterminator="\n").encode()
+        )
     caption = files.get(f"{experiment}.md", b"").decode()
     tags = {"experiment": experiment, "preset": preset, "kind": "overview"} | (
         {"mlflow.note.content": caption} if caption else {}

@@ -195,9 +195,9 @@ def _server(uri: str, results: Path, host: str, port: int) -> Iterator["subproce
         "1",
     ]  # one person: one worker, 0.5 GB and not 3
     names = [f"{name}:{port}" for name in known_as(host)]
-    # of other names than loopback's MLflow wants to be told, against pages that ask in a browser's
-    # name
-    if host != HOST:
+    if (
+        host != HOST
+    ):  # MLflow asks for names other than loopback's: no page may ask in a browser's name
         command += [
             "--allowed-hosts",
             ",".join(names),

@@ -30,7 +30,7 @@ TERMINAL = ("FINISHED", "FAILED", "KILLED")
 
 @dataclass
 class Counts:
-    """What an ingest did: runs of networks, cells and overviews together.
+    """What an ingest did: runs of networks, grid points and overviews together.
 
     Attributes:
         new, skipped, replaced: runs written, found up to date, written anew in place of another or
@@ -188,7 +188,7 @@ class ExperimentWriter:
         for part in before:
             self.client.log_batch(run_id, part, synchronous=True)
         self._attach(run_id, record.files)
-        self.client.set_terminated(run_id, "FINISHED", end)
+        self.client.set_terminated(run_id, record.status, end)
         # Of a call MLflow writes parameters, then metrics, then tags, each in a transaction: the
         # tag means that all is there.
         self.client.log_batch(

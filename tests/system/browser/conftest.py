@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
-from throughtime.analysis.grid_points import cell_key
+from throughtime.analysis.grid_points import grid_point_key
 from throughtime.results import tables
 
 ROOT = Path(__file__).parents[3]
@@ -69,7 +69,7 @@ class Site:
     def networks(self, experiment: str) -> pd.DataFrame:
         """Its summary, with the key of each network's cell."""
         summary = tables.read("summary", self.results / experiment / "summary.parquet")
-        return summary.assign(cell=[cell_key(row, "smoke") for row in summary.to_dict("records")])
+        return summary.assign(cell=[grid_point_key(row, "smoke") for row in summary.to_dict("records")])
 
 
 @pytest.fixture(scope="session")

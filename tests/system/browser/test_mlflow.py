@@ -111,7 +111,7 @@ def test_figure_and_tables_are_artifacts_and_can_be_looked_at(
     number = client.get_experiment_by_name("clipping summary").experiment_id
     (run,) = client.search_runs([number], "tags.kind = 'overview'")
     page.goto(f"{server[0]}/#/experiments/{number}/runs/{run.info.run_id}/artifacts")
-    for name in ("clipping.pdf", "clipping.md", "clipping.csv", "cells.csv"):
+    for name in ("clipping.pdf", "clipping.md", "clipping.csv", "grid_points.csv"):
         expect(page.get_by_text(name, exact=True).first).to_be_visible()
     page.get_by_text("tables", exact=True).first.click()
     expect(page.get_by_text("summary.parquet", exact=True).first).to_be_visible()

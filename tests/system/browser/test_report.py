@@ -122,11 +122,8 @@ def test_choosing_a_cell_shows_its_curves_and_its_networks(
     assert [row[0] for row in rows] == [str(seed) for seed in own["seed"]]
     assert all(row[1].startswith(status) for row, status in zip(rows, own["status"], strict=True))
     counts = ended(own)
-    said = (
-        f"{counts['solved']} of {len(own)} solved, {counts['unsolved']} unsolved, "
-        f"{counts['diverged']} diverged"
-    )
-    assert said in page.locator("#said").inner_text()
+    said = f"{counts['solved']} of {len(own)} solved, {counts['unsolved']} unsolved, {counts['diverged']} diverged"
+    assert said in page.locator("#message").inner_text()
     page.locator("#explore").screenshot(path=shots / f"explore-{page.viewport_size['width']}.png")  # type: ignore[index]  # it was set
 
 
@@ -160,11 +157,11 @@ def test_every_panel_of_every_sweep_draws_all_its_cells(page: Page, site: Site) 
         for j, panel in enumerate(one["panels"]):
             if len(one["panels"]) > 1:
                 page.locator("#panel").select_option(str(j))
-            expect(page.locator("#said")).to_contain_text(
-                f"{panel['fixed']}: {len(panel['cells'])} cells"
+            expect(page.locator("#message")).to_contain_text(
+                f"{panel['fixed']}: {len(panel['grid_points'])} grid points"
             )
-            expect(tiles(page)).to_have_count(len(panel["cells"]))
-            shown |= {cell[2] for cell in panel["cells"]}
+            expect(tiles(page)).to_have_count(len(panel["grid_points"]))
+            shown |= {cell[2] for cell in panel["grid_points"]}
     trained = {one["experiment"] for one in data["sweeps"]}
     assert shown == {cell for name in trained for cell in site.networks(name)["cell"]}
 

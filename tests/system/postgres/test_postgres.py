@@ -29,7 +29,7 @@ from tests.system.postgres import worker
 from tests.system.postgres.server import PATIENCE, POLL, Server, Unavailable, server
 from throughtime.core.errors import UserError
 from throughtime.tracking import ingest, locks, sources, store, ui
-from throughtime.tracking.records import Record, cells, networks, varying
+from throughtime.tracking.records import Record, grid_point_records, networks, varying
 
 ROOT = Path(__file__).parents[3]
 MANY, SOME = 25, 2  # seeds: of 5,000 networks, of 400
@@ -164,8 +164,8 @@ def wanted(results: Path, seeds: int) -> tuple[list[Record], list[Record]]:
     assert found is not None
     differing = varying(plan, "clipping")
     return (
-        list(networks(found.summary, found.curves, "smoke", found.made)),
-        list(cells(found.summary, differing, "smoke", found.made)),
+        list(networks(found.summary, found.curves, differing, "smoke", found.made)),
+        list(grid_point_records(found.summary, differing, "smoke", found.made)),
     )
 
 
@@ -191,10 +191,10 @@ def check_exact(ask: Ask, results: Path, seeds: int, shares: bool = False) -> No
     assert len(trained) == 200 * seeds
     assert len(of_cells) == CELLS
     assert sorted(ask(RUNS.format(name="clipping"))) == sorted(
-        (r.key, r.sha, "FINISHED") for r in trained
+        (r.key, r.sha, r.status) for r in trained
     )
     found = ask(RUNS.format(name="clipping summary"))
-    assert shares or {(r.key, r.sha, "FINISHED") for r in of_cells} < set(found)
+    assert shares or {(r.key, r.sha, r.status) for r in of_cells} < set(found)
     assert {r.key for r in of_cells} < {key for key, _, _ in found}
     assert len(found) == CELLS + 1  # the overview
     counted = f"GROUP BY tag.value HAVING tag.value IN ({', '.join(repr(r.key) for r in trained)})"

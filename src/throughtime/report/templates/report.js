@@ -1,4 +1,4 @@
-// The interactive atlas: two lists choose a panel, a cell of its heat map shows its networks. Data and charts stand in the page itself.
+// The interactive atlas: two lists choose a panel, a tile of its heat map shows its networks. Data and charts stand in the page itself.
 "use strict";
 (() => {
   const data = JSON.parse(document.getElementById("atlas-data").textContent);
@@ -9,18 +9,19 @@
   const HEIGHT = 38; // of a row of tiles, pixels
   const WIDTH = 34; // of a column, at least
   const LINES = ["loss", "measure", "gradient"]; // in the order of a network's curves
-  const state = { sweep: data.sweeps[0], panel: null, cells: [], view: null, chosen: -1 };
+  const state = { sweep: data.sweeps[0], panel: null, gridPoints: [], view: null, chosen: -1 };
 
-  // What a cell says -----------------------------------------------------------------------------------------------------------
+  // What a tile says -----------------------------------------------------------------------------------------------------------
 
   function facts(panel, [x, y, key, networks]) {
     const count = (status) => networks.filter((network) => network[1] === status).length;
-    const [n, solved, unsolved, diverged] = [networks.length, count("solved"), count("unsolved"), count("diverged")];
+    const [solved, unsolved, diverged, untrained] = ["solved", "unsolved", "diverged", "untrained"].map(count);
+    const n = networks.length - untrained;
     const place = [panel.x && `${panel.x} = ${panel.xs[x]}`, panel.y && `${panel.y} = ${panel.ys[y]}`].filter(Boolean).join(", ") || "all";
-    const seeds = networks.slice(0, 12).map((network) => `${network[0]} ${network[1]}`).join(", ") + (n > 12 ? ", .." : "");
-    const outcome = `${solved} of ${n} solved, ${unsolved} unsolved, ${diverged} diverged`;
-    const text = diverged ? [`${solved}/${n}`, `${diverged}×`] : `${solved}/${n}`;
-    return { x: panel.xs[x], y: panel.ys[y], key, n, solved, unsolved, diverged, seeds, text, rate: solved / n, cell: place, outcome, label: `${place}: ${outcome}` };
+    const seeds = networks.slice(0, 12).map((network) => `${network[0]} ${network[1]}`).join(", ") + (networks.length > 12 ? ", .." : "");
+    const outcome = n || !untrained ? `${solved} of ${n} solved, ${unsolved} unsolved, ${diverged} diverged${untrained ? `, ${untrained} untrained` : ""}` : `${untrained} untrained`;
+    const text = diverged ? [`${solved}/${n}`, `${diverged}×`] : n ? `${solved}/${n}` : "–";
+    return { x: panel.xs[x], y: panel.ys[y], key, n, solved, unsolved, diverged, untrained, seeds, text, rate: n ? solved / n : null, grid_point: place, outcome, label: `${place}: ${outcome}` };
   }
 
   // Lists ----------------------------------------------------------------------------------------------------------------------
@@ -46,24 +47,24 @@
 
   async function pickPanel() {
     state.panel = state.sweep.panels[Number(at("panel").value)];
-    state.cells = state.panel.cells.map((cell) => facts(state.panel, cell));
+    state.gridPoints = state.panel.grid_points.map((point) => facts(state.panel, point));
     state.chosen = -1;
     await drawMap();
     at("details").hidden = true;
     const where = `${state.sweep.experiment}, ${state.sweep.name}, ${state.panel.fixed}`;
-    at("said").textContent = `${where}: ${state.cells.length} cells. Choose one.`;
+    at("message").textContent = `${where}: ${state.gridPoints.length} grid points. Choose one.`;
   }
 
   // Heat map -------------------------------------------------------------------------------------------------------------------
 
   async function drawMap() {
-    const { panel, cells } = state;
+    const { panel, gridPoints } = state;
     const spec = structuredClone(data.specs.heat);
     for (const { encoding } of spec.layer) {
       Object.assign(encoding.x, { title: panel.x || null, scale: { ...encoding.x.scale, domain: panel.xs } });
       Object.assign(encoding.y, { title: panel.y || null, scale: { ...encoding.y.scale, domain: [...panel.ys].reverse() } });
     }
-    spec.datasets = { cells };
+    spec.datasets = { grid_points: gridPoints };
     spec.height = HEIGHT * panel.ys.length;
     spec.description = `Heat map of the share of seeds solved. Across: ${panel.x || "one column"}. Upward: ${panel.y || "one row"}.`;
     at("map").style.setProperty("--least", `${90 + WIDTH * panel.xs.length}px`);
@@ -74,7 +75,7 @@
     reach(0);
   }
 
-  const indexOf = (key) => state.cells.findIndex((cell) => cell.key === key);
+  const indexOf = (key) => state.gridPoints.findIndex((point) => point.key === key);
   const keyOf = (element) => element.__data__ && element.__data__.datum && element.__data__.datum.key;
   const tiles = () => [...at("map").querySelectorAll(".mark-rect path")].filter(keyOf);
 
@@ -83,7 +84,7 @@
     for (const tile of tiles()) {
       const own = indexOf(keyOf(tile));
       for (const [name, value] of Object.entries({
-        role: "button", "aria-label": state.cells[own].label, "aria-pressed": String(own === state.chosen), tabindex: own === index ? 0 : -1,
+        role: "button", "aria-label": state.gridPoints[own].label, "aria-pressed": String(own === state.chosen), tabindex: own === index ? 0 : -1,
       })) tile.setAttribute(name, value);
       tile.removeAttribute("aria-roledescription");
     }
@@ -92,8 +93,8 @@
   const STEPS = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
 
   function neighbour(index, [right, up]) {
-    const [x, y] = state.panel.cells[index];
-    const ahead = state.panel.cells.map(([a, b], i) => [i, (a - x) * right + (b - y) * up, Math.abs((a - x) * up) + Math.abs((b - y) * right)]);
+    const [x, y] = state.panel.grid_points[index];
+    const ahead = state.panel.grid_points.map(([a, b], i) => [i, (a - x) * right + (b - y) * up, Math.abs((a - x) * up) + Math.abs((b - y) * right)]);
     const found = ahead.filter(([, along, aside]) => along > 0 && aside === 0).sort((a, b) => a[1] - b[1]);
     return found.length ? found[0][0] : index;
   }
@@ -106,7 +107,7 @@
     else if (event.key in STEPS) {
       const next = neighbour(index, STEPS[event.key]);
       reach(next);
-      tiles().find((tile) => keyOf(tile) === state.cells[next].key).focus();
+      tiles().find((tile) => keyOf(tile) === state.gridPoints[next].key).focus();
     } else return;
     event.preventDefault();
   }
@@ -114,18 +115,18 @@
   async function choose(index) {
     const focused = keyOf(document.activeElement);
     state.chosen = index;
-    await state.view.signal("chosen", state.cells[index].key).runAsync();
+    await state.view.signal("chosen", state.gridPoints[index].key).runAsync();
     reach(index);
-    if (focused) tiles().find((tile) => keyOf(tile) === state.cells[index].key).focus();
+    if (focused) tiles().find((tile) => keyOf(tile) === state.gridPoints[index].key).focus();
     at("details").hidden = false;
-    const networks = state.panel.cells[index][3];
+    const networks = state.panel.grid_points[index][3];
     list(networks);
-    link(state.cells[index].key);
+    link(state.gridPoints[index].key);
     await drawCurves(networks);
-    at("said").textContent = `${state.cells[index].label}.`;
+    at("message").textContent = `${state.gridPoints[index].label}.`;
   }
 
-  // The chosen cell ------------------------------------------------------------------------------------------------------------
+  // The chosen grid point ------------------------------------------------------------------------------------------------------------
 
   function list(networks) {
     const shown = (value) => (value === null ? "–" : String(value).replace("-", "−"));
@@ -142,10 +143,10 @@
 
   function link(key) {
     const { experiment } = state.sweep;
-    const filter = `tags.cell = '${key}'`;
+    const filter = `tags.grid_point = '${key}'`;
     const number = data.experiments[experiment];
     at("filter").textContent = filter;
-    at("shelf").textContent = experiment;
+    at("experiment").textContent = experiment;
     at("unlinked").hidden = number !== undefined;
     at("linked").hidden = number === undefined;
     const query = new URLSearchParams({ workflowType: "machine_learning", compareRunsMode: "TABLE", startTime: "ALL" });
@@ -173,17 +174,17 @@
       at(name).parentElement.hidden = values.length === 0;
       for (const layer of spec.layer) layer.encoding.y.title = null;
       spec.datasets = { points: values };
-      spec.description = `${at(name).previousElementSibling.textContent}: a line a seed over updates.`;
+      spec.description = `${at(name).previousElementSibling.textContent}: one line per seed over updates.`;
       return vegaEmbed(at(name), spec, OPTIONS);
     }));
   }
 
   fill(at("sweep"), data.sweeps.map((sweep) => sweep.name), data.sweeps.map((sweep) => sweep.experiment));
-  at("sweep").value = data.sweeps.reduce((best, { panels }, i, all) => (panels[0].cells.length > all[best].panels[0].cells.length ? i : best), 0);
+  at("sweep").value = data.sweeps.reduce((best, { panels }, i, all) => (panels[0].grid_points.length > all[best].panels[0].grid_points.length ? i : best), 0);
   at("server").value = data.server;
   at("sweep").addEventListener("change", pickSweep);
   at("panel").addEventListener("change", pickPanel);
-  at("server").addEventListener("input", () => state.chosen >= 0 && link(state.cells[state.chosen].key));
+  at("server").addEventListener("input", () => state.chosen >= 0 && link(state.gridPoints[state.chosen].key));
   at("map").addEventListener("keydown", onKey);
   at("explore-body").hidden = false;
   at("unscripted").hidden = true;
