@@ -102,7 +102,7 @@ def tabulate(summary: pd.DataFrame, preset: str) -> pd.DataFrame:
     }
     order = [*[n for n in ALWAYS if n in names], *[n for n in names if n not in ALWAYS]]
     return heads[order].assign(
-        **dict(varying.items()),
+        **{str(name): column for name, column in varying.items()},
         n=n,
         seeds=seeds,
         **counts,

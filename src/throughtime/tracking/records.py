@@ -226,7 +226,7 @@ def networks(
             key=row["run_key"],
             name=" ".join([_base(row), *_words(row, differing), f"seed={row['seed']}"]),
             status="FAILED" if diverged else "FINISHED",
-            params=_params(row, list(own)),
+            params=_params(row, [str(name) for name in own]),
             metrics=_finite({name: row[name] for name in METRICS} | flags),
             tags={name: str(row[name]) for name in TAGS}
             | {
@@ -267,7 +267,11 @@ def grid_point_records(
         yield Record(
             key=grid_point_key(row, preset),
             name=" ".join([_base(row), *_words(row, differing)]),
-            params={n: value for n, value in _params(row, list(own)).items() if n != "seed"},
+            params={
+                n: value
+                for n, value in _params(row, [str(name) for name in own]).items()
+                if n != "seed"
+            },
             metrics=_finite(_rates(group) | _moments(group)),
             tags={
                 "experiment": row["experiment"],

@@ -67,9 +67,10 @@ class Site:
         return said
 
     def networks(self, experiment: str) -> pd.DataFrame:
-        """Its summary, with the key of each network's cell."""
+        """Its summary, with the key of each network's grid point."""
         summary = tables.read("summary", self.results / experiment / "summary.parquet")
-        return summary.assign(cell=[grid_point_key(row, "smoke") for row in summary.to_dict("records")])
+        keys = [grid_point_key(row, "smoke") for row in summary.to_dict("records")]
+        return summary.assign(cell=keys)
 
 
 @pytest.fixture(scope="session")

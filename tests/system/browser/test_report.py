@@ -122,7 +122,10 @@ def test_choosing_a_cell_shows_its_curves_and_its_networks(
     assert [row[0] for row in rows] == [str(seed) for seed in own["seed"]]
     assert all(row[1].startswith(status) for row, status in zip(rows, own["status"], strict=True))
     counts = ended(own)
-    said = f"{counts['solved']} of {len(own)} solved, {counts['unsolved']} unsolved, {counts['diverged']} diverged"
+    said = (
+        f"{counts['solved']} of {len(own)} solved, {counts['unsolved']} unsolved, "
+        f"{counts['diverged']} diverged"
+    )
     assert said in page.locator("#message").inner_text()
     page.locator("#explore").screenshot(path=shots / f"explore-{page.viewport_size['width']}.png")  # type: ignore[index]  # it was set
 
