@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from throughtime.core.hashing import digest
+from throughtime.core.text import duration
 from throughtime.pipeline.failures import ENDING, WITHIN, tail
 from throughtime.planning.plan import Plan, PlannedJob
 from throughtime.planning.resources import SPEED, START
@@ -196,17 +197,3 @@ def line(state: Progress, workers: int, before: int = 0, seconds: float | None =
     parts.append(outcome + (f" {state.untrained:,} untrained" if state.untrained else ""))
     jobs = len(state.failed)
     return " · ".join([*parts, f"{jobs:,} {'job' if jobs == 1 else 'jobs'} failed"])
-
-
-def duration(seconds: float) -> str:
-    """Seconds for people.
-
-    >>> duration(42), duration(400), duration(9000)
-    ('42 s', '7 min', '2.5 h')
-    """
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
-# Failures -----------------------------------------------------------------------------------------

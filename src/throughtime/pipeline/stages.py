@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ from throughtime.core.hashing import digest
 from throughtime.pipeline.progress import job_digest
 from throughtime.planning.experiment_files import load_module
 from throughtime.planning.plan import Plan, PlannedJob
+from throughtime.planning.project import Project
 from throughtime.planning.resources import LIBRARIES, block_bytes
 from throughtime.results import provenance, tables
 from throughtime.results.paths import COMPUTE, job_folder, timing, write_json
@@ -124,25 +125,28 @@ def compute(root: Path, results: Path, experiment: str, preset: str) -> int:
     return len(frame)
 
 
-def manifest(
-    plan: Plan, results: Path, experiment: str, config: dict[str, Any], code: dict[str, Any]
-) -> Path:
+def manifest(project: Project, plan: Plan, results: Path, experiment: str) -> Path:
     """Write results/EXPERIMENT/manifest.json: what was run, with what, from which seeds, for how
     long.
 
     Args:
+        project: whose config is in force.
         plan: of the whole project.
         results: folder of results.
         experiment: its name.
-        config: the config in force, and the experiment's own.
-        code: digest, commit, versions and machine.
     """
+    described = project.experiments[experiment]
     jobs = plan.select(experiment).jobs
     records = {j.key: record for j in jobs if (record := timing(results, j))}
     content = {
         "experiment": experiment,
-        **config,
-        **code,
+        "config": project.config.model_dump(mode="json"),
+        "question": described.question,
+        "sweeps": described.sweeps_of(project.config.preset),
+        "code_digest": provenance.code_digest("throughtime.training.train"),
+        "git_commit": provenance.git_commit(project.root),
+        "packages": provenance.versions(),
+        "machine": provenance.machine(),
         "networks": sum(len(j.grid) for j in jobs),
         "seeds": sorted({int(s) for j in jobs for s in j.grid["seed"]}),
         "skipped": [asdict(s) for s in plan.select(experiment).skipped],

@@ -1,0 +1,187 @@
+"""Commands that change nothing: they say what there is, what would run, and what has run."""
+
+import argparse
+from collections.abc import Iterable
+from typing import Any
+
+from throughtime.cli.context import (
+    chosen_experiments,
+    open_project,
+    results_folder,
+    root_folder,
+    worker_count,
+)
+from throughtime.core.errors import UserError, nearest
+from throughtime.planning.resources import LIBRARIES
+
+
+def listing(args: argparse.Namespace) -> None:
+    """Tasks, cells, experiments."""
+    from throughtime.engine.cells import cells
+    from throughtime.tasks import tasks
+
+    project = open_project(args)
+    print("tasks")
+    for name, task in tasks().items():
+        print(f"  {name:16} {(task.__doc__ or '').strip().splitlines()[0]}")
+    print("cells\n  " + "\n  ".join(cells()))
+    print("experiments")
+    for name, experiment in project.experiments.items():
+        print(f"  {name:16} {experiment.title}")
+
+
+def show(args: argparse.Namespace) -> None:
+    """An example sequence of a task."""
+    from pydantic import ValidationError
+
+    from throughtime.core.rng import stream
+    from throughtime.planning import yaml_reader
+    from throughtime.planning.sweep import message
+    from throughtime.tasks import tasks
+
+    if args.task not in tasks():
+        raise UserError(f"unknown task {args.task!r}; {nearest(args.task, list(tasks()))}")
+    kind = tasks()[args.task]
+    options = argparse.ArgumentParser(
+        prog=f"throughtime show {args.task}", description=kind.__doc__, exit_on_error=False
+    )
+    options.add_argument("--seed", type=int, default=0)
+    options.add_argument("--count", type=int, default=1, help="sequences to show")
+    for name, field in kind.model_fields.items():
+        options.add_argument(
+            f"--{name}",
+            default=None,
+            help=f"{field.description or ''} (default: {field.default})".strip(),
+        )
+    try:
+        chosen, unknown = options.parse_known_args(args.options)
+    except argparse.ArgumentError as error:
+        raise UserError(f"show {args.task}: {error}") from None
+    if unknown:
+        raise UserError(
+            f"show {args.task}: unknown option {unknown[0]}; "
+            f"{nearest(unknown[0].lstrip('-'), [*kind.model_fields, 'seed'])}"
+        )
+    fields = {
+        k: yaml_reader.parse(v, f"show --{k}")
+        for k, v in vars(chosen).items()
+        if k in kind.model_fields and v is not None
+    }
+    try:
+        task = kind(**fields)
+    except ValidationError as error:
+        raise UserError(message(error, f"show {args.task}")) from None
+    if chosen.seed < 0 or chosen.count < 1:
+        raise UserError(f"show {args.task}: --seed must be at least 0 and --count at least 1")
+    batch = task.sample(stream(chosen.seed, "show"), chosen.count)
+    print("\n\n".join(task.show(batch, i) for i in range(chosen.count)))
+
+
+def schema(args: argparse.Namespace) -> None:
+    """Write, or check, the JSON schemas."""
+    from throughtime.planning import json_schema as module
+
+    root = root_folder(args)
+    if args.check:
+        stale = [
+            n
+            for n, s in module.schemas().items()
+            if not (root / n).exists() or (root / n).read_text() != module.text(s)
+        ]
+        if stale:
+            raise UserError(
+                f"{', '.join(stale)}: not in sync with the models; run `throughtime schema`"
+            )
+    else:
+        print("\n".join(str(p) for p in module.write(root)))
+
+
+def plan(args: argparse.Namespace) -> None:
+    """What would be trained."""
+    from throughtime.pipeline import progress
+    from throughtime.results.trained import count_trained
+
+    project = open_project(args)
+    whole = project.plan()
+    names = chosen_experiments(project, [args.experiment] if args.experiment else [])
+    results, workers = results_folder(project), worker_count()
+    rate = progress.speed(results)
+    left = progress.progress(
+        whole.select(args.experiment) if args.experiment else whole, results
+    ).left
+    seconds = progress.expected_seconds((job.cost for job in left), workers, rate)
+    networks = sum(whole.select(n).networks for n in names)
+    untrained = sum(len(job.grid) - count_trained(results, job) for job in left)
+    print(
+        f"preset {project.config.preset}: {networks:,} networks in "
+        f"{sum(len(whole.select(n).jobs) for n in names):,} jobs; "
+        f"{untrained:,} networks left to train, in {len(left):,} jobs: about "
+        f"{progress.duration(seconds)} on {workers} cores ({seconds / 3600:.2f} h)"
+    )
+    if args.total:
+        return
+    for name in names:
+        part = whole.select(name)
+        print(
+            f"\n{name}: {part.networks:,} networks, {len(part.jobs):,} jobs, {len(part.skipped):,} "
+            "combinations skipped"
+        )
+        for job in sorted(part.jobs, key=lambda j: -j.cost):
+            print(
+                f"  {job.key:72} {len(job.grid):5,} networks  "
+                f"{progress.duration(job.cost / rate):>7}"
+            )
+        for skip in part.skipped:
+            print(f"  skipped {skip.sweep}: {skip.axes}: {skip.reason}")
+    print("\n" + _memory(left, workers))
+
+
+def _memory(jobs: Iterable[Any], workers: int) -> str:
+    """What training will need: the engine's estimate for its largest block, with the libraries',
+    times the processes.
+    """
+    from throughtime.planning.resources import MEMORY, block_bytes
+
+    need = max((block_bytes(job) for job in jobs), default=0)
+    return (
+        f"memory: at most {need / 2**20:,.0f} MiB a block (bound {MEMORY / 2**20:,.0f}; larger "
+        "ones are split by rows), "
+        f"about {(need + LIBRARIES) * workers / 2**30:.1f} GiB on {workers} cores"
+    )
+
+
+def status(args: argparse.Namespace) -> None:
+    """What was trained, what failed, and where the results lie."""
+    from throughtime.pipeline import failures, live_line, progress
+    from throughtime.results import tables
+
+    project = open_project(args)
+    whole, results = project.plan(), results_folder(project)
+    print(live_line.status_line(whole, results, worker_count()))
+    heads = ("networks", "trained", *tables.STATUSES, "jobs left")
+    print(f"\npreset {project.config.preset}\n{'':16}" + "".join(f"{h:>10}" for h in heads))
+    states = {
+        n: progress.progress(whole.select(n), results)
+        for n in project.experiments
+        if whole.select(n).jobs
+    }
+    rows = {
+        n: [s.networks, s.done, *(getattr(s, name) for name in tables.STATUSES), len(s.left)]
+        for n, s in states.items()
+    }
+    rows["all"] = [sum(counts) for counts in zip(*rows.values(), strict=True)] or [0] * len(heads)
+    for name, counts in rows.items():
+        print(f"{name:16}" + "".join(f"{n:>10,}" for n in counts))
+    failed = failures.failures(
+        whole, results, [job for state in states.values() for job in state.failed]
+    )
+    print(
+        "\n" * bool(failed) + "\n".join(f"failed: {text}" for text in failed),
+        end="\n" * bool(failed),
+    )
+    shown = project.config.results
+    print(
+        f"\nfigures  {shown}/figures/\ntables   {shown}/EXPERIMENT/*.parquet\nreport   "
+        f"{shown}/report.html"
+    )
+    print("MLflow   make ui   (or: throughtime ui)")
