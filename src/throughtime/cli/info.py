@@ -1,6 +1,7 @@
 """Commands that change nothing: they say what there is, what would run, and what has run."""
 
 import argparse
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -12,6 +13,7 @@ from throughtime.cli.context import (
     worker_count,
 )
 from throughtime.core.errors import UserError, nearest
+from throughtime.core.text import duration, first_paragraph
 from throughtime.planning.resources import LIBRARIES
 
 
@@ -23,11 +25,34 @@ def listing(args: argparse.Namespace) -> None:
     project = open_project(args)
     print("tasks")
     for name, task in tasks().items():
-        print(f"  {name:16} {(task.__doc__ or '').strip().splitlines()[0]}")
+        print(f"  {name:16} {_summary(task)}")
     print("cells\n  " + "\n  ".join(cells()))
     print("experiments")
     for name, experiment in project.experiments.items():
         print(f"  {name:16} {experiment.title}")
+
+
+def _summary(kind: type) -> str:
+    """What the file of a task says first; where it says nothing, what its class does."""
+    module = sys.modules[kind.__module__]
+    return first_paragraph(module.__doc__) or first_paragraph(kind.__doc__)
+
+
+def axes(args: argparse.Namespace) -> None:
+    """A table of every axis."""
+    from throughtime.planning import catalog
+
+    heads = catalog.Axis("axis", "kind", "default", "what it sets")
+    rows = [heads, *catalog.axes()]
+    name, kind, default = (
+        max(len(getattr(row, column)) for row in rows) for column in ("name", "kind", "default")
+    )
+    for row in rows:
+        print(f"{row.name:{name}}  {row.kind:{kind}}  {row.default:{default}}  {row.description}")
+    print(
+        "\nA parameter without its owner, such as length, holds for all of a sweep's tasks (cells, "
+        "..) that have it."
+    )
 
 
 def show(args: argparse.Namespace) -> None:
@@ -43,15 +68,18 @@ def show(args: argparse.Namespace) -> None:
         raise UserError(f"unknown task {args.task!r}; {nearest(args.task, list(tasks()))}")
     kind = tasks()[args.task]
     options = argparse.ArgumentParser(
-        prog=f"throughtime show {args.task}", description=kind.__doc__, exit_on_error=False
+        prog=f"throughtime show {args.task}",
+        description=" ".join(dict.fromkeys([_summary(kind), first_paragraph(kind.__doc__)])),
+        exit_on_error=False,
     )
-    options.add_argument("--seed", type=int, default=0)
-    options.add_argument("--count", type=int, default=1, help="sequences to show")
+    options.add_argument("--seed", type=int, default=0, help="names the sequences (default: 0)")
+    options.add_argument("--count", type=int, default=1, help="sequences to show (default: 1)")
     for name, field in kind.model_fields.items():
         options.add_argument(
             f"--{name}",
             default=None,
-            help=f"{field.description or ''} (default: {field.default})".strip(),
+            metavar="VALUE",
+            help=f"{field.description or ''} (default: {field.default})".strip().replace("%", "%%"),
         )
     try:
         chosen, unknown = options.parse_known_args(args.options)
@@ -60,7 +88,9 @@ def show(args: argparse.Namespace) -> None:
     if unknown:
         raise UserError(
             f"show {args.task}: unknown option {unknown[0]}; "
-            f"{nearest(unknown[0].lstrip('-'), [*kind.model_fields, 'seed'])}"
+            + nearest(
+                unknown[0], [f"--{name}" for name in (*kind.model_fields, "seed", "count", "help")]
+            )
         )
     fields = {
         k: yaml_reader.parse(v, f"show --{k}")
@@ -98,25 +128,21 @@ def schema(args: argparse.Namespace) -> None:
 
 def plan(args: argparse.Namespace) -> None:
     """What would be trained."""
-    from throughtime.pipeline import progress
-    from throughtime.results.trained import count_trained
+    from throughtime.pipeline.progress import job_seconds, progress, remaining_seconds
 
     project = open_project(args)
     whole = project.plan()
     names = chosen_experiments(project, [args.experiment] if args.experiment else [])
     results, workers = results_folder(project), worker_count()
-    rate = progress.speed(results)
-    left = progress.progress(
-        whole.select(args.experiment) if args.experiment else whole, results
-    ).left
-    seconds = progress.expected_seconds((job.cost for job in left), workers, rate)
-    networks = sum(whole.select(n).networks for n in names)
-    untrained = sum(len(job.grid) - count_trained(results, job) for job in left)
+    chosen = whole.select(*names)
+    state = progress(chosen, results)
+    seconds = remaining_seconds(state, workers)
     print(
-        f"preset {project.config.preset}: {networks:,} networks in "
-        f"{sum(len(whole.select(n).jobs) for n in names):,} jobs; "
-        f"{untrained:,} networks left to train, in {len(left):,} jobs: about "
-        f"{progress.duration(seconds)} on {workers} cores ({seconds / 3600:.2f} h)"
+        f"preset {project.config.preset}: {chosen.networks:,} networks in "
+        f"{len(chosen.jobs):,} jobs; "
+        f"{chosen.networks - state.done:,} networks left to train, in {len(state.left):,} jobs: "
+        f"about {duration(seconds)} on {workers} cores ({seconds / 3600:.2f} h), recording and "
+        "figures included"
     )
     if args.total:
         return
@@ -129,11 +155,11 @@ def plan(args: argparse.Namespace) -> None:
         for job in sorted(part.jobs, key=lambda j: -j.cost):
             print(
                 f"  {job.key:72} {len(job.grid):5,} networks  "
-                f"{progress.duration(job.cost / rate):>7}"
+                f"{duration(job_seconds(job.cost, state.speed)):>7}"
             )
         for skip in part.skipped:
             print(f"  skipped {skip.sweep}: {skip.axes}: {skip.reason}")
-    print("\n" + _memory(left, workers))
+    print("\n" + _memory(state.left, workers))
 
 
 def _memory(jobs: Iterable[Any], workers: int) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from throughtime import __version__
 from throughtime.cli import info, maintenance, run
 from throughtime.core.errors import UserError
 from throughtime.pipeline import watchdog
@@ -51,7 +52,9 @@ def parser() -> argparse.ArgumentParser:
         command.set_defaults(step=step)
         return command
 
+    top.add_argument("--version", action="version", version=f"throughtime {__version__}")
     add("list", info.listing, "tasks, cells and experiments", project)
+    add("axes", info.axes, "every axis that a sweep may have, with its default")
     show = add("show", info.show, "an example sequence of a task that a person can read")
     show.add_argument("task")
     show.add_argument(

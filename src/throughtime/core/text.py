@@ -1,4 +1,6 @@
-"""Numbers as people read them."""
+"""Numbers and docstrings as people read them."""
+
+import inspect
 
 
 def duration(seconds: float) -> str:
@@ -10,3 +12,13 @@ def duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def first_paragraph(docstring: str | None) -> str:
+    r"""The first paragraph of a docstring as one line of plain text: no backticks.
+
+    >>> first_paragraph("``T`` steps,\n    then a marker.\n\n    Source: a paper.")
+    'T steps, then a marker.'
+    """
+    paragraph = inspect.cleandoc(docstring or "").partition("\n\n")[0]
+    return " ".join(paragraph.replace("`", "").split())
