@@ -10,7 +10,8 @@ from throughtime.pipeline import startup
 from throughtime.cli.main import THREADS
 from throughtime.core.errors import UserError
 from throughtime.pipeline.live_line import Monitor
-from throughtime.pipeline.workflow import OTHER_FORMATS, HIGHEST_PRIORITY, Pipeline
+from throughtime.pipeline.messages import Messages, list_jobs
+from throughtime.pipeline.workflow import HIGHEST_PRIORITY, OTHER_FORMATS, RULES, Pipeline
 
 # Processes are the parallelism: each has one thread. How many there are (--cores here, --jobs on a cluster) is needed for the expected time.
 CORES = workflow.resource_settings.cores or 1
@@ -24,9 +25,10 @@ except UserError as error:
     sys.exit(f"throughtime: {error}")
 
 RESULTS = PIPELINE.results
-CHATTER = ("Select jobs", "Execute ")  # two lines a job that say nothing
-
-logger.addFilter(lambda record: not str(record.msg).startswith(CHATTER))
+MESSAGES = Messages([*RULES, *PIPELINE.project.experiments])
+logger.addFilter(MESSAGES.filter)  # before the monitor's: what it drops is no failure
+if workflow.output_settings.dryrun:
+    list_jobs(logger, sys.argv[1:])
 MONITOR = Monitor(PIPELINE.plan, Path(RESULTS), sys.stderr)
 shell.prefix(PIPELINE.shell(sys.executable))
 
@@ -244,6 +246,7 @@ for experiment in PIPELINE.project.experiments:
 
 
 onstart:
+    MESSAGES.watch_interrupts()
     MONITOR.start(workflow.dag.needrun_jobs(), WORKERS, logger)
 
 
@@ -253,6 +256,8 @@ onsuccess:
 
 onerror:
     MONITOR.stop()
-    print(
-        "Some jobs failed. Run the same command again for the rest; `make salvage` collects, draws and tracks what is there."
-    )
+    if not MESSAGES.interrupted:
+        print(
+            "Some jobs failed. Run the same command again for the rest; "
+            "`make salvage` collects, draws and tracks what is there."
+        )

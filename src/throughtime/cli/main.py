@@ -153,6 +153,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"throughtime: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return 130  # as a shell has it: 128 and the number of the signal
     except BrokenPipeError:  # `throughtime plan | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0

@@ -31,8 +31,10 @@ REPORT_ASSETS = ("html", "css", "js")  # what the report page is made of beside 
 # what says so.
 SHELL_PREFIX = r"""
 set -euo pipefail
+trap 'exit 130' INT
 throughtime() { attempt "$@" 3>&1 | shown; }
 attempt() {
+  trap 'exit 130' INT
   local said code=0 killed
   said=$({ COMMAND "${@:2}" --config PAIRS "results=${1%/logs/*}" 2>&1 >&3 3>&-; } | { tee "$1" 2> /dev/null || true; } | tail -n 25) ||
     code=$?
