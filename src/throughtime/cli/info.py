@@ -1,8 +1,10 @@
 """Commands that change nothing: they say what there is, what would run, and what has run."""
 
 import argparse
+import inspect
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from throughtime.cli.context import (
@@ -12,7 +14,7 @@ from throughtime.cli.context import (
     root_folder,
     worker_count,
 )
-from throughtime.core.errors import UserError, nearest
+from throughtime.core.errors import UserError, locate_errors, nearest
 from throughtime.core.text import duration, first_paragraph
 from throughtime.planning.resources import LIBRARIES
 
@@ -103,8 +105,9 @@ def show(args: argparse.Namespace) -> None:
         raise UserError(message(error, f"show {args.task}")) from None
     if chosen.seed < 0 or chosen.count < 1:
         raise UserError(f"show {args.task}: --seed must be at least 0 and --count at least 1")
-    batch = task.sample(stream(chosen.seed, "show"), chosen.count)
-    print("\n\n".join(task.show(batch, i) for i in range(chosen.count)))
+    with locate_errors(Path(inspect.getfile(kind))):
+        batch = task.sample(stream(chosen.seed, "show"), chosen.count)
+        print("\n\n".join(task.show(batch, i) for i in range(chosen.count)))
 
 
 def schema(args: argparse.Namespace) -> None:

@@ -1,5 +1,6 @@
 """Where results lie, and how the tables of jobs become the tables of an experiment."""
 
+import inspect
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -9,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from throughtime.core.errors import UserError
+from throughtime.core.component import Component
+from throughtime.core.errors import UserError, locate_errors
 from throughtime.core.hashing import digest
 from throughtime.pipeline.progress import job_digest
 from throughtime.planning.experiment_files import load_module
@@ -21,6 +23,7 @@ from throughtime.results.paths import COMPUTE, job_folder, timing, write_json
 from throughtime.results.tables import JOB_TABLES
 from throughtime.results.trained import Source, find_trained, join, record, take, weights_folder
 from throughtime.results.weights import read_weights, write_weights
+from throughtime.tasks import Reference, Task
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -96,11 +99,21 @@ def references(plan: Plan, results: Path, experiment: str) -> int:
             "bin": line.bin or 0,
         }
         for (name, args), task in chosen.items()
-        for line in task.references()
+        for line in _reference_lines(task)
     ]
     frame = pd.DataFrame(rows, columns=[c.name for c in tables.REFERENCES])
     tables.write(frame, "references", results / experiment / "references.parquet")
     return len(frame)
+
+
+def _reference_lines(task: Task) -> list[Reference]:
+    with locate_errors(*component_files(task)):
+        return list(task.references())
+
+
+def component_files(*components: Component) -> list[Path]:
+    """The files in which these components are written."""
+    return [Path(inspect.getfile(type(component))) for component in components]
 
 
 def compute(root: Path, results: Path, experiment: str, preset: str) -> int:
@@ -111,10 +124,13 @@ def compute(root: Path, results: Path, experiment: str, preset: str) -> int:
         The number of rows.
 
     Raises:
-        UserError: no such file, no ``compute(preset)`` in it, or it returns another table.
+        UserError: no such file, no ``compute(preset)`` in it, it raises something, or it returns
+            another table.
     """
     path = root / "experiments" / experiment / COMPUTE
-    frame = load_module(path, "compute").compute(preset)
+    module = load_module(path, "compute")
+    with locate_errors(path.parent):
+        frame = module.compute(preset)
     try:
         frame = tables.conform(frame, "computed")
     except (ValueError, TypeError, AttributeError) as error:
@@ -191,12 +207,12 @@ def train_job(
     seconds, cost = 0.0, 0.0
     rest = planned.without(there)
     if len(rest.grid):
-        made, seconds = _train(rest, results, checkpoint_every, lambda n: say(len(there) + n))
-        parts.append({name: getattr(made, name) for name in JOB_TABLES})
-        parts[-1]["summary"] = made.summary.assign(job_key=planned.key)
+        trained, seconds = _train(rest, results, checkpoint_every, lambda n: say(len(there) + n))
+        parts.append({name: getattr(trained, name) for name in JOB_TABLES})
+        parts[-1]["summary"] = trained.summary.assign(job_key=planned.key)
         cost = rest.cost
-        if made.weights is not None:
-            weights |= dict(zip(rest.run_keys, made.weights, strict=True))
+        if trained.weights is not None:
+            weights |= dict(zip(rest.run_keys, trained.weights, strict=True))
     joined = join(planned, parts)
     written = record(planned, joined["summary"], seconds, cost, job_digest(planned))
     folders = [job_folder(results, planned)]
@@ -234,21 +250,44 @@ def _train(
     from throughtime.training.checkpoints import Checkpoints
     from throughtime.training.train import train
 
+    _check_device(planned)
     versions = provenance.versions()
     decides = [planned.key, job_digest(planned), versions["torch"], versions["numpy"]]
     folder = results / planned.experiment / "checkpoints" / planned.key
     keeper = Checkpoints(folder, digest(decides), checkpoint_every)
-    try:
-        say(sum(len(block.summary) for block in keeper.finished()))
-        made = train(planned, progress=say, keeper=keeper, probe=probe)
-        return made, keeper.spent()
-    except (MemoryError, RuntimeError) as error:
-        # torch: "not enough memory", "out of memory"
-        if isinstance(error, RuntimeError) and "memory" not in str(error):
-            raise
-        need = block_bytes(planned) + LIBRARIES
+    own = component_files(planned.job.task, *planned.job.components().values())
+    say(sum(len(block.summary) for block in keeper.finished()))
+    with locate_errors(*own):
+        try:
+            trained = train(planned, progress=say, keeper=keeper, probe=probe)
+        except (MemoryError, RuntimeError) as error:
+            # torch: "not enough memory", "out of memory"
+            if isinstance(error, RuntimeError) and "memory" not in str(error):
+                raise
+            raise _out_of_memory(planned) from None
+    return trained, keeper.spent()
+
+
+def _out_of_memory(planned: PlannedJob) -> UserError:
+    need = block_bytes(planned) + LIBRARIES
+    return UserError(
+        f"{planned.experiment} {planned.key}: out of memory; a process needs about "
+        f"{need / 2**20:,.0f} MiB: use fewer at once (--cores), or a machine with more, and run "
+        "again"
+    )
+
+
+def _check_device(planned: PlannedJob) -> None:
+    """Raise UserError where the device that a job asks for is not there."""
+    import torch
+
+    if planned.device == "cpu":
+        return
+    devices = ["cpu"]
+    if torch.cuda.is_available():
+        devices += ["cuda", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
+    if planned.device not in devices:
         raise UserError(
-            f"{planned.experiment} {planned.key}: out of memory; a process needs about "
-            f"{need / 2**20:,.0f} MiB: use fewer at once (--cores), or a machine with more, and run "
-            "again"
-        ) from None
+            f"device: {planned.device} is not on this machine; there is {', '.join(devices)}: "
+            "change `device` in config.yaml or give --config device=cpu"
+        )
