@@ -20,7 +20,12 @@ os.environ.update(dict.fromkeys(THREADS, "1"), THROUGHTIME_WORKERS=str(WORKERS))
 
 try:
     PIPELINE = Pipeline.open(Path(workflow.basedir), config)
-    startup.prepare(PIPELINE, workflow.is_main_process, sys.argv[1:])
+    startup.prepare(
+        PIPELINE,
+        workflow.is_main_process,
+        sys.argv[1:],
+        local=workflow.resource_settings.nodes is None,
+    )
 except UserError as error:
     sys.exit(f"throughtime: {error}")
 

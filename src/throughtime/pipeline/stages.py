@@ -13,6 +13,7 @@ import pandas as pd
 from throughtime.core.component import Component
 from throughtime.core.errors import UserError, locate_errors
 from throughtime.core.hashing import digest
+from throughtime.pipeline.devices import check_device
 from throughtime.pipeline.progress import job_digest
 from throughtime.planning.experiment_files import load_module
 from throughtime.planning.plan import Plan, PlannedJob
@@ -250,7 +251,7 @@ def _train(
     from throughtime.training.checkpoints import Checkpoints
     from throughtime.training.train import train
 
-    _check_device(planned)
+    check_device(planned.device)
     versions = provenance.versions()
     decides = [planned.key, job_digest(planned), versions["torch"], versions["numpy"]]
     folder = results / planned.experiment / "checkpoints" / planned.key
@@ -275,19 +276,3 @@ def _out_of_memory(planned: PlannedJob) -> UserError:
         f"{need / 2**20:,.0f} MiB: use fewer at once (--cores), or a machine with more, and run "
         "again"
     )
-
-
-def _check_device(planned: PlannedJob) -> None:
-    """Raise UserError where the device that a job asks for is not there."""
-    import torch
-
-    if planned.device == "cpu":
-        return
-    devices = ["cpu"]
-    if torch.cuda.is_available():
-        devices += ["cuda", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
-    if planned.device not in devices:
-        raise UserError(
-            f"device: {planned.device} is not on this machine; there is {', '.join(devices)}: "
-            "change `device` in config.yaml or give --config device=cpu"
-        )

@@ -20,6 +20,7 @@ from filelock import FileLock, Timeout
 from throughtime.core import files
 from throughtime.core.errors import UserError
 from throughtime.pipeline import slurm
+from throughtime.pipeline.devices import check_device
 from throughtime.pipeline.watchdog import PIPELINE, start_time
 
 if TYPE_CHECKING:
@@ -53,13 +54,24 @@ def executing(arguments: Sequence[str]) -> bool:
     return not any(getattr(chosen, name, None) for name in WITHOUT_JOBS)
 
 
-def prepare(pipeline: "Pipeline", main: bool, arguments: Sequence[str]) -> None:
+def prepare(pipeline: "Pipeline", main: bool, arguments: Sequence[str], local: bool = True) -> None:
     """What the Snakefile does first: ``start_pipeline``, unless nothing will run, or this is one
     job of a pipeline elsewhere (on a cluster).
+
+    Args:
+        pipeline: what will run.
+        main: whether this is Snakemake's main process, and not that of one job.
+        arguments: of the command line.
+        local: whether networks are trained on this machine, which must then have the device.
+
+    Raises:
+        UserError: the device is not there, or ``start_pipeline`` refuses.
     """
     if not main:
         os.environ.pop(PIPELINE, None)  # its process is on another machine
     elif executing(arguments):
+        if local:
+            check_device(pipeline.project.config.device)
         for line in start_pipeline(pipeline.project.root, Path(pipeline.results)):
             print(line, flush=True)
 
@@ -134,6 +146,3 @@ def _free(path: Path) -> bool:
             return True
     except Timeout:
         return False
-
-
-# Orphans ------------------------------------------------------------------------------------------
