@@ -11,7 +11,12 @@ from throughtime.cli.main import THREADS
 from throughtime.core.errors import UserError
 from throughtime.pipeline.live_line import Monitor
 from throughtime.pipeline.messages import Messages, list_jobs
-from throughtime.pipeline.workflow import HIGHEST_PRIORITY, OTHER_FORMATS, RULES, Pipeline
+from throughtime.pipeline.workflow import (
+    HIGHEST_PRIORITY,
+    OTHER_FORMATS,
+    RULES,
+    Pipeline,
+)
 
 # Processes are the parallelism: each has one thread. How many there are (--cores here, --jobs on a cluster) is needed for the expected time.
 CORES = workflow.resource_settings.cores or 1
@@ -51,7 +56,9 @@ localrules:
     manifest,
     track,
     track_early,
+    track_experiment,
     report,
+    report_experiment,
 
 
 rule all:
@@ -198,7 +205,7 @@ rule track_early:
     params:
         code=PIPELINE.tracking_code(),
     shell:
-        f"throughtime {{log}} track {' '.join(PIPELINE.early)} > /dev/null"
+        f"throughtime {{log}} track --receipt early {' '.join(PIPELINE.early)} > /dev/null"
 
 
 rule track:
@@ -240,6 +247,36 @@ rule report:
         "throughtime {log} report > /dev/null"
 
 
+# `snakemake NAME` records that experiment, decides the claims anew and writes the report, with what there is of the others.
+rule track_experiment:
+    input:
+        lambda w: PIPELINE.tables(w.experiment),
+        lambda w: PIPELINE.figures(w.experiment),
+        lambda w: PIPELINE.manifests(w.experiment),
+    output:
+        f"{RESULTS}/mlflow/{{experiment}}.txt",
+    log:
+        f"{RESULTS}/logs/{{experiment}}/track.log",
+    params:
+        code=PIPELINE.tracking_code(),
+    shell:
+        "throughtime {log} track --receipt {wildcards.experiment} {wildcards.experiment} > /dev/null"
+
+
+rule report_experiment:
+    input:
+        f"{RESULTS}/mlflow/{{experiment}}.txt",
+    output:
+        f"{RESULTS}/logs/{{experiment}}/reported.txt",
+    log:
+        f"{RESULTS}/logs/{{experiment}}/report.log",
+    params:
+        code=PIPELINE.report_code(),
+        claims=PIPELINE.claims_code(),
+    shell:
+        "throughtime {log} claims > /dev/null; throughtime {log} report > {output}"
+
+
 for experiment in PIPELINE.project.experiments:
 
     rule:
@@ -248,6 +285,7 @@ for experiment in PIPELINE.project.experiments:
         input:
             PIPELINE.figures(experiment),
             PIPELINE.all_outputs(experiment),
+            PIPELINE.report_files(experiment),
 
 
 onstart:

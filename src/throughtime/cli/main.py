@@ -99,8 +99,13 @@ def parser() -> argparse.ArgumentParser:
         "decide what the experiments claim: supported, not supported or undecided",
         project,
     )
-    add("track", run.track, "write trained networks to MLflow", project).add_argument(
-        "experiments", nargs="*", metavar="EXPERIMENT", help="default: all"
+    track = add("track", run.track, "write trained networks to MLflow", project)
+    track.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help="default: all")
+    track.add_argument(
+        "--receipt",
+        default="ingested",
+        metavar="NAME",
+        help="the file below results/mlflow that says what was done (default: ingested)",
     )
     ui = add("ui", maintenance.ui, "start the MLflow UI on this machine", project)
     ui.add_argument("--port", type=int, default=5000, help="another is chosen if it is taken")

@@ -31,7 +31,9 @@ def salvage(args: argparse.Namespace) -> None:
         for step in (collect, references, *(() if computed else (compute,)), manifest, figure):
             run_step(step, argparse.Namespace(**{**vars(args), "experiments": [name]}))
     for last in (claims, track, report):
-        run_step(last, argparse.Namespace(**{**vars(args), "experiments": []}))
+        run_step(
+            last, argparse.Namespace(**{**vars(args), "experiments": [], "receipt": "ingested"})
+        )
 
 
 def run_step(step: Callable[[argparse.Namespace], None], args: argparse.Namespace) -> None:

@@ -96,7 +96,9 @@ def claims(args: argparse.Namespace) -> None:
 
 
 def track(args: argparse.Namespace) -> None:
-    """Write trained networks to MLflow: all, or those of some experiments."""
+    """Write trained networks to MLflow: all, or those of some experiments; what was done goes into
+    results/mlflow/RECEIPT.txt.
+    """
     from throughtime.core import files
     from throughtime.tracking import ingest
 
@@ -111,8 +113,7 @@ def track(args: argparse.Namespace) -> None:
         project.config.mlflow.uri,
         only=chosen,
     )
-    name = "early.txt" if args.experiments else "ingested.txt"
-    files.write(results / "mlflow" / name, f"MLflow: {counts}\n".encode())
+    files.write(results / "mlflow" / f"{args.receipt}.txt", f"MLflow: {counts}\n".encode())
     print(f"MLflow: {counts}")
 
 

@@ -57,6 +57,8 @@ RULES = (
     "claims",
     "track",
     "track_early",
+    "track_experiment",
+    "report_experiment",
     "figure",
     "figures",
     "manifest",
@@ -211,6 +213,10 @@ class Pipeline:
             for n in experiments or self.trained
             if n in self.trained
         ]
+
+    def report_files(self, experiment: str) -> list[str]:
+        """What says that an experiment is in the report, after it was recorded in MLflow."""
+        return [f"{self.results}/logs/{experiment}/reported.txt"]
 
     # In which order -------------------------------------------------------------------------------
 
