@@ -216,7 +216,7 @@ rule track:
         PIPELINE.manifests(),
     output:
         f"{RESULTS}/mlflow/experiments.json",
-        said=f"{RESULTS}/mlflow/ingested.txt",
+        receipt=f"{RESULTS}/mlflow/ingested.txt",
     log:
         f"{RESULTS}/logs/track.log",
     params:

@@ -60,10 +60,8 @@ def keep(args: argparse.Namespace) -> None:
 
     project = open_project(args)
     out = project.root / "results" / "reference"
-    print(
-        f"{len(module.keep(project.root, results_folder(project), list(project.experiments), out))} "
-        f"files in {out.relative_to(project.root)}"
-    )
+    written = module.keep(project.root, results_folder(project), list(project.experiments), out)
+    print(f"{len(written)} files in {out.relative_to(project.root)}")
 
 
 def verify(args: argparse.Namespace) -> None:
@@ -71,12 +69,12 @@ def verify(args: argparse.Namespace) -> None:
     from throughtime.pipeline import verify as module
 
     folder = args.folder or Path(os.path.relpath(results_folder(open_project(args))))
-    found = module.inspect(folder)
-    print("\n".join(found.lines()))
-    if found.wrong:
+    findings = module.inspect(folder)
+    print("\n".join(findings.lines()))
+    if findings.wrong:
         raise UserError(
-            f"{folder}: {len(found.wrong)} files are damaged or gone; `make` finds and makes them "
-            "again, or do as said above"
+            f"{folder}: {len(findings.wrong)} files are damaged or gone; `make` finds and makes "
+            "them again, or do as said above"
         )
 
 

@@ -34,11 +34,10 @@ def one_line(text: str, longest: int = LONGEST) -> str:
     'xxxxx...x'
     """
     text = "".join(c if c.isprintable() else "�" for c in " ".join(text.split()))
-    return (
-        text
-        if len(text) <= longest
-        else f"{text[: longest * 2 // 3 - 1]}...{text[len(text) - longest + longest * 2 // 3 + 2 :]}"
-    )
+    if len(text) <= longest:
+        return text
+    head = longest * 2 // 3
+    return f"{text[: head - 1]}...{text[len(text) - longest + head + 2 :]}"
 
 
 def nearest(name: str, valid: list[str]) -> str:

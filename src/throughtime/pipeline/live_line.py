@@ -90,7 +90,8 @@ def status_line(plan: Plan, results: Path, workers: int) -> str:
         return line(state, run.workers, run.before, time.monotonic() - run.began)
     text = line(progress(plan, results), workers)
     if run and run.machine != platform.node():
-        text += f" (a pipeline was begun on {run.machine}; whether it is at work can be seen only there)"
+        text += f" (a pipeline was begun on {run.machine}; "
+        text += "only there can be seen whether it is at work)"
     return text
 
 

@@ -26,13 +26,16 @@ from throughtime.pipeline.watchdog import PIPELINE, start_time
 if TYPE_CHECKING:
     from throughtime.pipeline.workflow import Pipeline
 
+# Options of Snakemake that say or tidy something and run no job.
 WITHOUT_JOBS = (
-    "dryrun", "touch", "lint", "list_target_rules", "list_rules", "print_compilation", "containerize", "generate_unit_tests", "dag",
-    "rulegraph", "filegraph", "d3dag", "unlock", "cleanup_metadata", "cleanup_shadow", "summary", "detailed_summary", "archive",
-    "delete_all_output", "delete_temp_output", "list_changes", "list_input_changes", "list_params_changes", "list_untracked", "report",
+    "dryrun", "touch", "lint", "list_target_rules", "list_rules", "print_compilation",
+    "containerize", "generate_unit_tests", "dag", "rulegraph", "filegraph", "d3dag", "unlock",
+    "cleanup_metadata", "cleanup_shadow", "summary", "detailed_summary", "archive",
+    "delete_all_output", "delete_temp_output", "list_changes", "list_input_changes",
+    "list_params_changes", "list_untracked", "report",
 )  # fmt: skip
 
-_held: list[FileLock] = []  # for as long as the process lives
+_locks: list[FileLock] = []  # for as long as the process lives
 
 
 def executing(arguments: Sequence[str]) -> bool:
@@ -86,7 +89,7 @@ def start_pipeline(root: Path, results: Path) -> list[str]:
         results: the folder of results.
 
     Returns:
-        What was done, a line each.
+        What was done, one line per thing.
 
     Raises:
         UserError: another pipeline is at work there, or the folder cannot be written.
@@ -133,7 +136,7 @@ def acquire_lock(root: Path, results: Path) -> bool:
             "stop it"
         ) from None
     owner.write_text(f"{os.getpid()}\n")
-    _held.append(lock)
+    _locks.append(lock)
     alone = all(_free(other) for other in folder.glob("*.lock") if other != own)
     if alone:
         shutil.rmtree(root / ".snakemake" / "locks", ignore_errors=True)

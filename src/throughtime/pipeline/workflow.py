@@ -35,17 +35,22 @@ trap 'exit 130' INT
 throughtime() { attempt "$@" 3>&1 | shown; }
 attempt() {
   trap 'exit 130' INT
-  local said code=0 killed
-  said=$({ COMMAND "${@:2}" --config PAIRS "results=${1%/logs/*}" 2>&1 >&3 3>&-; } | { tee "$1" 2> /dev/null || true; } | tail -n 25) ||
-    code=$?
+  local errors code=0 killed
+  errors=$(
+    { COMMAND "${@:2}" --config PAIRS "results=${1%/logs/*}" 2>&1 >&3 3>&-; } |
+      { tee "$1" 2> /dev/null || true; } | tail -n 25
+  ) || code=$?
   if [ $code -gt 128 ]; then
-    killed="throughtime: ended by signal $((code - 128)) (9: killed, by hand or for want of memory)"
+    killed="throughtime: ended by signal $((code - 128))"
+    killed+=" (9: killed, by hand or for want of memory)"
     { echo "$killed" >> "$1"; } 2> /dev/null || true
-    said+=${said:+$'\n'}$killed
+    errors+=${errors:+$'\n'}$killed
   fi
-  if [ $code -ne 0 ]; then echo "$said" | shown >&2; return 1; fi
+  if [ $code -ne 0 ]; then echo "$errors" | shown >&2; return 1; fi
 }
-shown() { if [ -t 1 ]; then while IFS= read -r line; do printf '\r\033[K%s\n' "$line"; done; else cat; fi; }
+shown() {
+  if [ -t 1 ]; then while IFS= read -r line; do printf '\r\033[K%s\n' "$line"; done; else cat; fi
+}
 """
 RULES = (
     "all",
@@ -107,7 +112,7 @@ class Pipeline:
 
         Errors go to the log; its last lines are shown if the command fails. Results lie where
         Snakemake has the log: where they are kept in object storage, that is a local copy. On a
-        terminal what is said takes the place of the live line (see monitor.py). Braces are doubled,
+        terminal it takes the place of the live line (see live_line.py). Braces are doubled,
         as Snakemake wants them.
         """
         pairs = " ".join(
@@ -223,7 +228,7 @@ class Pipeline:
     @cached_property
     def early(self) -> list[str]:
         """The experiments that are trained first, and recorded while the rest is trained: about
-        nine tenths of all networks, of MANY.
+        nine tenths of all networks.
 
         Recording takes one core for minutes; without this the others would wait for it at the end.
         Those with most networks for their cost go first, so that what is left takes longer to train
@@ -300,11 +305,12 @@ class Pipeline:
 
     def figure_code(self, experiment: str) -> str:
         """Digest of a figure's code, of what it says about its experiment, and of the preset, by
-        which its companion table names cells.
+        which its table of grid points names them.
         """
         path = self.project.root / "experiments" / experiment / "figure.py"
-        told, code = self.experiment(experiment), code_digest(path, "throughtime.figures.draw")
-        return digest([code, told.title, told.question, told.reads, self.project.config.preset])
+        described, code = self.experiment(experiment), code_digest(path, "throughtime.figures.draw")
+        words = [described.title, described.question, described.reads]
+        return digest([code, *words, self.project.config.preset])
 
     def claims_code(self) -> str:
         """Digest of all claims, and of what they say about their experiments."""

@@ -25,9 +25,8 @@ ARRIVAL = 2.0
 CACHE = 1 << 20  # bytes that one step of a block should take: what a core keeps at hand
 FEWEST, MOST = 8, 48  # rows of a block where memory allows: enough to spread the cost of a call
 MEMORY = 1 << 30  # bytes a block may take
-# Job.cost per second on one core, measured over the laptop preset, with evaluation, probes and data
-# (5e12 in 1,665 seconds; the training steps alone are some four times as fast); used until a job has
-# been timed
+# Job.cost per second on one core, measured over the laptop preset: 5e12 in 1,665 seconds, with
+# evaluation, probes and data. It is used until a job has been timed.
 SPEED = 3e9
 START = 4.0  # seconds a process needs before and after it trains: imports, reading the plan, tables
 
