@@ -1,5 +1,7 @@
-# One rule a stage. What depends on what is asked of throughtime.pipeline.workflow; what a stage does is a command of `throughtime`.
-# Every stage has a digest of the code behind it among its params, so that an edit reruns what it concerns and nothing else.
+# One rule per stage. throughtime.pipeline.workflow says what depends on what.
+# What a stage does is a command of `throughtime`.
+# Every stage has a digest of the code behind it among its params.
+# So an edit reruns what it concerns and nothing else.
 import os
 import sys
 from pathlib import Path
@@ -18,7 +20,8 @@ from throughtime.pipeline.workflow import (
     Pipeline,
 )
 
-# Processes are the parallelism: each has one thread. How many there are (--cores here, --jobs on a cluster) is needed for the expected time.
+# Processes are the parallelism: each has one thread.
+# Their number (--cores here, --jobs on a cluster) is needed for the expected time.
 CORES = workflow.resource_settings.cores or 1
 WORKERS = workflow.resource_settings.nodes or CORES
 os.environ.update(dict.fromkeys(THREADS, "1"), THROUGHTIME_WORKERS=str(WORKERS))
@@ -51,7 +54,8 @@ wildcard_constraints:
     job="[^/]+",
 
 
-# On a cluster these run beside Snakemake: they take seconds, and MLflow's database wants one writer, on one machine.
+# On a cluster these run beside Snakemake: they take seconds, and MLflow's database wants one
+# writer, on one machine.
 localrules:
     manifest,
     track,
@@ -113,7 +117,8 @@ rule compute:
         f"{RESULTS}/{{experiment}}/computed.parquet",
     log:
         f"{RESULTS}/logs/{{experiment}}/compute.log",
-    priority: lambda w: 2 * HIGHEST_PRIORITY if PIPELINE.alone(w.experiment) else HIGHEST_PRIORITY  # alone: before others begin, which it would wait for
+    # What runs alone goes first: it would have to wait for others that have begun.
+    priority: lambda w: HIGHEST_PRIORITY * (2 if PIPELINE.alone(w.experiment) else 1)
     threads: lambda w: CORES if PIPELINE.alone(w.experiment) else 1
     resources:
         slurm_extra=lambda w: "--exclusive" if PIPELINE.alone(w.experiment) else "",
@@ -237,7 +242,7 @@ rule report:
             f"{RESULTS}/report.html",
             caption="captions/report.rst",
             category="Report",
-            labels={"page": "everything, with every grid cell"},
+            labels={"page": "everything, with every grid point"},
         ),
     log:
         f"{RESULTS}/logs/report.log",
@@ -247,7 +252,8 @@ rule report:
         "throughtime {log} report > /dev/null"
 
 
-# `snakemake NAME` records that experiment, decides the claims anew and writes the report, with what there is of the others.
+# `snakemake NAME` records that experiment, decides the claims again and writes the report.
+# Of the other experiments the report has what is there.
 rule track_experiment:
     input:
         lambda w: PIPELINE.tables(w.experiment),
@@ -260,7 +266,8 @@ rule track_experiment:
     params:
         code=PIPELINE.tracking_code(),
     shell:
-        "throughtime {log} track --receipt {wildcards.experiment} {wildcards.experiment} > /dev/null"
+        "throughtime {log} track {wildcards.experiment} --receipt {wildcards.experiment} "
+        "> /dev/null"
 
 
 rule report_experiment:

@@ -187,7 +187,7 @@ def test_the_line_says_done_rate_time_left_outcomes_and_failures(plan, tmp_path)
     counts = "5 solved 6 unsolved 1 diverged"
     assert (
         progress.line(state, 2, before=2, seconds=30)
-        == f"12/48 networks · 20 a minute · {left} left · {counts} · 1 job failed"
+        == f"12/48 networks · 20 per minute · {left} left · {counts} · 1 job failed"
     )
     for seconds in (0.1, -5.0):  # at once, or by a clock that is none
         assert (
@@ -195,7 +195,7 @@ def test_the_line_says_done_rate_time_left_outcomes_and_failures(plan, tmp_path)
             == f"12/48 networks · {left} left · {counts} · 1 job failed"
         )
     assert progress.line(state, 2, before=24, seconds=30).startswith(
-        "12/48 networks · 0 a minute"
+        "12/48 networks · 0 per minute"
     )  # tables were deleted
     assert progress.line(state, 2).startswith("12/48 networks · not running, ")
     for job in plan.jobs:
@@ -221,7 +221,7 @@ def test_speed_is_that_of_the_jobs_that_were_timed(plan, tmp_path):
     [
         (
             200,
-            "2,345/3,604 networks · 120 a minute · 15 min left · 1,500 solved 700 unsolved "
+            "2,345/3,604 networks · 120 per minute · 15 min left · 1,500 solved 700 unsolved "
             "105 diverged 40 untrained · 12 jobs failed",
         ),
         (

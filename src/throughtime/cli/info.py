@@ -173,7 +173,7 @@ def _memory(jobs: Iterable[Any], workers: int) -> str:
 
     need = max((block_bytes(job) for job in jobs), default=0)
     return (
-        f"memory: at most {need / 2**20:,.0f} MiB a block (bound {MEMORY / 2**20:,.0f}; larger "
+        f"memory: at most {need / 2**20:,.0f} MiB per block (bound {MEMORY / 2**20:,.0f}; larger "
         "ones are split by rows), "
         f"about {(need + LIBRARIES) * workers / 2**30:.1f} GiB on {workers} cores"
     )

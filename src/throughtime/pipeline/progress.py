@@ -218,7 +218,7 @@ def line(
     # In the first second a rate is chance; after the last network it would only fall.
     rated = state.cost and seconds is not None and seconds >= 1
     rate = (
-        f"{60 * max(state.done - before, 0) / seconds:,.0f} a minute" if rated and seconds else ""
+        f"{60 * max(state.done - before, 0) / seconds:,.0f} per minute" if rated and seconds else ""
     )
     rest = "" if state.failed else "all trained"
     if state.cost:
