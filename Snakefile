@@ -266,8 +266,7 @@ rule track_experiment:
     params:
         code=PIPELINE.tracking_code(),
     shell:
-        "throughtime {log} track {wildcards.experiment} --receipt {wildcards.experiment} "
-        "> /dev/null"
+        "throughtime {log} track {wildcards.experiment} > /dev/null"
 
 
 rule report_experiment:
@@ -281,7 +280,7 @@ rule report_experiment:
         code=PIPELINE.report_code(),
         claims=PIPELINE.claims_code(),
     shell:
-        "throughtime {log} claims > /dev/null; throughtime {log} report > {output}"
+        "throughtime {log} claims > /dev/null; throughtime {log} report > /dev/null"
 
 
 for experiment in PIPELINE.project.experiments:

@@ -103,9 +103,8 @@ def parser() -> argparse.ArgumentParser:
     track.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help="default: all")
     track.add_argument(
         "--receipt",
-        default="ingested",
         metavar="NAME",
-        help="the file below results/mlflow that says what was done (default: ingested)",
+        help="another file below results/mlflow, NAME.txt, for what was done (default: ingested, where all are)",
     )
     ui = add("ui", maintenance.ui, "start the MLflow UI on this machine", project)
     ui.add_argument("--port", type=int, default=5000, help="another is chosen if it is taken")

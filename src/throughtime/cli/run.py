@@ -97,9 +97,10 @@ def claims(args: argparse.Namespace) -> None:
 
 def track(args: argparse.Namespace) -> None:
     """Write trained networks to MLflow: all, or those of some experiments; what was done goes into
-    results/mlflow/RECEIPT.txt.
+    results/mlflow/EXPERIMENT.txt and RECEIPT.txt.
     """
     from throughtime.core import files
+    from throughtime.pipeline import stages
     from throughtime.tracking import ingest
 
     project = open_project(args)
@@ -113,13 +114,19 @@ def track(args: argparse.Namespace) -> None:
         project.config.mlflow.uri,
         only=chosen,
     )
-    files.write(results / "mlflow" / f"{args.receipt}.txt", f"MLflow: {counts}\n".encode())
-    print(f"MLflow: {counts}")
+    words = f"MLflow: {counts}"
+    stages.note_recorded(results, chosen or project.experiments, words)
+    if receipt := args.receipt or ("" if chosen else "ingested"):
+        files.write(results / "mlflow" / f"{receipt}.txt", f"{words}\n".encode())
+    print(words)
 
 
 def report(args: argparse.Namespace) -> None:
     """Write the report page."""
-    from throughtime.report import page as module
+    from throughtime.pipeline import stages
+    from throughtime.report import page
 
     project = open_project(args)
-    print(module.write(project.root, results_folder(project), project))
+    results = results_folder(project)
+    print(page.write(project.root, results, project))
+    stages.note_reported(results, project.experiments)

@@ -2,7 +2,7 @@
 
 import inspect
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from throughtime.core import files
 from throughtime.core.component import Component
 from throughtime.core.errors import UserError, locate_errors
 from throughtime.core.hashing import digest
@@ -176,6 +177,29 @@ def manifest(project: Project, plan: Plan, results: Path, experiment: str) -> Pa
     path = results / experiment / "manifest.json"
     write_json(content, path)
     return path
+
+
+def recorded_file(results: Path, experiment: str) -> Path:
+    """The file that is written when an experiment was recorded in MLflow."""
+    return results / "mlflow" / f"{experiment}.txt"
+
+
+def reported_file(results: Path, experiment: str) -> Path:
+    """The file that is written when a recorded experiment was put into the report."""
+    return results / "logs" / experiment / "reported.txt"
+
+
+def note_recorded(results: Path, experiments: Iterable[str], words: str) -> None:
+    """Write down that these experiments were recorded in MLflow, and what was done."""
+    for name in experiments:
+        files.write(recorded_file(results, name), f"{words}\n".encode())
+
+
+def note_reported(results: Path, experiments: Iterable[str]) -> None:
+    """Write down which of these experiments, those that were recorded, are in the report."""
+    for name in experiments:
+        if recorded_file(results, name).exists():
+            files.write(reported_file(results, name), b"report.html\n")
 
 
 def train_job(

@@ -11,6 +11,7 @@ from typing import Any
 
 from throughtime.core.errors import UserError
 from throughtime.core.hashing import digest
+from throughtime.pipeline import stages
 from throughtime.pipeline.progress import job_digest
 from throughtime.planning import resources
 from throughtime.planning.plan import Plan, PlannedJob
@@ -220,8 +221,12 @@ class Pipeline:
         ]
 
     def report_files(self, experiment: str) -> list[str]:
-        """What says that an experiment is in the report, after it was recorded in MLflow."""
-        return [f"{self.results}/logs/{experiment}/reported.txt"]
+        """What says that an experiment was recorded in MLflow, and then put into the report."""
+        results = Path(self.results)
+        return [
+            str(stages.recorded_file(results, experiment)),
+            str(stages.reported_file(results, experiment)),
+        ]
 
     # In which order -------------------------------------------------------------------------------
 
