@@ -104,7 +104,7 @@ def parser() -> argparse.ArgumentParser:
     track.add_argument(
         "--receipt",
         metavar="NAME",
-        help="another file below results/mlflow, NAME.txt, for what was done (default: ingested, where all are)",
+        help="another file below results/mlflow, NAME.txt, for what was done",
     )
     ui = add("ui", maintenance.ui, "start the MLflow UI on this machine", project)
     ui.add_argument("--port", type=int, default=5000, help="another is chosen if it is taken")
