@@ -1,5 +1,7 @@
-# One rule a stage. What depends on what is asked of throughtime.pipeline.workflow; what a stage does is a command of `throughtime`.
-# Every stage has a digest of the code behind it among its params, so that an edit reruns what it concerns and nothing else.
+# One rule per stage. throughtime.pipeline.workflow says what depends on what.
+# What a stage does is a command of `throughtime`.
+# Every stage has a digest of the code behind it among its params.
+# So an edit reruns what it concerns and nothing else.
 import os
 import sys
 from pathlib import Path
@@ -10,23 +12,36 @@ from throughtime.pipeline import startup
 from throughtime.cli.main import THREADS
 from throughtime.core.errors import UserError
 from throughtime.pipeline.live_line import Monitor
-from throughtime.pipeline.workflow import OTHER_FORMATS, HIGHEST_PRIORITY, Pipeline
+from throughtime.pipeline.messages import Messages, list_jobs
+from throughtime.pipeline.workflow import (
+    HIGHEST_PRIORITY,
+    OTHER_FORMATS,
+    RULES,
+    Pipeline,
+)
 
-# Processes are the parallelism: each has one thread. How many there are (--cores here, --jobs on a cluster) is needed for the expected time.
+# Processes are the parallelism: each has one thread.
+# Their number (--cores here, --jobs on a cluster) is needed for the expected time.
 CORES = workflow.resource_settings.cores or 1
 WORKERS = workflow.resource_settings.nodes or CORES
 os.environ.update(dict.fromkeys(THREADS, "1"), THROUGHTIME_WORKERS=str(WORKERS))
 
 try:
     PIPELINE = Pipeline.open(Path(workflow.basedir), config)
-    startup.prepare(PIPELINE, workflow.is_main_process, sys.argv[1:])
+    startup.prepare(
+        PIPELINE,
+        workflow.is_main_process,
+        sys.argv[1:],
+        local=workflow.resource_settings.nodes is None,
+    )
 except UserError as error:
     sys.exit(f"throughtime: {error}")
 
 RESULTS = PIPELINE.results
-CHATTER = ("Select jobs", "Execute ")  # two lines a job that say nothing
-
-logger.addFilter(lambda record: not str(record.msg).startswith(CHATTER))
+MESSAGES = Messages([*RULES, *PIPELINE.project.experiments])
+logger.addFilter(MESSAGES.filter)  # before the monitor's: what it drops is no failure
+if workflow.output_settings.dryrun:
+    list_jobs(logger, sys.argv[1:])
 MONITOR = Monitor(PIPELINE.plan, Path(RESULTS), sys.stderr)
 shell.prefix(PIPELINE.shell(sys.executable))
 
@@ -39,12 +54,15 @@ wildcard_constraints:
     job="[^/]+",
 
 
-# On a cluster these run beside Snakemake: they take seconds, and MLflow's database wants one writer, on one machine.
+# On a cluster these run beside Snakemake: they take seconds, and MLflow's database wants one
+# writer, on one machine.
 localrules:
     manifest,
     track,
     track_early,
+    track_experiment,
     report,
+    report_experiment,
 
 
 rule all:
@@ -99,7 +117,8 @@ rule compute:
         f"{RESULTS}/{{experiment}}/computed.parquet",
     log:
         f"{RESULTS}/logs/{{experiment}}/compute.log",
-    priority: lambda w: 2 * HIGHEST_PRIORITY if PIPELINE.alone(w.experiment) else HIGHEST_PRIORITY  # alone: before others begin, which it would wait for
+    # What runs alone goes first: it would have to wait for others that have begun.
+    priority: lambda w: HIGHEST_PRIORITY * (2 if PIPELINE.alone(w.experiment) else 1)
     threads: lambda w: CORES if PIPELINE.alone(w.experiment) else 1
     resources:
         slurm_extra=lambda w: "--exclusive" if PIPELINE.alone(w.experiment) else "",
@@ -191,7 +210,7 @@ rule track_early:
     params:
         code=PIPELINE.tracking_code(),
     shell:
-        f"throughtime {{log}} track {' '.join(PIPELINE.early)} > /dev/null"
+        f"throughtime {{log}} track --receipt early {' '.join(PIPELINE.early)} > /dev/null"
 
 
 rule track:
@@ -202,7 +221,7 @@ rule track:
         PIPELINE.manifests(),
     output:
         f"{RESULTS}/mlflow/experiments.json",
-        said=f"{RESULTS}/mlflow/ingested.txt",
+        receipt=f"{RESULTS}/mlflow/ingested.txt",
     log:
         f"{RESULTS}/logs/track.log",
     params:
@@ -223,7 +242,7 @@ rule report:
             f"{RESULTS}/report.html",
             caption="captions/report.rst",
             category="Report",
-            labels={"page": "everything, with every grid cell"},
+            labels={"page": "everything, with every grid point"},
         ),
     log:
         f"{RESULTS}/logs/report.log",
@@ -231,6 +250,37 @@ rule report:
         code=PIPELINE.report_code(),
     shell:
         "throughtime {log} report > /dev/null"
+
+
+# `snakemake NAME` records that experiment, decides the claims again and writes the report.
+# Of the other experiments the report has what is there.
+rule track_experiment:
+    input:
+        lambda w: PIPELINE.tables(w.experiment),
+        lambda w: PIPELINE.figures(w.experiment),
+        lambda w: PIPELINE.manifests(w.experiment),
+    output:
+        f"{RESULTS}/mlflow/{{experiment}}.txt",
+    log:
+        f"{RESULTS}/logs/{{experiment}}/track.log",
+    params:
+        code=PIPELINE.tracking_code(),
+    shell:
+        "throughtime {log} track {wildcards.experiment} > /dev/null"
+
+
+rule report_experiment:
+    input:
+        f"{RESULTS}/mlflow/{{experiment}}.txt",
+    output:
+        f"{RESULTS}/logs/{{experiment}}/reported.txt",
+    log:
+        f"{RESULTS}/logs/{{experiment}}/report.log",
+    params:
+        code=PIPELINE.report_code(),
+        claims=PIPELINE.claims_code(),
+    shell:
+        "throughtime {log} claims > /dev/null; throughtime {log} report > /dev/null"
 
 
 for experiment in PIPELINE.project.experiments:
@@ -241,9 +291,11 @@ for experiment in PIPELINE.project.experiments:
         input:
             PIPELINE.figures(experiment),
             PIPELINE.all_outputs(experiment),
+            PIPELINE.report_files(experiment),
 
 
 onstart:
+    MESSAGES.watch_interrupts()
     MONITOR.start(workflow.dag.needrun_jobs(), WORKERS, logger)
 
 
@@ -253,6 +305,8 @@ onsuccess:
 
 onerror:
     MONITOR.stop()
-    print(
-        "Some jobs failed. Run the same command again for the rest; `make salvage` collects, draws and tracks what is there."
-    )
+    if not MESSAGES.interrupted:
+        print(
+            "Some jobs failed. Run the same command again for the rest; "
+            "`make salvage` collects, draws and tracks what is there."
+        )

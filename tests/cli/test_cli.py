@@ -10,14 +10,17 @@ import jsonschema
 import pytest
 import yaml
 
+import throughtime
 from throughtime.cli import main
 from throughtime.engine.cells import cells
 from throughtime.planning import json_schema
+from throughtime.planning.axes import JOB_AXES, ROW_AXES
 from throughtime.planning.project import Project
 from throughtime.results import paths, tables
 from throughtime.tasks import tasks
 
 ROOT = Path(__file__).parents[2]
+MAIN = "import sys; from throughtime.cli.main import main; sys.exit(main(sys.argv[1:]))"
 CONFIG: dict[str, Any] = {"preset": "laptop", "presets": {"laptop": "small"}}
 SWEEP: dict[str, Any] = {
     "task": "adding",
@@ -48,7 +51,7 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+def output_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     """What a command that succeeds prints."""
     assert main.main(arguments) == 0
     return capsys.readouterr().out
@@ -67,7 +70,7 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 
 
 def test_list_names_everything_that_was_found(capsys: pytest.CaptureFixture[str]) -> None:
-    words = said(capsys, "list", "--root", str(ROOT)).split()
+    words = output_of(capsys, "list", "--root", str(ROOT)).split()
     assert {*tasks(), *cells(), *Project.open(ROOT).experiments} <= set(words)
 
 
@@ -75,25 +78,77 @@ def test_list_names_everything_that_was_found(capsys: pytest.CaptureFixture[str]
 def test_show_prints_an_example_of_every_task_and_the_same_one_again(
     task: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    first = said(capsys, "show", task)
+    first = output_of(capsys, "show", task)
     assert len(first.splitlines()) > 1
-    assert said(capsys, "show", task) == first
-    assert said(capsys, "show", task, "--seed", "1") != first
+    assert output_of(capsys, "show", task) == first
+    assert output_of(capsys, "show", task, "--seed", "1") != first
+
+
+def test_list_says_of_every_task_one_plain_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    text = output_of(capsys, "list", "--root", str(ROOT))
+    assert (
+        "  copy             Copy: remember a payload of symbols over a gap of blanks, then" in text
+    )
+    assert "`" not in text
+
+
+@pytest.mark.parametrize("task", sorted(tasks()))
+def test_the_help_of_show_is_plain_text_with_every_parameter(
+    task: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main.main(["show", task, "--help"])
+    text = capsys.readouterr().out
+    assert ended.value.code == 0
+    assert "`" not in text
+    assert ">>>" not in text
+    assert "Source:" not in text  # the first paragraph alone
+    assert {f"--{name}" for name in tasks()[task].model_fields} <= set(text.split())
+
+
+def test_axes_lists_every_axis_with_kind_default_and_description(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    lines = [line.split(maxsplit=3) for line in output_of(capsys, "axes").splitlines()]
+    table = {line[0]: tuple(line[1:]) for line in lines if len(line) == 4}
+    assert {*JOB_AXES, *ROW_AXES} <= set(table)
+    assert table["hidden"] == ("job", "32", "N, hidden units")
+    assert table["lr"] == ("grid", "0.001", "learning rate")
+    assert table["clip"][:2] == ("grid", "1.0")
+    assert table["K"][:2] == ("job", "full")
+    assert table["optimizer"][:2] == ("job", "sgd")
+    assert table["copy.payload"] == ("task", "10", "symbols to remember")
+    assert table["lstm.forget_bias"][:2] == ("cell", "1.0")
+    assert table["adam.beta1"][:2] == ("optimizer", "0.9")
+    assert table["step.step_updates"][:2] == ("schedule", "1000")
+    assert all(description for *_, description in table.values())
+
+
+@pytest.mark.parametrize("start", [["-m", "throughtime"], ["-c", MAIN]])
+def test_the_version_is_that_of_the_package(start: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, *start, "--version"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, f"throughtime {throughtime.__version__}\n")
 
 
 def test_show_takes_the_fields_of_the_task(capsys: pytest.CaptureFixture[str]) -> None:
     assert (
-        len(said(capsys, "show", "copy", "--length", "3", "--payload", "2").splitlines()[0].split())
+        len(
+            output_of(capsys, "show", "copy", "--length", "3", "--payload", "2")
+            .splitlines()[0]
+            .split()
+        )
         == 1 + 3 + 2 * 2
     )
-    assert said(capsys, "show", "copy", "--count", "2").count("input") == 2
+    assert output_of(capsys, "show", "copy", "--count", "2").count("input") == 2
 
 
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
         (["copi"], "unknown task 'copi'; did you mean 'copy'?"),
-        (["copy", "--lenght", "3"], "show copy: unknown option --lenght; did you mean 'length'?"),
+        (["copy", "--lenght", "3"], "show copy: unknown option --lenght; did you mean '--length'?"),
         (["copy", "--length", "long"], "show copy.length: input should be a valid integer"),
         (["copy", "--length", "-4"], "show copy.length: input should be greater than or equal to"),
         (["copy", "--seed", "-1"], "--seed must be at least 0"),
@@ -136,20 +191,20 @@ def test_the_project_is_found_from_a_folder_inside_it(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(project / "experiments" / "tiny")
-    assert "A tiny one" in said(capsys, "list")
+    assert "A tiny one" in output_of(capsys, "list")
 
 
 def test_plan_says_what_runs_what_is_skipped_and_why(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    text = said(capsys, "plan", "--root", str(project))
+    text = output_of(capsys, "plan", "--root", str(project))
     assert text.startswith(
         "preset laptop: 2 networks in 1 jobs; 2 networks left to train, in 1 jobs: about "
     )
     assert "tiny: 2 networks, 1 jobs, 1 combinations skipped" in text
     assert "K=9 is longer than the 4 steps of a sequence: the same as full" in text
     assert "memory: at most " in text
-    assert len(said(capsys, "plan", "--total", "--root", str(project)).splitlines()) == 1
+    assert len(output_of(capsys, "plan", "--total", "--root", str(project)).splitlines()) == 1
 
 
 def test_the_plan_of_every_preset_is_valid() -> None:
@@ -182,6 +237,18 @@ def test_a_reader_that_stops_early_is_no_error() -> None:
     assert done.stdout.startswith("preset paper: ")
 
 
+def test_plan_counts_the_networks_that_are_left_to_train(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (job,) = Project.open(project).plan().jobs
+    output_of(capsys, "train", "tiny", job.key, "--root", str(project))
+    grown = ["plan", "--total", "--root", str(project), "--config", "seeds=3"]
+    text = output_of(capsys, *grown)
+    assert text.startswith(
+        "preset laptop: 6 networks in 1 jobs; 4 networks left to train, in 1 jobs: about "
+    )
+
+
 # Running ------------------------------------------------------------------------------------------
 
 
@@ -192,7 +259,7 @@ def test_train_collect_references_manifest_status(
     plan = Project.open(project).plan()
     (job,) = plan.jobs
     assert (
-        said(capsys, "train", "tiny", job.key, *root) == ""
+        output_of(capsys, "train", "tiny", job.key, *root) == ""
     )  # what it says of its networks is for its log
     assert {p.name for p in paths.job_folder(project / "results", job).glob("[!.]*")} == {
         "summary.parquet",
@@ -201,9 +268,9 @@ def test_train_collect_references_manifest_status(
         "probes.parquet",
         "timing.json",
     }
-    assert said(capsys, "collect", *root) == "tiny: 2 networks of 1 jobs collected\n"
-    said(capsys, "references", *root)
-    said(capsys, "manifest", *root)
+    assert output_of(capsys, "collect", *root) == "tiny: 2 networks of 1 jobs collected\n"
+    output_of(capsys, "references", *root)
+    output_of(capsys, "manifest", *root)
     results = project / "results" / "tiny"
     summary = tables.read("summary", results / "summary.parquet")
     assert summary["run_key"].tolist() == job.run_keys
@@ -216,7 +283,7 @@ def test_train_collect_references_manifest_status(
     assert (manifest["networks"], manifest["seeds"], len(manifest["skipped"])) == (2, [0], 1)
     assert manifest["jobs"][job.key]["seconds"] > 0
     assert manifest["sweeps"] == {"main": SWEEP}
-    lines = said(capsys, "status", *root).splitlines()
+    lines = output_of(capsys, "status", *root).splitlines()
     assert lines[0].startswith("2/2 networks · all trained · ")
     assert lines[4].split()[:3] == ["tiny", "2", "2"]
     assert lines[5].split()[:3] == ["all", "2", "2"]
@@ -226,7 +293,7 @@ def test_tables_of_another_job_are_refused(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (job,) = Project.open(project).plan().jobs
-    said(capsys, "train", "tiny", job.key, "--root", str(project))
+    output_of(capsys, "train", "tiny", job.key, "--root", str(project))
     path = paths.job_folder(project / "results", job) / "summary.parquet"
     tables.write(tables.read("summary", path).assign(run_key=["a", "b"]), "summary", path)
     assert "holds other networks than its job; delete" in refused(
@@ -234,15 +301,68 @@ def test_tables_of_another_job_are_refused(
     )
 
 
+BROKEN = {
+    "figure": (
+        "figure.py",
+        "\n\ndef figure(results):\n    return 1 / 0\n\n\ndef caption(results):\n    return ''\n",
+        "figure.py:4: ZeroDivisionError: division by zero; mend it and run again",
+    ),
+    "caption": (
+        "figure.py",
+        "def figure(results):\n    return None\n\n\ndef caption(results):\n"
+        "    return results.summary['gian']\n",
+        "figure.py:6: KeyError: 'gian'; mend it and run again",
+    ),
+    "syntax": ("figure.py", "def figure(results):\n    return (\n", "figure.py:2: SyntaxError: "),
+    "imported": (
+        "analysis.py",
+        "raise ValueError\n",
+        "analysis.py:1: ValueError; mend it and run again",
+    ),
+    "compute": (
+        "compute.py",
+        "def compute(preset):\n    return [][1]\n",
+        "compute.py:2: IndexError: list index out of range; mend it and run again",
+    ),
+    "claims": (
+        "claims.py",
+        "from throughtime.analysis.claims import Claim\n\n\ndef decide(results):\n"
+        "    return results.nothing\n\n\nCLAIMS = [Claim('a', 'A.', 'b', decide)]\n",
+        "claims.py:5: AttributeError: 'Results' object has no attribute 'nothing'; mend it",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", sorted(BROKEN))
+def test_an_error_in_an_experiments_file_is_one_line_with_its_place(
+    case: str, project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, code, expected = BROKEN[case]
+    folder = project / "experiments" / "tiny"
+    (folder / file).write_text(code)
+    if case == "imported":
+        (folder / "figure.py").write_text(
+            "from .analysis import x\n\n\ndef figure(results): ...\n\n\ndef caption(results): ...\n"
+        )
+    monkeypatch.chdir(project)
+    (job,) = Project.open(project).plan().jobs
+    main.main(["train", "tiny", job.key])
+    for step in ("collect", "references"):
+        assert main.main([step]) == 0
+    capsys.readouterr()
+    command = {"compute": "compute", "claims": "claims"}.get(case, "figure")
+    assert f"throughtime: experiments/tiny/{expected}" in refused(capsys, command)
+
+
 # Schemas ------------------------------------------------------------------------------------------
 
 
 def test_the_schemas_are_in_sync_with_the_models(capsys: pytest.CaptureFixture[str]) -> None:
-    assert said(capsys, "schema", "--check", "--root", str(ROOT)) == ""
+    assert output_of(capsys, "schema", "--check", "--root", str(ROOT)) == ""
 
 
 def test_a_stale_schema_is_named(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    said(capsys, "schema", "--root", str(project))
+    output_of(capsys, "schema", "--root", str(project))
     (project / "config.schema.json").write_text("{}")
     assert "config.schema.json: not in sync with the models; run `throughtime schema`" in refused(
         capsys, "schema", "--check", "--root", str(project)
@@ -250,12 +370,12 @@ def test_a_stale_schema_is_named(project: Path, capsys: pytest.CaptureFixture[st
 
 
 def test_every_config_and_experiment_fits_its_schema() -> None:
-    made = json_schema.schemas()
+    schemas = json_schema.schemas()
     jsonschema.validate(
-        yaml.safe_load((ROOT / "config.yaml").read_text()), made["config.schema.json"]
+        yaml.safe_load((ROOT / "config.yaml").read_text()), schemas["config.schema.json"]
     )
     for path in ROOT.glob("experiments/*/experiment.yaml"):
-        jsonschema.validate(yaml.safe_load(path.read_text()), made["experiments/schema.json"])
+        jsonschema.validate(yaml.safe_load(path.read_text()), schemas["experiments/schema.json"])
 
 
 @pytest.mark.parametrize(

@@ -136,7 +136,7 @@ def test_another_terminal_says_the_same(plan, tmp_path, logger, monkeypatch):
     monkeypatch.setattr(live_line.time, "monotonic", lambda: 1060.0)
     log(plan.jobs[2], tmp_path, "3 of 12 networks\n")
     assert live_line.status_line(plan, tmp_path, 8) == made._line()
-    assert made._line().startswith("27/48 networks · 15 a minute · ")
+    assert made._line().startswith("27/48 networks · 15 per minute · ")
     made.stop()
     assert live_line.status_line(plan, tmp_path, 2).startswith("24/48 networks · not running, ")
 

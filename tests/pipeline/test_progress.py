@@ -2,12 +2,14 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.support import synthetic
 from throughtime.core import files
+from throughtime.core.text import duration
 from throughtime.pipeline import failures, progress
 from throughtime.pipeline.progress import ProgressReader
 from throughtime.planning import resources
@@ -145,21 +147,47 @@ def test_failures_name_other_commands_too_but_no_job_of_another_plan(plan, tmp_p
 
 
 def test_the_expected_time_is_shared_among_workers_but_not_below_the_longest_job():
-    alone = progress.expected_seconds([100 * RATE], 1, RATE)
+    none, one = to_do(), to_do(100 * RATE)
+    assert progress.remaining_seconds(none, 1) == 0
+    alone = progress.remaining_seconds(one, 1)
     assert alone == pytest.approx(100 + resources.START)
-    assert progress.expected_seconds([100 * RATE], 8, RATE) == alone
-    assert progress.expected_seconds([100 * RATE] * 8, 2, RATE) == pytest.approx(4 * alone)
+    assert progress.remaining_seconds(one, 8) == alone
+    assert progress.remaining_seconds(to_do(*[100 * RATE] * 8), 2) == pytest.approx(4 * alone)
+
+
+def test_the_expected_time_holds_what_comes_after_training(plan):
+    state = replace(to_do(100 * RATE), networks=1000, done=200, left=plan.jobs)  # one experiment
+    after = 800 * progress.RECORDING + progress.FINISHING
+    assert progress.remaining_seconds(state, 1) == pytest.approx(100 + resources.START + after)
+    many = replace(state, networks=100_000)  # which one process records
+    assert progress.remaining_seconds(many, 1000) == pytest.approx(99_800 * progress.RECORDING)
+
+
+def to_do(*costs: float) -> progress.Progress:
+    """Nothing but jobs of these costs is left."""
+    return progress.Progress(0, 0, 0, 0, 0, 0, (), (), costs, RATE)
+
+
+def test_networks_that_an_earlier_plan_has_trained_are_done(plan, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        progress, "count_trained", lambda results, planned: 9 * (planned == plan.jobs[0])
+    )
+    state = progress.progress(plan, tmp_path)
+    assert (state.done, state.left) == (9, plan.jobs)  # what is missing is trained with the rest
+    assert state.cost[0] == pytest.approx(plan.jobs[0].cost * 3 / 12)
+    log(plan.jobs[0], tmp_path, "11 of 12 networks\n")
+    assert ProgressReader(plan, tmp_path, 0).read().done == 11
 
 
 def test_the_line_says_done_rate_time_left_outcomes_and_failures(plan, tmp_path):
     finish(plan.jobs[0], tmp_path)
     failures.record_failure(log(plan.jobs[1], tmp_path, "gone\n"))
     state = ProgressReader(plan, tmp_path, 0).read()
-    left = progress.duration(progress.expected_seconds(state.cost, 2, RATE))
+    left = duration(progress.remaining_seconds(state, 2))
     counts = "5 solved 6 unsolved 1 diverged"
     assert (
         progress.line(state, 2, before=2, seconds=30)
-        == f"12/48 networks · 20 a minute · {left} left · {counts} · 1 job failed"
+        == f"12/48 networks · 20 per minute · {left} left · {counts} · 1 job failed"
     )
     for seconds in (0.1, -5.0):  # at once, or by a clock that is none
         assert (
@@ -167,7 +195,7 @@ def test_the_line_says_done_rate_time_left_outcomes_and_failures(plan, tmp_path)
             == f"12/48 networks · {left} left · {counts} · 1 job failed"
         )
     assert progress.line(state, 2, before=24, seconds=30).startswith(
-        "12/48 networks · 0 a minute"
+        "12/48 networks · 0 per minute"
     )  # tables were deleted
     assert progress.line(state, 2).startswith("12/48 networks · not running, ")
     for job in plan.jobs:
@@ -180,5 +208,39 @@ def test_the_line_says_done_rate_time_left_outcomes_and_failures(plan, tmp_path)
 
 def test_speed_is_that_of_the_jobs_that_were_timed(plan, tmp_path):
     assert progress.speed(tmp_path) == resources.SPEED
-    finish(plan.jobs[0], tmp_path)
+    finish(plan.jobs[0], tmp_path, seconds=0.9)
+    assert progress.speed(tmp_path) == resources.SPEED  # it trained for less than a second
+    finish(plan.jobs[1], tmp_path, seconds=10.0, cost=10 * RATE)
+    finish(plan.jobs[2], tmp_path, seconds=0.5, cost=RATE)
     assert progress.speed(tmp_path) == pytest.approx(RATE)
+    assert progress.progress(plan, tmp_path).speed == pytest.approx(RATE)
+
+
+@pytest.mark.parametrize(
+    ("width", "expected"),
+    [
+        (
+            200,
+            "2,345/3,604 networks · 120 per minute · 15 min left · 1,500 solved 700 unsolved "
+            "105 diverged 40 untrained · 12 jobs failed",
+        ),
+        (
+            110,
+            "2,345/3,604 networks · 15 min left · 1,500 solved 700 unsolved 105 diverged 40 "
+            "untrained · 12 jobs failed",
+        ),
+        (79, "2,345/3,604 networks · 15 min left · 1,500 solved 105 diverged · 12 jobs failed"),
+        (60, "2,345/3,604 networks · 15 min left · 12 jobs failed"),
+        (40, "2,345/3,604 networks · 12 jobs failed"),
+        (20, "12 jobs failed"),
+    ],
+)
+def test_the_line_fits_and_says_last_of_all_how_many_jobs_failed(
+    width, expected, plan, monkeypatch
+):
+    monkeypatch.setattr(progress, "remaining_seconds", lambda state, workers: 900.0)
+    failed = tuple(plan.jobs[:1] * 12)
+    state = progress.Progress(3604, 2345, 1500, 700, 105, 40, plan.jobs, failed, (1.0,), RATE)
+    text = progress.line(state, 2, before=2225, seconds=60, width=width)
+    assert text == expected
+    assert len(text) <= width

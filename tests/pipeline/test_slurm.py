@@ -65,7 +65,7 @@ def test_a_queue_that_does_not_answer_is_no_reason_to_stop(
 def test_a_pipeline_begins_with_it_unless_another_one_of_the_project_is_at_work(
     cluster: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(startup, "_held", [])
+    monkeypatch.setattr(startup, "_locks", [])
     monkeypatch.setenv(watchdog.PIPELINE, "")
     monkeypatch.setattr(
         startup, "_free", lambda _: False
@@ -75,8 +75,8 @@ def test_a_pipeline_begins_with_it_unless_another_one_of_the_project_is_at_work(
     assert startup.start_pipeline(cluster, cluster / "results") == []
     assert not (cluster.parent / "cancelled").exists()
     (cluster / ".snakemake" / "throughtime" / "elsewhere.lock").unlink()
-    startup._held.clear()
+    startup._locks.clear()
     (cluster / ".snakemake" / "throughtime" / "results.lock").unlink()
     assert len(startup.start_pipeline(cluster, cluster / "results")) == 1
-    for lock in startup._held:
+    for lock in startup._locks:
         lock.release()

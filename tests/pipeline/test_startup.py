@@ -61,10 +61,10 @@ def holding(root: Path, results: Path) -> Iterator["subprocess.Popen[str]"]:
 @pytest.fixture(autouse=True)
 def released(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """What a test takes is free again after it."""
-    monkeypatch.setattr(startup, "_held", [])
+    monkeypatch.setattr(startup, "_locks", [])
     monkeypatch.setenv(watchdog.PIPELINE, "")
     yield
-    for lock in startup._held:
+    for lock in startup._locks:
         lock.release()
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections import defaultdict
@@ -34,8 +35,8 @@ name: broken
 title: One job fails
 question: What is left when a job fails?
 sweeps:
-  main: {task: copy, length: 2, payload: 2, batch: [4, 100000000], hidden: 4, updates: 2, \
-eval_size: 4}
+  main: {task: copy, length: 2, payload: 2, batch: [4, 100000000], hidden: 4, updates: 2,
+    eval_size: 4}
 """
 
 
@@ -151,6 +152,37 @@ def test_the_snakefile_is_read_without_torch_and_mlflow(copy: Copy, poison: Path
     assert re.search(rf"^train +{jobs}$", said, flags=re.MULTILINE)
 
 
+def test_a_dry_run_lists_every_job_with_its_reason_and_counts_them(copy: Copy) -> None:
+    text = copy.snakemake("-n", *SMOKE)
+    jobs = Project.open(ROOT, "smoke").plan().jobs
+    for planned in jobs:
+        assert re.search(
+            rf"^train {planned.experiment} {re.escape(planned.key)}: Missing output files: \S+",
+            text,
+            flags=re.MULTILINE,
+        )
+    assert re.search(rf"^train +{len(jobs)}$", text, flags=re.MULTILINE)
+    assert "throughtime()" not in text
+
+
+def test_an_experiment_by_its_name_is_recorded_and_reported_without_the_others(copy: Copy) -> None:
+    planned = copy.scheduled("brackets")
+    assert set(planned) == {
+        "train", "collect", "references", "manifest", "figure", "track_experiment",
+        "report_experiment", "brackets",
+    }  # fmt: skip
+    assert set.union(*planned.values()) == {"brackets"}
+    assert planned["track_experiment"] == planned["report_experiment"] == {"brackets"}
+
+
+def test_a_mistyped_target_names_the_nearest_experiment(copy: Copy) -> None:
+    done = copy.run("snakemake", "clif", "-n", *SMOKE)
+    assert done.returncode != 0
+    assert done.stdout.splitlines()[-1] == (  # a dry run speaks there
+        "throughtime: clif: no such experiment, rule or file; did you mean 'cliff'?"
+    )
+
+
 def test_a_mistake_is_one_line_before_any_job_starts(copy: Copy) -> None:
     with copy.edited("experiments/brackets/experiment.yaml", "\nquestoin: which?\n"):
         done = copy.run("snakemake", *SMOKE)
@@ -260,6 +292,31 @@ def test_a_command_that_is_killed_is_told_apart(copy: Copy, tmp_path: Path) -> N
     assert log.read_text() == f"4 of 12 networks\n{killed}\n"
     assert done.stderr.endswith(log.read_text())  # bash names the process before
     assert failures.reason(log) == killed.removeprefix("throughtime: ")
+
+
+def test_an_interrupted_command_says_nothing_and_is_told_apart(copy: Copy, tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    program = stand_in(
+        tmp_path,
+        "trap 'echo KeyboardInterrupt >&2; exit 130' INT; echo ready > ready; "
+        "while true; do sleep 0.05; done",
+    )
+    prefix = Pipeline.open(copy.root, {"preset": "smoke"}).shell(program)
+    command = prefix.replace("{{", "{").replace("}}", "}")
+    process = subprocess.Popen(
+        ["bash", "-c", f"{command}throughtime {tmp_path}/logs/x.log train"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    while not (tmp_path / "ready").exists() and process.poll() is None:
+        os.sched_yield()
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    stdout, stderr = process.communicate(timeout=60)
+    assert (stdout, stderr) == ("", "")
+    assert process.returncode in (130, -signal.SIGINT)
 
 
 def test_on_a_terminal_what_is_said_takes_the_live_lines_place(copy: Copy, tmp_path: Path) -> None:
@@ -433,7 +490,10 @@ def test_one_experiment_or_one_figure_can_be_asked_for(finished: Copy) -> None:
     before = figure.read_bytes()
     figure.unlink()
     assert finished.scheduled("results/figures/clipping.pdf") == {"figure": {"clipping"}}
-    assert finished.scheduled("clipping") == {"figure": {"clipping"}, "clipping": set()}
+    again = ("figure", "clipping", "track_experiment", "report_experiment")
+    assert finished.scheduled("clipping") == {
+        rule: set() if rule == "clipping" else {"clipping"} for rule in again
+    }
     assert finished.scheduled("brackets") == {}
     figure.write_bytes(before)
     finished.snakemake("--touch", "--cores", "1", *SMOKE)

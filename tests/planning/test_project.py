@@ -145,6 +145,11 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
         {"reach": sweep(seeds=0)},
         REACH + "sweeps.main.seeds: 0 is not a number of seeds",
     ),
+    "seeds as a list": (
+        {"reach": sweep(seeds=[0, 1, 2])},
+        REACH + "sweeps.main.seeds: [0, 1, 2] is a list, and seeds is how many there are; write "
+        "`seed: [0, 1, 2]`",
+    ),
     "unknown preset": (
         {"reach": {**EXPERIMENT, "presets": {"labtop": {}}}},
         REACH + "presets: unknown name 'labtop'; did you mean 'laptop'?",

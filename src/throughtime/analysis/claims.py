@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from throughtime.core.errors import UserError
+from throughtime.core.errors import UserError, locate_errors
 from throughtime.planning.experiment_files import load_module
 from throughtime.planning.project import Project
 from throughtime.results import tables
@@ -115,7 +115,8 @@ def judge(project: Project, results: Path) -> pd.DataFrame:
     tables are missing is undecided.
 
     Raises:
-        UserError: a table is damaged, or a claims.py is not as ``load_claims`` wants it.
+        UserError: a table is damaged, a claims.py is not as ``load_claims`` wants it, or a test
+            raises something.
     """
     rows = []
     for name, told in project.experiments.items():
@@ -125,9 +126,11 @@ def judge(project: Project, results: Path) -> pd.DataFrame:
             Results.load(results, name, told.reads, told.title, told.question) if there else None
         )
         for claim in claims:
-            evidence = (
-                undecided(f"no tables of {name} yet") if found is None else claim.judge(found)
-            )
+            if found is None:
+                evidence = undecided(f"no tables of {name} yet")
+            else:
+                with locate_errors(project.root / "experiments" / name):
+                    evidence = claim.judge(found)
             rows.append(
                 {
                     "experiment": name,

@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from throughtime.cli import commands, new
+from throughtime import __version__
+from throughtime.cli import info, new, maintenance, run
 from throughtime.core.errors import UserError
 from throughtime.pipeline import watchdog
 
@@ -46,16 +47,18 @@ def parser() -> argparse.ArgumentParser:
         help="instead of config.yaml's",
     )
 
-    def add(name: str, run: Callable[[Any], None], text: str, *parents: _Parser) -> _Parser:
+    def add(name: str, step: Callable[[Any], None], text: str, *parents: _Parser) -> _Parser:
         command = sub.add_parser(name, help=text, description=text, parents=list(parents))
-        command.set_defaults(run=run)
+        command.set_defaults(step=step)
         return command
 
-    add("list", commands.listing, "tasks, cells and experiments", project)
+    top.add_argument("--version", action="version", version=f"throughtime {__version__}")
+    add("list", info.listing, "tasks, cells and experiments", project)
     new.add_arguments(
         add("new", new.new, "a file to start from: a task, a cell, an experiment ..", project)
     )
-    show = add("show", commands.show, "an example sequence of a task that a person can read")
+    add("axes", info.axes, "every axis that a sweep may have, with its default")
+    show = add("show", info.show, "an example sequence of a task that a person can read")
     show.add_argument("task")
     show.add_argument(
         "options",
@@ -64,75 +67,79 @@ def parser() -> argparse.ArgumentParser:
     )
     plan = add(
         "plan",
-        commands.plan,
+        info.plan,
         "what would be trained, what is skipped and why, and how long it would take",
         project,
     )
     plan.add_argument("experiment", nargs="?")
     plan.add_argument("--total", action="store_true", help="one line")
-    train = add("train", commands.train, "train one job of the plan", project)
+    train = add("train", run.train, "train one job of the plan", project)
     train.add_argument("experiment")
     train.add_argument("key")
-    for name, run, text in (
-        ("collect", commands.collect, "put the tables of finished jobs together"),
-        ("references", commands.references, "compute the lines that results are held against"),
+    for name, step, text in (
+        ("collect", run.collect, "put the tables of finished jobs together"),
+        ("references", run.references, "compute the lines that results are held against"),
         (
             "compute",
-            commands.compute,
+            run.compute,
             "compute what figures need beside trained networks (cost, surfaces, slow theory)",
         ),
-        ("manifest", commands.manifest, "write down what made the results"),
-        ("figure", commands.figure, "draw figures from collected tables"),
+        ("manifest", run.manifest, "write down what made the results"),
+        ("figure", run.figure, "draw figures from collected tables"),
     ):
-        add(name, run, text, project).add_argument(
+        add(name, step, text, project).add_argument(
             "experiments", nargs="*", metavar="EXPERIMENT", help="default: all"
         )
     add(
         "salvage",
-        commands.salvage,
+        maintenance.salvage,
         "after a failure: collect, draw and track what is there",
         project,
     )
     add(
         "claims",
-        commands.claims,
+        run.claims,
         "decide what the experiments claim: supported, not supported or undecided",
         project,
     )
-    add("track", commands.track, "write trained networks to MLflow", project).add_argument(
-        "experiments", nargs="*", metavar="EXPERIMENT", help="default: all"
+    track = add("track", run.track, "write trained networks to MLflow", project)
+    track.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help="default: all")
+    track.add_argument(
+        "--receipt",
+        metavar="NAME",
+        help="another file below results/mlflow, NAME.txt, for what was done",
     )
-    ui = add("ui", commands.ui, "start the MLflow UI on this machine", project)
+    ui = add("ui", maintenance.ui, "start the MLflow UI on this machine", project)
     ui.add_argument("--port", type=int, default=5000, help="another is chosen if it is taken")
     ui.add_argument(
         "--host",
         default="127.0.0.1",
         help="address to listen on; default: loopback, so that nobody else gets in",
     )
-    add("report", commands.report, "write the report page", project)
+    add("report", run.report, "write the report page", project)
     add(
         "keep",
-        commands.keep,
+        maintenance.keep,
         "keep this run's figures, summaries and captions as results/reference",
         project,
     )
     verify = add(
         "verify",
-        commands.verify,
+        maintenance.verify,
         "hold every results file against the sum that was written with it",
         project,
     )
     verify.add_argument("folder", nargs="?", type=Path, help="default: the project's results")
-    add("status", commands.status, "what was trained, and where the results lie", project)
+    add("status", info.status, "what was trained, and where the results lie", project)
     compare = add(
         "compare",
-        commands.compare,
+        maintenance.compare,
         "which cells of two results folders differ beyond their intervals",
         project,
     )
     compare.add_argument("a", type=Path)
     compare.add_argument("b", type=Path)
-    schema = add("schema", commands.schema, "write the JSON schemas for editors", project)
+    schema = add("schema", info.schema, "write the JSON schemas for editors", project)
     schema.add_argument(
         "--check", action="store_true", help="write nothing; fail if a schema is not in sync"
     )
@@ -149,10 +156,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         chosen = parser().parse_args(arguments)
         watchdog.end_with_pipeline()
-        chosen.run(chosen)
+        chosen.step(chosen)
     except UserError as error:
         print(f"throughtime: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return 130  # as a shell has it: 128 and the number of the signal
     except BrokenPipeError:  # `throughtime plan | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0

@@ -123,7 +123,7 @@ def _next(kind: str, name: str) -> str:
 
 
 def _experiment(args: argparse.Namespace) -> None:
-    from throughtime.cli.commands import _project
+    from throughtime.cli.context import open_project
     from throughtime.planning.project import NAME
 
     name = args.name
@@ -131,7 +131,7 @@ def _experiment(args: argparse.Namespace) -> None:
         raise UserError(
             f"new experiment {name}: no name; letters, digits, _ and -, at most 41, no sign first"
         )
-    project = _project(args)
+    project = open_project(args)
     folder = project.root / "experiments" / name
     if folder.exists() or name in project.experiments:
         raise UserError(f"new experiment {name}: {folder} exists; choose another name")

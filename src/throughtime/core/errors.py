@@ -1,5 +1,10 @@
 """The one exception that stands for a user's mistake."""
 
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 
 class UserError(Exception):
     r"""A mistake in a config, a file or a call: one line that names the thing, the place and the
@@ -47,3 +52,38 @@ def nearest(name: str, valid: list[str]) -> str:
 
     close = get_close_matches(name, valid, n=1)
     return f"did you mean '{close[0]}'?" if close else f"valid: {', '.join(sorted(valid))}"
+
+
+@contextmanager
+def locate_errors(*places: Path) -> Iterator[None]:
+    """Turn what the code of a user's files raises into one line: file, line and error.
+
+    Args:
+        places: files, or folders of files. The innermost line in one of them is named; an error
+            whose traceback does not lead through them is left as it is.
+
+    Raises:
+        UserError: code in one of ``places`` raised something.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        frames = [(f.filename, f.lineno or 0) for f in traceback.extract_tb(error.__traceback__)]
+        if isinstance(error, SyntaxError) and error.filename:
+            frames.append((error.filename, error.lineno or 0))
+        own = [(Path(file).resolve(), number) for file, number in frames if _below(file, places)]
+        if not own:
+            raise
+        file, number = own[-1]
+        here = Path.cwd().resolve()
+        shown = file.relative_to(here) if file.is_relative_to(here) else file
+        words = error.msg if isinstance(error, SyntaxError) else str(error)
+        kind = type(error).__name__ + (f": {words}" if words else "")
+        raise UserError(f"{shown}:{number}: {kind}; mend it and run again") from None
+
+
+def _below(file: str, places: tuple[Path, ...]) -> bool:
+    path = Path(file).resolve()
+    return any(path.is_relative_to(place.resolve()) for place in places)

@@ -10,6 +10,8 @@ from pathlib import Path, PurePosixPath
 from types import ModuleType
 from typing import TypeVar
 
+from throughtime.core.errors import locate_errors
+
 T = TypeVar("T")
 
 
@@ -49,12 +51,16 @@ def scan(package: ModuleType, base: type[T]) -> dict[str, type[T]]:
     sorted.
 
     A module or class whose name starts with an underscore is passed over.
+
+    Raises:
+        UserError: a file cannot be imported; it names the file, the line and the error.
     """
     found: dict[str, type[T]] = {}
     for info in pkgutil.iter_modules(package.__path__):
         if info.name.startswith("_"):
             continue
-        module = importlib.import_module(f"{package.__name__}.{info.name}")
+        with locate_errors(*map(Path, package.__path__)):
+            module = importlib.import_module(f"{package.__name__}.{info.name}")
         for item in vars(module).values():
             own = isinstance(item, type) and item.__module__ == module.__name__
             if (

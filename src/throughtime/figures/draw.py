@@ -12,7 +12,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from throughtime.analysis import grid_points
 from throughtime.core import files
-from throughtime.core.errors import UserError
+from throughtime.core.errors import UserError, locate_errors
 from throughtime.figures.captions import counts
 from throughtime.planning import experiment_files
 from throughtime.planning.project import Experiment
@@ -82,7 +82,8 @@ def draw(
         preset: that asked for the networks: part of what names a grid point in MLflow.
 
     Raises:
-        UserError: no such experiment, no tables, or figure.py lacks ``figure`` or ``caption``.
+        UserError: no such experiment, no tables, figure.py lacks ``figure`` or ``caption``, or one of
+            them raises something.
     """
     folder = project_root / "experiments" / name
     experiment: Experiment = load_yaml(Experiment, folder / "experiment.yaml")
@@ -93,10 +94,13 @@ def draw(
     with mpl.rc_context():
         mpl.rcdefaults()  # whatever the user's matplotlibrc says
         mpl.rcParams.update(STYLE)
-        paths = save(module.figure(results), out_dir / name)
+        with locate_errors(folder):
+            drawn, words = module.figure(results), module.caption(results).strip()
+            networks = behind(module, results)
+        paths = save(drawn, out_dir / name)
     caption, table = out_dir / f"{name}.md", out_dir / f"{name}.csv"
-    files.write(caption, (module.caption(results).strip() + "\n").encode())
-    files.write(table, grid_points.csv(behind(module, results), preset))
+    files.write(caption, (words + "\n").encode())
+    files.write(table, grid_points.csv(networks, preset))
     return [*paths, caption, table]
 
 

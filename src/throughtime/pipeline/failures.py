@@ -60,27 +60,27 @@ def forget_failure(log: Path) -> None:
 
 
 def failures(plan: Plan, results: Path, failed: Iterable[PlannedJob]) -> list[str]:
-    """A line a failed job and a failed command of another kind: which, and why.
+    """One line per failed job, and per failed command of another kind: which, and why.
 
     Args:
         plan: the whole one; what it does not hold any more is passed over.
         results: the folder of results.
-        failed: its failed jobs, as a look found them.
+        failed: its failed jobs.
     """
     jobs, still = (
         {(p.experiment, p.key) for p in plan.jobs},
         {(p.experiment, p.key) for p in failed},
     )
-    said = []
+    lines = []
     for path in sorted((results / "logs").rglob(f"[!.]*{ENDING}")):
         name = path.name.removesuffix(ENDING)
         place = (path.parent.name, name)
         if place in still or (place not in jobs and "-" not in name):
-            said.append(
+            lines.append(
                 f"{'' if path.parent.name == 'logs' else path.parent.name + ' '}{name}: "
                 f"{_why(path)}"
             )
-    return said
+    return lines
 
 
 def _why(path: Path) -> str:

@@ -90,10 +90,8 @@ def status_line(plan: Plan, results: Path, workers: int) -> str:
         return line(state, run.workers, run.before, time.monotonic() - run.began)
     text = line(progress(plan, results), workers)
     if run and run.machine != platform.node():
-        text += (
-            f" (a pipeline was begun on {run.machine}; whether it is at work can be seen only "
-            "there)"
-        )
+        text += f" (a pipeline was begun on {run.machine}; "
+        text += "only there can be seen whether it is at work)"
     return text
 
 
@@ -183,7 +181,8 @@ class Monitor:
         last = ""
         while not self._end.wait(pause):
             began = time.monotonic()
-            text = self._line()
+            width = shutil.get_terminal_size().columns - 1 if self.live else None
+            text = self._line(width)
             pause = max(interval, (time.monotonic() - began) / SHARE)
             if text == last and not self.live:
                 continue
@@ -194,15 +193,15 @@ class Monitor:
             ):  # the terminal is gone: the work goes on
                 if self.live and time.monotonic() < self._quiet:
                     continue
-                width = shutil.get_terminal_size().columns
-                self.stream.write(f"{CLEAR}{text[: width - 1]}\r" if self.live else f"{text}\n")
+                self.stream.write(f"{CLEAR}{text[:width]}\r" if self.live else f"{text}\n")
                 self.stream.flush()
                 self._shown = self.live
 
-    def _line(self) -> str:
+    def _line(self, width: int | None = None) -> str:
         with self._looking:
             state = self._watch.read()
-        return line(state, self.run.workers, self.run.before, time.monotonic() - self.run.began)
+        seconds = time.monotonic() - self.run.began
+        return line(state, self.run.workers, self.run.before, seconds, width)
 
     def _clear(self) -> None:
         with self._lock, suppress(OSError, ValueError):

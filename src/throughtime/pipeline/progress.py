@@ -2,19 +2,25 @@
 look only what has changed.
 """
 
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from throughtime.core.hashing import digest
+from throughtime.core.text import duration
 from throughtime.pipeline.failures import ENDING, WITHIN, tail
 from throughtime.planning.plan import Plan, PlannedJob
 from throughtime.planning.resources import SPEED, START
 from throughtime.results.paths import job_folder, recorded, timing
 from throughtime.results.provenance import probe_digest, training_digest
 from throughtime.results.tables import STATUSES
+from throughtime.results.trained import count_trained
 
+# Seconds after training, measured on the laptop preset: to record one network in MLflow, and to
+# collect, hold against references and draw one experiment.
+RECORDING, FINISHING = 0.027, 5.0
+SHORTEST = 1.0  # seconds of training from which on a job tells the speed: a shorter one is noise
 KEYS = {"networks", "code", "cost", "seconds", *STATUSES}  # of a job's timing
 
 
@@ -24,13 +30,14 @@ class Progress:
 
     Attributes:
         networks: planned.
-        done: trained, those of jobs in training included.
+        done: those that need no training any more: of finished jobs, of jobs in training, and
+            those that a job will take from an earlier plan's results.
         solved, unsolved, diverged, untrained: of finished jobs.
         left: jobs that are not finished.
         failed: those of them that failed.
-        cost: of what is to be done, in the unit of Job.cost, a number a job; a run does not try a
-            failed job again.
-        speed: Job.cost a second of one process.
+        cost: of the networks that are left to train, in the unit of Job.cost, one number per job;
+            a run does not try a failed job again.
+        speed: Job.cost per second of one process.
     """
 
     networks: int
@@ -74,6 +81,7 @@ class ProgressReader:
         init=False, default_factory=lambda: dict.fromkeys(("networks", *STATUSES), 0)
     )
     _timed: list[float] = field(init=False, default_factory=lambda: [0.0, 0.0])  # cost and seconds
+    _earlier: dict[PlannedJob, int] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self.unfinished = dict.fromkeys(self.plan.jobs, 0)
@@ -82,31 +90,41 @@ class ProgressReader:
         """What is done now."""
         for planned in list(self.unfinished):
             self._finished(planned)
-        said = {
+        mtimes = {
             name: self.log_mtimes(name)
             for name in {planned.experiment for planned in self.unfinished}
         }
         left, running = tuple(self.unfinished), self.since is not None
-        failed = {p: None for p in left if f"{p.key}{ENDING}" in said[p.experiment]}
-        within = {
-            p: min(self.networks_in_progress(p, said[p.experiment]), len(p.grid))
-            for p in left
-            if running and p not in failed
-        }
+        failed = {p: None for p in left if f"{p.key}{ENDING}" in mtimes[p.experiment]}
+        trained = {p: self._trained_before(p) for p in left}
+        for p in left:
+            if running and p not in failed:
+                finished = self.networks_in_progress(p, mtimes[p.experiment])
+                trained[p] = min(max(trained[p], finished), len(p.grid))
         cost, seconds = self._timed
         return Progress(
             networks=self.plan.networks,
-            done=self._counts["networks"] + sum(within.values()),
+            done=self._counts["networks"] + sum(trained.values()),
             **{name: self._counts[name] for name in STATUSES},
             left=left,
             failed=tuple(failed),
             cost=tuple(
-                p.cost * (1 - within.get(p, 0) / len(p.grid))
+                p.cost * (1 - trained[p] / len(p.grid))
                 for p in left
                 if not (running and p in failed)
             ),
-            speed=cost / seconds if cost > 0 and seconds > 0 else SPEED,
+            speed=cost / seconds if cost > 0 and seconds > 0 else self._usual_speed,
         )
+
+    @cached_property
+    def _usual_speed(self) -> float:
+        return speed(self.results)
+
+    def _trained_before(self, planned: PlannedJob) -> int:
+        """Networks of a job that is not finished which it need not train; counted once."""
+        if planned not in self._earlier:
+            self._earlier[planned] = count_trained(self.results, planned)
+        return self._earlier[planned]
 
     def _finished(self, planned: PlannedJob) -> None:
         """Counts a job, and looks at it no more, if it has finished since the last look."""
@@ -125,26 +143,27 @@ class ProgressReader:
         del self.unfinished[planned]
         for name in self._counts:
             self._counts[name] += record[name]
-        self._timed = [
-            a + record[name] for a, name in zip(self._timed, ("cost", "seconds"), strict=True)
-        ]
+        if record["seconds"] >= SHORTEST:
+            self._timed = [
+                a + record[name] for a, name in zip(self._timed, ("cost", "seconds"), strict=True)
+            ]
 
     def log_mtimes(self, experiment: str) -> dict[str, int]:
         """The files beside an experiment's logs, and when they changed, in ns."""
-        found = {}
+        mtimes = {}
         with suppress(OSError):
             for path in (self.results / "logs" / experiment).iterdir():
                 with suppress(OSError):  # gone since
-                    found[path.name] = path.stat().st_mtime_ns
-        return found
+                    mtimes[path.name] = path.stat().st_mtime_ns
+        return mtimes
 
-    def networks_in_progress(self, planned: PlannedJob, said: dict[str, int]) -> int:
+    def networks_in_progress(self, planned: PlannedJob, mtimes: dict[str, int]) -> int:
         """Networks that a job in training has finished."""
         name = f"{planned.key}.log"
-        if said.get(name, -1) < (self.since or 0):
+        if mtimes.get(name, -1) < (self.since or 0):
             return 0
-        found = WITHIN.findall(tail(self.results / "logs" / planned.experiment / name))
-        return int(found[-1]) if found else 0
+        counts = WITHIN.findall(tail(self.results / "logs" / planned.experiment / name))
+        return int(counts[-1]) if counts else 0
 
 
 def progress(plan: Plan, results: Path) -> Progress:
@@ -153,27 +172,38 @@ def progress(plan: Plan, results: Path) -> Progress:
 
 
 def speed(results: Path) -> float:
-    """Job.cost a second of one process, over all jobs under ``results`` that were timed; SPEED
-    where none was.
+    """Job.cost per second of one process, over all jobs under ``results`` that trained for at least
+    SHORTEST; SPEED where none did.
     """
     records = [record for p in results.glob("*/jobs/*/timing.json") if (record := recorded(p))]
-    seconds, cost = sum(r["seconds"] for r in records), sum(r["cost"] for r in records)
-    return cost / seconds if seconds > 0 and cost > 0 else SPEED
+    timed = [r for r in records if KEYS <= r.keys() and r["seconds"] >= SHORTEST and r["cost"] > 0]
+    return sum(r["cost"] for r in timed) / sum(r["seconds"] for r in timed) if timed else SPEED
 
 
-def expected_seconds(costs: Iterable[float], workers: int, rate: float) -> float:
-    """Wall seconds of jobs of these costs on ``workers`` processes: never less than the longest of
-    them.
+def job_seconds(cost: float, speed: float) -> float:
+    """Seconds of a job of this cost: to start and end its process, and to train."""
+    return START + cost / speed
 
-    >>> expected_seconds([], workers=2, rate=1e10)
-    0.0
+
+def remaining_seconds(state: Progress, workers: int) -> float:
+    """Wall seconds until all is trained, drawn and recorded, by ``workers`` processes: never less
+    than the longest job, or than the one process that records in MLflow.
     """
-    each = [START + cost / rate for cost in costs]
-    return max(sum(each) / max(workers, 1), max(each, default=0.0))
+    each = [job_seconds(cost, state.speed) for cost in state.cost]
+    recording = RECORDING * (state.networks - state.done)
+    finishing = FINISHING * len({planned.experiment for planned in state.left})
+    shared = (sum(each) + recording + finishing) / max(workers, 1)
+    return max(shared, recording, max(each, default=0.0))
 
 
-def line(state: Progress, workers: int, before: int = 0, seconds: float | None = None) -> str:
-    """One line for people: done and total, networks a minute, the time that is left, outcomes,
+def line(
+    state: Progress,
+    workers: int,
+    before: int = 0,
+    seconds: float | None = None,
+    width: int | None = None,
+) -> str:
+    """One line for people: done and total, networks per minute, the time that is left, outcomes,
     failures.
 
     Args:
@@ -181,32 +211,33 @@ def line(state: Progress, workers: int, before: int = 0, seconds: float | None =
         workers: processes that train.
         before: networks that were done when the run began.
         seconds: since it began; None: nothing is at work.
+        width: characters that there is room for; None: any number. Where the whole line does not
+            fit, parts are left out; the number of failed jobs is the last to go.
     """
-    parts = [f"{state.done:,}/{state.networks:,} networks"]
-    if (
-        state.cost and seconds is not None and seconds >= 1
-    ):  # before, a rate is chance; afterwards, it would only fall
-        parts.append(f"{60 * max(state.done - before, 0) / seconds:,.0f} a minute")
+    counted = f"{state.done:,}/{state.networks:,} networks"
+    # In the first second a rate is chance; after the last network it would only fall.
+    rated = state.cost and seconds is not None and seconds >= 1
+    rate = (
+        f"{60 * max(state.done - before, 0) / seconds:,.0f} per minute" if rated and seconds else ""
+    )
+    rest = "" if state.failed else "all trained"
     if state.cost:
-        eta = duration(expected_seconds(state.cost, workers, state.speed))
-        parts.append(f"{eta} left" if seconds is not None else f"not running, {eta} to do")
-    elif not state.failed:
-        parts.append("all trained")
-    outcome = f"{state.solved:,} solved {state.unsolved:,} unsolved {state.diverged:,} diverged"
-    parts.append(outcome + (f" {state.untrained:,} untrained" if state.untrained else ""))
-    jobs = len(state.failed)
-    return " · ".join([*parts, f"{jobs:,} {'job' if jobs == 1 else 'jobs'} failed"])
-
-
-def duration(seconds: float) -> str:
-    """Seconds for people.
-
-    >>> duration(42), duration(400), duration(9000)
-    ('42 s', '7 min', '2.5 h')
-    """
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
-# Failures -----------------------------------------------------------------------------------------
+        left = duration(remaining_seconds(state, workers))
+        rest = f"{left} left" if seconds is not None else f"not running, {left} to do"
+    untrained = f" {state.untrained:,} untrained" if state.untrained else ""
+    ends = f"{state.solved:,} solved {state.diverged:,} diverged"
+    all_ends = (
+        f"{state.solved:,} solved {state.unsolved:,} unsolved {state.diverged:,} diverged"
+        f"{untrained}"
+    )
+    failed = f"{len(state.failed):,} {'job' if len(state.failed) == 1 else 'jobs'} failed"
+    shorter_and_shorter = (
+        (counted, rate, rest, all_ends, failed),
+        (counted, rest, all_ends, failed),
+        (counted, rest, ends, failed),
+        (counted, rest, failed),
+        (counted, failed),
+        (failed,),
+    )
+    texts = [" · ".join(part for part in parts if part) for parts in shorter_and_shorter]
+    return next((text for text in texts if width is None or len(text) <= width), texts[-1])

@@ -27,10 +27,10 @@ def cancel(root: Path) -> list[str]:
     if not (root / LOGS).is_dir() or not shutil.which("squeue"):
         return []
     queued = _call("squeue", "--noheader", f"--user={os.getuid()}", "--format=%i|%Z|%k")
-    found = [line.split("|", 2) for line in queued.splitlines() if line.count("|") >= 2]
+    fields = [line.split("|", 2) for line in queued.splitlines() if line.count("|") >= 2]
     orphans = [
         job
-        for job, folder, comment in found
+        for job, folder, comment in fields
         if Path(folder) == root.resolve() and comment.startswith(COMMENT)
     ]
     if not orphans:

@@ -1,25 +1,31 @@
 """Where results lie, and how the tables of jobs become the tables of an experiment."""
 
+import inspect
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from throughtime.core.errors import UserError
+from throughtime.core import files
+from throughtime.core.component import Component
+from throughtime.core.errors import UserError, locate_errors
 from throughtime.core.hashing import digest
+from throughtime.pipeline.devices import check_device
 from throughtime.pipeline.progress import job_digest
 from throughtime.planning.experiment_files import load_module
 from throughtime.planning.plan import Plan, PlannedJob
+from throughtime.planning.project import Project
 from throughtime.planning.resources import LIBRARIES, block_bytes
 from throughtime.results import provenance, tables
 from throughtime.results.paths import COMPUTE, job_folder, timing, write_json
 from throughtime.results.tables import JOB_TABLES
 from throughtime.results.trained import Source, find_trained, join, record, take, weights_folder
 from throughtime.results.weights import read_weights, write_weights
+from throughtime.tasks import Reference, Task
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -95,11 +101,21 @@ def references(plan: Plan, results: Path, experiment: str) -> int:
             "bin": line.bin or 0,
         }
         for (name, args), task in chosen.items()
-        for line in task.references()
+        for line in _reference_lines(task)
     ]
     frame = pd.DataFrame(rows, columns=[c.name for c in tables.REFERENCES])
     tables.write(frame, "references", results / experiment / "references.parquet")
     return len(frame)
+
+
+def _reference_lines(task: Task) -> list[Reference]:
+    with locate_errors(*component_files(task)):
+        return list(task.references())
+
+
+def component_files(*components: Component) -> list[Path]:
+    """The files in which these components are written."""
+    return [Path(inspect.getfile(type(component))) for component in components]
 
 
 def compute(root: Path, results: Path, experiment: str, preset: str) -> int:
@@ -110,10 +126,13 @@ def compute(root: Path, results: Path, experiment: str, preset: str) -> int:
         The number of rows.
 
     Raises:
-        UserError: no such file, no ``compute(preset)`` in it, or it returns another table.
+        UserError: no such file, no ``compute(preset)`` in it, it raises something, or it returns
+            another table.
     """
     path = root / "experiments" / experiment / COMPUTE
-    frame = load_module(path, "compute").compute(preset)
+    module = load_module(path, "compute")
+    with locate_errors(path.parent):
+        frame = module.compute(preset)
     try:
         frame = tables.conform(frame, "computed")
     except (ValueError, TypeError, AttributeError) as error:
@@ -124,25 +143,28 @@ def compute(root: Path, results: Path, experiment: str, preset: str) -> int:
     return len(frame)
 
 
-def manifest(
-    plan: Plan, results: Path, experiment: str, config: dict[str, Any], code: dict[str, Any]
-) -> Path:
+def manifest(project: Project, plan: Plan, results: Path, experiment: str) -> Path:
     """Write results/EXPERIMENT/manifest.json: what was run, with what, from which seeds, for how
     long.
 
     Args:
+        project: whose config is in force.
         plan: of the whole project.
         results: folder of results.
         experiment: its name.
-        config: the config in force, and the experiment's own.
-        code: digest, commit, versions and machine.
     """
+    described = project.experiments[experiment]
     jobs = plan.select(experiment).jobs
     records = {j.key: record for j in jobs if (record := timing(results, j))}
     content = {
         "experiment": experiment,
-        **config,
-        **code,
+        "config": project.config.model_dump(mode="json"),
+        "question": described.question,
+        "sweeps": described.sweeps_of(project.config.preset),
+        "code_digest": provenance.code_digest("throughtime.training.train"),
+        "git_commit": provenance.git_commit(project.root),
+        "packages": provenance.versions(),
+        "machine": provenance.machine(),
         "networks": sum(len(j.grid) for j in jobs),
         "seeds": sorted({int(s) for j in jobs for s in j.grid["seed"]}),
         "skipped": [asdict(s) for s in plan.select(experiment).skipped],
@@ -155,6 +177,29 @@ def manifest(
     path = results / experiment / "manifest.json"
     write_json(content, path)
     return path
+
+
+def recorded_file(results: Path, experiment: str) -> Path:
+    """The file that is written when an experiment was recorded in MLflow."""
+    return results / "mlflow" / f"{experiment}.txt"
+
+
+def reported_file(results: Path, experiment: str) -> Path:
+    """The file that is written when a recorded experiment was put into the report."""
+    return results / "logs" / experiment / "reported.txt"
+
+
+def note_recorded(results: Path, experiments: Iterable[str], words: str) -> None:
+    """Write down that these experiments were recorded in MLflow, and what was done."""
+    for name in experiments:
+        files.write(recorded_file(results, name), f"{words}\n".encode())
+
+
+def note_reported(results: Path, experiments: Iterable[str]) -> None:
+    """Write down which of these experiments, those that were recorded, are in the report."""
+    for name in experiments:
+        if recorded_file(results, name).exists():
+            files.write(reported_file(results, name), b"report.html\n")
 
 
 def train_job(
@@ -187,12 +232,12 @@ def train_job(
     seconds, cost = 0.0, 0.0
     rest = planned.without(there)
     if len(rest.grid):
-        made, seconds = _train(rest, results, checkpoint_every, lambda n: say(len(there) + n))
-        parts.append({name: getattr(made, name) for name in JOB_TABLES})
-        parts[-1]["summary"] = made.summary.assign(job_key=planned.key)
+        trained, seconds = _train(rest, results, checkpoint_every, lambda n: say(len(there) + n))
+        parts.append({name: getattr(trained, name) for name in JOB_TABLES})
+        parts[-1]["summary"] = trained.summary.assign(job_key=planned.key)
         cost = rest.cost
-        if made.weights is not None:
-            weights |= dict(zip(rest.run_keys, made.weights, strict=True))
+        if trained.weights is not None:
+            weights |= dict(zip(rest.run_keys, trained.weights, strict=True))
     joined = join(planned, parts)
     written = record(planned, joined["summary"], seconds, cost, job_digest(planned))
     folders = [job_folder(results, planned)]
@@ -230,21 +275,28 @@ def _train(
     from throughtime.training.checkpoints import Checkpoints
     from throughtime.training.train import train
 
+    check_device(planned.device)
     versions = provenance.versions()
     decides = [planned.key, job_digest(planned), versions["torch"], versions["numpy"]]
     folder = results / planned.experiment / "checkpoints" / planned.key
     keeper = Checkpoints(folder, digest(decides), checkpoint_every)
-    try:
-        say(sum(len(block.summary) for block in keeper.finished()))
-        made = train(planned, progress=say, keeper=keeper, probe=probe)
-        return made, keeper.spent()
-    except (MemoryError, RuntimeError) as error:
-        # torch: "not enough memory", "out of memory"
-        if isinstance(error, RuntimeError) and "memory" not in str(error):
-            raise
-        need = block_bytes(planned) + LIBRARIES
-        raise UserError(
-            f"{planned.experiment} {planned.key}: out of memory; a process needs about "
-            f"{need / 2**20:,.0f} MiB: use fewer at once (--cores), or a machine with more, and "
-            "run again"
-        ) from None
+    own = component_files(planned.job.task, *planned.job.components().values())
+    say(sum(len(block.summary) for block in keeper.finished()))
+    with locate_errors(*own):
+        try:
+            trained = train(planned, progress=say, keeper=keeper, probe=probe)
+        except (MemoryError, RuntimeError) as error:
+            # torch: "not enough memory", "out of memory"
+            if isinstance(error, RuntimeError) and "memory" not in str(error):
+                raise
+            raise _out_of_memory(planned) from None
+    return trained, keeper.spent()
+
+
+def _out_of_memory(planned: PlannedJob) -> UserError:
+    need = block_bytes(planned) + LIBRARIES
+    return UserError(
+        f"{planned.experiment} {planned.key}: out of memory; a process needs about "
+        f"{need / 2**20:,.0f} MiB: use fewer at once (--cores), or a machine with more, and run "
+        "again"
+    )

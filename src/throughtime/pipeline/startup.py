@@ -20,11 +20,13 @@ from filelock import FileLock, Timeout
 from throughtime.core import files
 from throughtime.core.errors import UserError
 from throughtime.pipeline import slurm
+from throughtime.pipeline.devices import check_device
 from throughtime.pipeline.watchdog import PIPELINE, start_time
 
 if TYPE_CHECKING:
     from throughtime.pipeline.workflow import Pipeline
 
+# Options of Snakemake that say or tidy something and run no job.
 WITHOUT_JOBS = (
     "dryrun", "touch", "lint", "list_target_rules", "list_rules", "print_compilation",
     "containerize", "generate_unit_tests", "dag", "rulegraph", "filegraph", "d3dag", "unlock",
@@ -33,7 +35,7 @@ WITHOUT_JOBS = (
     "list_params_changes", "list_untracked", "report",
 )  # fmt: skip
 
-_held: list[FileLock] = []  # for as long as the process lives
+_locks: list[FileLock] = []  # for as long as the process lives
 
 
 def executing(arguments: Sequence[str]) -> bool:
@@ -55,13 +57,24 @@ def executing(arguments: Sequence[str]) -> bool:
     return not any(getattr(chosen, name, None) for name in WITHOUT_JOBS)
 
 
-def prepare(pipeline: "Pipeline", main: bool, arguments: Sequence[str]) -> None:
+def prepare(pipeline: "Pipeline", main: bool, arguments: Sequence[str], local: bool = True) -> None:
     """What the Snakefile does first: ``start_pipeline``, unless nothing will run, or this is one
     job of a pipeline elsewhere (on a cluster).
+
+    Args:
+        pipeline: what will run.
+        main: whether this is Snakemake's main process, and not that of one job.
+        arguments: of the command line.
+        local: whether networks are trained on this machine, which must then have the device.
+
+    Raises:
+        UserError: the device is not there, or ``start_pipeline`` refuses.
     """
     if not main:
         os.environ.pop(PIPELINE, None)  # its process is on another machine
     elif executing(arguments):
+        if local:
+            check_device(pipeline.project.config.device)
         for line in start_pipeline(pipeline.project.root, Path(pipeline.results)):
             print(line, flush=True)
 
@@ -76,7 +89,7 @@ def start_pipeline(root: Path, results: Path) -> list[str]:
         results: the folder of results.
 
     Returns:
-        What was done, a line each.
+        What was done, one line per thing.
 
     Raises:
         UserError: another pipeline is at work there, or the folder cannot be written.
@@ -123,7 +136,7 @@ def acquire_lock(root: Path, results: Path) -> bool:
             "stop it"
         ) from None
     owner.write_text(f"{os.getpid()}\n")
-    _held.append(lock)
+    _locks.append(lock)
     alone = all(_free(other) for other in folder.glob("*.lock") if other != own)
     if alone:
         shutil.rmtree(root / ".snakemake" / "locks", ignore_errors=True)
@@ -136,6 +149,3 @@ def _free(path: Path) -> bool:
             return True
     except Timeout:
         return False
-
-
-# Orphans ------------------------------------------------------------------------------------------

@@ -50,19 +50,13 @@ class Findings:
 
     def lines(self) -> list[str]:
         """For a terminal."""
-        said = [
-            f"{wrong.what}: {wrong.path}\n  made again by: {wrong.mend}" for wrong in self.wrong
-        ]
-        count = (
-            f"{self.checked:,} files checked, "
-            f"{sum(w.what == 'damaged' for w in self.wrong):,} damaged, "
-        )
-        count += f"{sum(w.what == 'gone' for w in self.wrong):,} gone"
-        return [
-            *said,
-            count
-            + (f"; {self.unsummed:,} have no sum and were not judged" if self.unsummed else ""),
-        ]
+        damaged = sum(w.what == "damaged" for w in self.wrong)
+        gone = len(self.wrong) - damaged
+        count = f"{self.checked:,} files checked, {damaged:,} damaged, {gone:,} gone"
+        if self.unsummed:
+            count += f"; {self.unsummed:,} have no sum and were not judged"
+        each = [f"{w.what}: {w.path}\n  made again by: {w.mend}" for w in self.wrong]
+        return [*each, count]
 
 
 def inspect(folder: Path) -> Findings:

@@ -11,6 +11,7 @@ from typing import Any
 
 from throughtime.core.errors import UserError
 from throughtime.core.hashing import digest
+from throughtime.pipeline import stages
 from throughtime.pipeline.progress import job_digest
 from throughtime.planning import resources
 from throughtime.planning.plan import Plan, PlannedJob
@@ -29,26 +30,29 @@ HIGHEST_PRIORITY = 1e18  # priority of what others wait for: above any training'
 REPORT_ASSETS = ("html", "css", "js")  # what the report page is made of beside code
 # Errors go on by a pipe, not from the log: on a full disk the log is empty, and its last lines are
 # what says so.
-SHELL_PREFIX = (
-    r"""
+SHELL_PREFIX = r"""
 set -euo pipefail
+trap 'exit 130' INT
 throughtime() { attempt "$@" 3>&1 | shown; }
 attempt() {
-  local said code=0 killed
-  said=$({ COMMAND "${@:2}" --config PAIRS "results=${1%/logs/*}" 2>&1 >&3 3>&-; } """
-    r"""| { tee "$1" 2> /dev/null || true; } | tail -n 25) ||
-    code=$?
+  trap 'exit 130' INT
+  local errors code=0 killed
+  errors=$(
+    { COMMAND "${@:2}" --config PAIRS "results=${1%/logs/*}" 2>&1 >&3 3>&-; } |
+      { tee "$1" 2> /dev/null || true; } | tail -n 25
+  ) || code=$?
   if [ $code -gt 128 ]; then
-    killed="throughtime: ended by signal $((code - 128)) (9: killed, by hand or for want of memory)"
+    killed="throughtime: ended by signal $((code - 128))"
+    killed+=" (9: killed, by hand or for want of memory)"
     { echo "$killed" >> "$1"; } 2> /dev/null || true
-    said+=${said:+$'\n'}$killed
+    errors+=${errors:+$'\n'}$killed
   fi
-  if [ $code -ne 0 ]; then echo "$said" | shown >&2; return 1; fi
+  if [ $code -ne 0 ]; then echo "$errors" | shown >&2; return 1; fi
 }
-shown() { if [ -t 1 ]; then """
-    r"""while IFS= read -r line; do printf '\r\033[K%s\n' "$line"; done; else cat; fi; }
+shown() {
+  if [ -t 1 ]; then while IFS= read -r line; do printf '\r\033[K%s\n' "$line"; done; else cat; fi
+}
 """
-)
 RULES = (
     "all",
     "validate",
@@ -59,6 +63,8 @@ RULES = (
     "claims",
     "track",
     "track_early",
+    "track_experiment",
+    "report_experiment",
     "figure",
     "figures",
     "manifest",
@@ -107,7 +113,7 @@ class Pipeline:
 
         Errors go to the log; its last lines are shown if the command fails. Results lie where
         Snakemake has the log: where they are kept in object storage, that is a local copy. On a
-        terminal what is said takes the place of the live line (see monitor.py). Braces are doubled,
+        terminal it takes the place of the live line (see live_line.py). Braces are doubled,
         as Snakemake wants them.
         """
         pairs = " ".join(
@@ -214,12 +220,20 @@ class Pipeline:
             if n in self.trained
         ]
 
+    def report_files(self, experiment: str) -> list[str]:
+        """What says that an experiment was recorded in MLflow, and then put into the report."""
+        results = Path(self.results)
+        return [
+            str(stages.recorded_file(results, experiment)),
+            str(stages.reported_file(results, experiment)),
+        ]
+
     # In which order -------------------------------------------------------------------------------
 
     @cached_property
     def early(self) -> list[str]:
         """The experiments that are trained first, and recorded while the rest is trained: about
-        nine tenths of all networks, of MANY.
+        nine tenths of all networks.
 
         Recording takes one core for minutes; without this the others would wait for it at the end.
         Those with most networks for their cost go first, so that what is left takes longer to train
@@ -296,11 +310,12 @@ class Pipeline:
 
     def figure_code(self, experiment: str) -> str:
         """Digest of a figure's code, of what it says about its experiment, and of the preset, by
-        which its companion table names cells.
+        which its table of grid points names them.
         """
         path = self.project.root / "experiments" / experiment / "figure.py"
-        told, code = self.experiment(experiment), code_digest(path, "throughtime.figures.draw")
-        return digest([code, told.title, told.question, told.reads, self.project.config.preset])
+        described, code = self.experiment(experiment), code_digest(path, "throughtime.figures.draw")
+        words = [described.title, described.question, described.reads]
+        return digest([code, *words, self.project.config.preset])
 
     def claims_code(self) -> str:
         """Digest of all claims, and of what they say about their experiments."""

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-from throughtime.core.errors import UserError
+from throughtime.core.errors import UserError, locate_errors
 
 
 def load_module(path: Path, *names: str) -> ModuleType:
@@ -25,20 +25,21 @@ def load_module(path: Path, *names: str) -> ModuleType:
         names: that it must define.
 
     Raises:
-        UserError: no such file, or it lacks one of ``names``.
+        UserError: no such file, it lacks one of ``names``, or its code raises something.
     """
     if not path.exists():
         raise UserError(f"{path}: no such file; add it, with {' and '.join(names)}")
     folder = path.resolve().parent
-    digest = hashlib.sha256(str(folder).encode()).hexdigest()[:8]
-    package = f"throughtime_experiment_{folder.name}_{digest}"
+    place = hashlib.sha256(str(folder).encode()).hexdigest()[:8]
+    package = f"throughtime_experiment_{folder.name}_{place}"
     for name in [n for n in sys.modules if n == package or n.startswith(f"{package}.")]:
         del sys.modules[name]  # an edit counts from the next call on
     spec = importlib.machinery.ModuleSpec(package, None, is_package=True)
     spec.submodule_search_locations = [str(folder)]
     sys.modules[package] = importlib.util.module_from_spec(spec)
     importlib.invalidate_caches()
-    module = importlib.import_module(f"{package}.{path.stem}")
+    with locate_errors(folder):
+        module = importlib.import_module(f"{package}.{path.stem}")
     if missing := [name for name in names if not hasattr(module, name)]:
         raise UserError(f"{path}: it has no {missing[0]!r}; add it")
     return module

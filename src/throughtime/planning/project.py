@@ -218,7 +218,7 @@ def _with_seeds(axes: dict[str, Any], least: int | None) -> dict[str, Any]:
     >>> _with_seeds({"seeds": 3}, 5), _with_seeds({"seed": [0, 7]}, 2)
     ({'seed': [0, 1, 2, 3, 4]}, {'seed': [0, 7, 1]})
     """
-    if least is None:
+    if least is None or isinstance(axes.get("seeds"), list):  # a list is refused later
         return axes
     own = axes.get("seed", 0 if "seeds" not in axes else [])
     own = own if isinstance(own, list) else [own]

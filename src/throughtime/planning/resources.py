@@ -24,9 +24,9 @@ ARRIVAL = 2.0
 CACHE = 1 << 20  # bytes that one step of a block should take: what a core keeps at hand
 FEWEST, MOST = 8, 48  # rows of a block where memory allows: enough to spread the cost of a call
 MEMORY = 1 << 30  # bytes a block may take
-# Job.cost per second on one core, measured with `make bench` (N = 32, B = 20); used until a job has
-# been timed
-SPEED = 1.2e10
+# Job.cost per second on one core, measured over the laptop preset: 5e12 in 1,665 seconds, with
+# evaluation, probes and data. It is used until a job has been timed.
+SPEED = 3e9
 START = 4.0  # seconds a process needs before and after it trains: imports, reading the plan, tables
 
 

@@ -120,6 +120,11 @@ def _as_lists(axes: dict[str, Any], where: str) -> dict[str, list[Any]]:
             raise UserError(f"{where}.{axis}: the axis is empty; give it a value or remove it")
         lists[axis] = values
     if "seeds" in lists:
+        if isinstance(axes["seeds"], list):
+            raise UserError(
+                f"{where}.seeds: {axes['seeds']} is a list, and seeds is how many there are; write "
+                f"`seed: {axes['seeds']}`"
+            )
         n = lists.pop("seeds")[0]
         if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= 10_000:
             raise UserError(f"{where}.seeds: {n!r} is not a number of seeds (1 to 10000)")

@@ -19,12 +19,13 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from throughtime.analysis.grid_points import STATUSES
 from throughtime.core import files
+from throughtime.core.text import duration
 from throughtime.planning.plan import Plan
 from throughtime.planning.project import Project
 from throughtime.report import atlas, vega_charts
 from throughtime.results import tables
+from throughtime.results.tables import STATUSES
 
 FAILURES = ("exploding", "truncated", "vanishing", "other")
 VERDICTS = {
@@ -235,22 +236,6 @@ def markdown(caption: str) -> str:
         text = re.sub(mark, rf"<{tag}>\1</{tag}>", text)
     return "".join(
         f"<p>{' '.join(part.split())}</p>" for part in re.split(r"\n\s*\n", text) if part.strip()
-    )
-
-
-def duration(seconds: float) -> str:
-    """Seconds as a person says them.
-
-    >>> duration(8.4), duration(75), duration(7380)
-    ('8 s', '1 min 15 s', '2 h 3 min')
-    """
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    return (
-        f"{whole // 60} min {whole % 60} s"
-        if whole < 3600
-        else f"{whole // 3600} h {whole % 3600 // 60} min"
     )
 
 

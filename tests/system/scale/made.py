@@ -130,7 +130,7 @@ def _job(given: tuple[PlannedJob, Path]) -> None:
         "code": job_digest(planned),
     }
     paths.write_json(
-        record | {s: int(status.get(s, 0)) for s in ("solved", "unsolved", "diverged")},
+        record | {s: int(status.get(s, 0)) for s in tables.STATUSES},
         folder / "timing.json",
     )
 

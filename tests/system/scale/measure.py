@@ -29,17 +29,15 @@ BEFORE = (
 # What stands in for training: the job's tables as they lie there. All else of `throughtime train`
 # is done.
 TRAIN = """
-from throughtime.cli import commands
 from throughtime.results import tables
 from throughtime.pipeline import stages
 from throughtime.results import paths
 from throughtime.training.checkpoints import Checkpoints
-from types import SimpleNamespace
+from throughtime.training.result import Tables
 def trained(planned, *rest, **named):
     folder = paths.job_folder(results, planned)
-    read = {n: tables.read(n, folder / f"{n}.parquet") for n in tables.JOB_TABLES}
-    return SimpleNamespace(**read)
-commands._trained = trained
+    return Tables(*(tables.read(n, folder / f"{n}.parquet") for n in tables.JOB_TABLES)), 1.0
+stages._train = trained
 """
 RECORDS = """
 from throughtime.tracking import sources, records

@@ -1,0 +1,59 @@
+"""A device that is not there is refused in one line, before anything trains."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from throughtime.core.errors import UserError
+from throughtime.pipeline import startup
+from throughtime.pipeline.devices import check_device
+
+
+def machine(monkeypatch: pytest.MonkeyPatch, devices: int) -> None:
+    """A machine with so many GPUs."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: devices > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: devices)
+
+
+@pytest.mark.parametrize(
+    ("devices", "asked", "there"),
+    [(0, "cuda", "cpu"), (0, "cuda:0", "cpu"), (2, "cuda:2", "cpu, cuda, cuda:0, cuda:1")],
+)
+def test_it_names_what_there_is(
+    devices: int, asked: str, there: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine(monkeypatch, devices)
+    with pytest.raises(UserError, match=f"^device: {asked} is not on this machine, which has "):
+        check_device(asked)
+    with pytest.raises(UserError, match=f"which has {there}; change `device` in config.yaml"):
+        check_device(asked)
+
+
+@pytest.mark.parametrize("asked", ["cpu", "cuda", "cuda:1"])
+def test_what_is_there_is_taken(asked: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine(monkeypatch, 2)
+    check_device(asked)
+
+
+def test_a_pipeline_asks_before_it_starts_and_only_where_it_trains_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    machine(monkeypatch, 0)
+    started: list[Path] = []
+
+    def start_pipeline(root: Path, results: Path) -> list[str]:
+        started.append(results)
+        return []
+
+    monkeypatch.setattr(startup, "start_pipeline", start_pipeline)
+    project = SimpleNamespace(config=SimpleNamespace(device="cuda"), root=Path())
+    pipeline: Any = SimpleNamespace(project=project, results="results")
+    with pytest.raises(UserError, match="device: cuda is not on this machine"):
+        startup.prepare(pipeline, True, ["--cores", "2"])
+    assert started == []
+    startup.prepare(pipeline, True, ["-n"])  # nothing runs
+    startup.prepare(pipeline, True, ["--cores", "2"], local=False)  # on a cluster: elsewhere
+    assert started == [Path("results")]
