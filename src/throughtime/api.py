@@ -434,7 +434,9 @@ def train(
     if workers is None:
         workers = 1 if cost < START * SPEED and _same_bits() else _cores()
     if workers > 1:
-        pieces = expand(experiment, sweep, lists, "train", cost / (workers * PIECES) or math.inf)
+        share = cost / workers
+        largest = max(share / PIECES, min(SPEED, share))  # a second's work, so that rows share it
+        pieces = expand(experiment, sweep, lists, "train", largest or math.inf)
         made = _train_in_processes(_ordered(pieces), workers, _bar(plan.networks, progress))
     else:
         made = _train_here(_ordered(plan), _bar(plan.networks, progress))
@@ -592,11 +594,16 @@ def _runs(plan: Plan, made: list[tuple[PlannedJob, "Tables"]]) -> Runs:
             }
     joined = [join(planned, part) for planned, part in zip(plan.jobs, parts, strict=True)]
     whole = {name: pd.concat([j[name] for j in joined], ignore_index=True) for name in JOB_TABLES}
-    whole["summary"] = _extended(whole["summary"])
     skipped = pd.DataFrame(
         [(s.axes, s.reason) for s in plan.skipped], columns=["axes", "reason"], dtype=str
     )
-    results = replace(Results.empty(), **whole)
+    results = replace(
+        Results.empty(),
+        summary=_extended(whole["summary"]),
+        curves=whole["curves"],
+        breakdown=whole["breakdown"],
+        probes=whole["probes"],
+    )
     return Runs(results, skipped, (lambda key: _named(*weights[key])) if weights else None)
 
 
