@@ -195,7 +195,7 @@ def test_a_killed_parent_takes_its_processes_along(tmp_path: Path) -> None:
     with start(tmp_path) as main:
         workers = children(psutil.Process(main.pid), 2)
         main.kill()
-        gone, alive = psutil.wait_procs(workers, timeout=60)
+        _, alive = psutil.wait_procs(workers, timeout=60)
         assert not alive
 
 
