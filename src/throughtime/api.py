@@ -365,8 +365,10 @@ def _new_axes() -> "Axes":
 
     from throughtime.figures.draw import STYLE
 
+    # The figure comes first: a notebook's backend sets what rc_context would set back.
+    figure = pyplot.figure(figsize=(4.5, 3.2), layout="constrained")
     with mpl.rc_context(STYLE):
-        return pyplot.subplots(figsize=(4.5, 3.2), layout="constrained")[1]
+        return figure.subplots()
 
 
 def _extended(summary: pd.DataFrame) -> pd.DataFrame:
@@ -645,6 +647,11 @@ def _first_line(text: str | None) -> str:
     return " ".join(inspect.cleandoc(text or "").partition("\n\n")[0].split())
 
 
+def _description(made: type[Component]) -> str:
+    """What the file of a task or cell says first."""
+    return _first_line(sys.modules[made.__module__].__doc__)
+
+
 def _parameters(made: type[Component]) -> str:
     return ", ".join(made.model_fields)
 
@@ -656,7 +663,7 @@ def tasks() -> pd.DataFrame:
     'length, payload, alphabet'
     """
     rows = [
-        (name, _first_line(t.__doc__), t.measure, _parameters(t), t.source)
+        (name, _description(t), t.measure, _parameters(t), t.source)
         for name, t in task_classes().items()
     ]
     return pd.DataFrame(rows, columns=["name", "description", "measure", "parameters", "source"])
@@ -669,7 +676,7 @@ def cells() -> pd.DataFrame:
     4
     """
     rows = [
-        (name, _first_line(c.__doc__), c.gates, c.states, _parameters(c), c.source)
+        (name, _description(c), c.gates, c.states, _parameters(c), c.source)
         for name, c in cell_classes().items()
     ]
     heads = ["name", "description", "gates", "states", "parameters", "source"]
