@@ -216,14 +216,14 @@ class Runs:
             raise Error(f"plot_frontier: column {x!r} holds no numbers")
         from throughtime.figures import panels
 
-        ax = ax or _new_axes()
-        panels.lag_axis(ax, summary["lag"])
-        for series, (name, rows) in enumerate(_series(summary, by)):
-            table = stats.frontier(rows, [x], "lag")
-            panels.frontiers(ax, table, x, series % len(panels.SERIES), name)
-        ax.set(xlabel=_label(x))
-        if by:
-            ax.legend(title=_label(by))
+        with _drawing(ax) as ax:
+            panels.lag_axis(ax, summary["lag"])
+            for series, (name, rows) in enumerate(_series(summary, by)):
+                table = stats.frontier(rows, [x], "lag")
+                panels.frontiers(ax, table, x, series % len(panels.SERIES), name)
+            ax.set(xlabel=_label(x))
+            if by:
+                ax.legend(title=_label(by))
         return ax
 
     def heatmap(self, x: str, y: str, ax: "Axes | None" = None) -> "Axes":
@@ -245,27 +245,27 @@ class Runs:
             raise Error(f"heatmap: x and y are both {x!r}; name two columns")
         from throughtime.figures import panels
 
-        ax = ax or _new_axes()
-        rows = self.results.summary.dropna(subset=[x, y])
-        ticks = {}
-        for axis in (x, y):  # words become places, whose ticks say the words
-            if not pd.api.types.is_numeric_dtype(rows[axis]):
-                ticks[axis] = sorted(set(rows[axis]))
-                rows = rows.assign(**{axis: rows[axis].map(ticks[axis].index)})
-        if len(rows) and (rows["measure"] == "bpc").all():
-            panels.heatmap_lower_is_better(ax, stats.summarize(rows, [x, y]), x, y)
-            what = "bits per character, median"
-        else:
-            panels.heatmap(ax, stats.success(rows, [x, y]), x, y)
-            what = "solved / networks"
-        if x in ticks:
-            ax.set_xticks(ax.get_xticks(), ticks[x])
-        if y in ticks:
-            ax.set_yticks(ax.get_yticks(), ticks[y][::-1])
-        same = {"length", "lag"} if {x, y} & {"length", "lag", "lag_max", "steps"} else set()
-        pooled = self._varying(x, y, *same)
-        over = f" (over {', '.join(pooled)})" if pooled else ""
-        ax.set(xlabel=_label(x), ylabel=_label(y), title=what + over)
+        with _drawing(ax) as ax:
+            rows = self.results.summary.dropna(subset=[x, y])
+            ticks = {}
+            for axis in (x, y):  # words become places, whose ticks say the words
+                if not pd.api.types.is_numeric_dtype(rows[axis]):
+                    ticks[axis] = sorted(set(rows[axis]))
+                    rows = rows.assign(**{axis: rows[axis].map(ticks[axis].index)})
+            if len(rows) and (rows["measure"] == "bpc").all():
+                panels.heatmap_lower_is_better(ax, stats.summarize(rows, [x, y]), x, y)
+                what = "bits per character, median"
+            else:
+                panels.heatmap(ax, stats.success(rows, [x, y]), x, y)
+                what = "solved / networks"
+            if x in ticks:
+                ax.set_xticks(ax.get_xticks(), ticks[x])
+            if y in ticks:
+                ax.set_yticks(ax.get_yticks(), ticks[y][::-1])
+            same = {"length", "lag"} if {x, y} & {"length", "lag", "lag_max", "steps"} else set()
+            pooled = self._varying(x, y, *same)
+            over = f" (over {', '.join(pooled)})" if pooled else ""
+            ax.set(xlabel=_label(x), ylabel=_label(y), title=what + over)
         return ax
 
     def plot_curves(
@@ -287,20 +287,22 @@ class Runs:
             raise Error(f"plot_curves: no metric {measure!r}; {nearest(measure, metrics)}")
         from throughtime.figures import panels
 
-        ax = ax or _new_axes()
-        columns = list(dict.fromkeys(["run_key", "status", "measure", *([by] if by else [])]))
-        curves = self.results.curves
-        points = curves[curves["metric"] == measure].merge(
-            self.results.summary[columns], on="run_key"
-        )
-        units = sorted({panels.UNITS.get(m, m) for m in points["measure"]})
-        if measure != "eval_measure":
-            points, units = points.assign(measure="loss"), [measure.replace("_", " ")]
-        for series, (name, rows) in enumerate(_series(points, by)):
-            panels.band(ax, stats.summarize(rows, ["step"], "value"), "step", "value", series, name)
-        ax.set(xlabel="updates", ylabel=" or ".join(units))
-        if by:
-            ax.legend(title=_label(by))
+        with _drawing(ax) as ax:
+            columns = list(dict.fromkeys(["run_key", "status", "measure", *([by] if by else [])]))
+            curves = self.results.curves
+            points = curves[curves["metric"] == measure].merge(
+                self.results.summary[columns], on="run_key"
+            )
+            units = sorted({panels.UNITS.get(m, m) for m in points["measure"]})
+            if measure != "eval_measure":
+                points, units = points.assign(measure="loss"), [measure.replace("_", " ")]
+            for series, (name, rows) in enumerate(_series(points, by)):
+                panels.band(
+                    ax, stats.summarize(rows, ["step"], "value"), "step", "value", series, name
+                )
+            ax.set(xlabel="updates", ylabel=" or ".join(units))
+            if by:
+                ax.legend(title=_label(by))
         return ax
 
     def network(self, key: str) -> "Network":
@@ -359,7 +361,12 @@ def _label(column: str) -> str:
     return panels.LAG if column in ("lag", "lag_max") else column.replace("_", " ")
 
 
-def _new_axes() -> "Axes":
+@contextmanager
+def _drawing(ax: "Axes | None") -> Iterator["Axes"]:
+    """Where to draw: the Axes given, as they are, or those of a new figure in the suite's style."""
+    if ax is not None:
+        yield ax
+        return
     import matplotlib as mpl
     from matplotlib import pyplot
 
@@ -368,7 +375,7 @@ def _new_axes() -> "Axes":
     # The figure comes first: a notebook's backend sets what rc_context would set back.
     figure = pyplot.figure(figsize=(4.5, 3.2), layout="constrained")
     with mpl.rc_context(STYLE):
-        return figure.subplots()
+        yield figure.subplots()
 
 
 def _extended(summary: pd.DataFrame) -> pd.DataFrame:

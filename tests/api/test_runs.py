@@ -45,7 +45,7 @@ def test_it_says_what_it_holds(runs: tt.Runs) -> None:
 
 def test_it_does_not_change(runs: tt.Runs) -> None:
     with pytest.raises(FrozenInstanceError):
-        runs.results = None  # type: ignore[assignment,misc]
+        runs.results = None
     summary = runs.summary
     summary["status"] = "lost"
     summary.loc[0, "seed"] = 77
