@@ -22,6 +22,31 @@ class Column:
     dtype: str  # pandas dtype; a capital or "boolean" means that values may be missing
     meaning: str
 
+    @property
+    def unit(self) -> str:
+        """Of its values; empty for names and flags."""
+        return UNITS.get(self.name, "")
+
+
+# The unit of a column, in every table that has it; 1: a number without a unit.
+UNITS = {
+    **dict.fromkeys(("length", "steps", "lag_min", "lag_max", "K", "k1", "reach"), "steps"),
+    **dict.fromkeys(("updates", "diverged_at", "first_solved_at", "step"), "updates"),
+    **dict.fromkeys(("gain", "input_gain", "output_gain", "lr", "clipped_share"), "1"),
+    **dict.fromkeys(("radius_start", "radius_end", "signal_start", "signal_end"), "1"),
+    **dict.fromkeys(("final", "chance"), "as column measure says"),
+    **dict.fromkeys(("final_loss", "train_loss"), "nats, or squared units where measure is mse"),
+    **dict.fromkeys(("clip", "grad_norm", "grad_norm_max"), "unit of the mean loss's gradient"),
+    "hidden": "units",
+    "batch": "sequences",
+    "tokens": "steps of sequences",
+    "parameters": "numbers",
+    "n": "cases",
+    "bin": "as column by says",
+    "index": "as column quantity says",
+    "value": "as the columns beside it say",
+}
+
 
 def _columns(text: str) -> tuple[Column, ...]:
     lines = [line.split("|") for line in text.strip().splitlines()]
@@ -194,13 +219,19 @@ def empty(table: str) -> pd.DataFrame:
 def write(frame: pd.DataFrame, table: str, path: Path) -> None:
     """Write a table as parquet, whole or not at all. Equal frames give equal bytes.
 
+    Every column carries its ``description`` and ``unit`` as metadata of its field.
+
     Raises:
         UserError: it cannot be written.
     """
     sink = pa.BufferOutputStream()
-    pq.write_table(
-        pa.Table.from_pandas(conform(frame, table), preserve_index=False), sink, compression="zstd"
-    )
+    made = pa.Table.from_pandas(conform(frame, table), preserve_index=False)
+    fields = [
+        made.schema.field(c.name).with_metadata({"description": c.meaning, "unit": c.unit})
+        for c in TABLES[table]
+    ]
+    described = made.cast(pa.schema(fields, metadata=made.schema.metadata))
+    pq.write_table(described, sink, compression="zstd")
     files.write(path, sink.getvalue().to_pybytes())
 
 
