@@ -103,17 +103,15 @@ CLAIMS = [
         "A network trained with the shortest K uses more context than the K steps its gradient "
         "saw: a carried state is of use "
         "untrained.",
-        DEFINED
-        + "Mean of ln(effective / K) at the smallest K, over networks; Student's 95 % interval above 0, "
-        "where the two are equal.",
+        DEFINED + "Mean of ln(effective / K) at the smallest K, over networks; "
+        "Student's 95 % interval above 0, where the two are equal.",
         carried,
     ),
     Claim(
         "context_short_of_T",
         "At full depth the effective context learned is less than half of the window.",
-        DEFINED
-        + "Mean of ln(effective / T) at full depth, over networks; Student's 95 % interval below ln(1/2): "
-        "half, because a step of "
+        DEFINED + "Mean of ln(effective / T) at full depth, over networks; "
+        "Student's 95 % interval below ln(1/2): half, because a step of "
         "the ladder alone is a factor of 1.6.",
         unused,
     ),
