@@ -43,6 +43,7 @@ project = Project.open(Path('.')); plan = project.plan(); n = 0
 for name in project.experiments:
     found = sources.find(results, plan, name)
     if found is not None:
+        differing = records.varying(plan, name)
         for record in records.networks(found.summary, found.curves, differing, 'scale', found.provenance):
             n += bool(record.sha)
         cells = list(records.grid_point_records(found.summary, differing, 'scale', found.provenance))
