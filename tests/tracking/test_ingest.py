@@ -408,8 +408,8 @@ def test_a_kill_within_a_transaction_is_rolled_back_and_is_no_damage(
     killed = """
 import os, signal, sqlite3, sys
 connection = sqlite3.connect(sys.argv[1], isolation_level=None)
-connection.execute("PRAGMA cache_size = 1")  # changed pages go to the file before the end of the
-transaction connection.execute("BEGIN")
+connection.execute("PRAGMA cache_size = 1")  # changed pages go to the file before the end
+connection.execute("BEGIN")
 connection.execute("UPDATE experiments SET name = hex(randomblob(2000))")
 connection.executemany("INSERT INTO experiments (name) VALUES (hex(randomblob(2000)))", [()] * 50)
 os.kill(os.getpid(), signal.SIGKILL)
