@@ -26,7 +26,7 @@ def slope(results: Results) -> tuple[float, float, float, int, str]:
     return fit.slope, fit.slope_low, fit.slope_high, fit.n, words
 
 
-def said(table: pd.DataFrame) -> str:
+def format_median(table: pd.DataFrame) -> str:
     """The networks' effective contexts."""
     return ", ".join(f"{v:.1f}" for v in sorted(table["effective"]))
 
@@ -56,7 +56,7 @@ def carried(results: Results) -> Evidence:
         high,
         0.0,
         n,
-        f"trained with K={table['K'].iloc[0]}: effective {said(table)} characters",
+        f"trained with K={table['K'].iloc[0]}: effective {format_median(table)} characters",
     )
 
 
@@ -73,7 +73,7 @@ def unused(results: Results) -> Evidence:
         high,
         HALF,
         n,
-        f"trained with T={table['steps'].iloc[0]}: effective {said(table)} characters",
+        f"trained with T={table['steps'].iloc[0]}: effective {format_median(table)} characters",
     )
 
 
@@ -103,17 +103,15 @@ CLAIMS = [
         "A network trained with the shortest K uses more context than the K steps its gradient "
         "saw: a carried state is of use "
         "untrained.",
-        DEFINED
-        + "Mean of ln(effective / K) at the smallest K, over networks; Student's 95 % interval "
-        "above 0, where the two are equal.",
+        DEFINED + "Mean of ln(effective / K) at the smallest K, over networks; "
+        "Student's 95 % interval above 0, where the two are equal.",
         carried,
     ),
     Claim(
         "context_short_of_T",
         "At full depth the effective context learned is less than half of the window.",
-        DEFINED
-        + "Mean of ln(effective / T) at full depth, over networks; Student's 95 % interval below "
-        "ln(1/2): half, because a step of "
+        DEFINED + "Mean of ln(effective / T) at full depth, over networks; "
+        "Student's 95 % interval below ln(1/2): half, because a step of "
         "the ladder alone is a factor of 1.6.",
         unused,
     ),

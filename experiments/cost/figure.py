@@ -60,7 +60,7 @@ def laws(
         if series in table and len(table[series]) > 1:
             rows = table[series]
             fit = law(ax, rows["x"], rows[quantity] / divisor, place, label)
-            ax.lines[-2].set_label(f"{label}: {fit.slope:.3g} {unit} a step, r² = {fit.r2:.3f}")
+            ax.lines[-2].set_label(f"{label}: {fit.slope:.3g} {unit} per step, r² = {fit.r2:.3f}")
     if not ax.lines:
         panels.empty_panel(ax, "nothing measured")
         return
@@ -84,7 +84,7 @@ def throughput(ax: Axes, table: dict[str, pd.DataFrame]) -> None:
         xscale="log",
         ylim=(0, None),
         xlabel="T, steps, or B, sequences",
-        ylabel="million steps a second, all networks",
+        ylabel="million steps per second, all networks",
     )
     ax.legend(fontsize=6)
 
@@ -203,8 +203,8 @@ def caption(results: Results) -> str:
         "Memory is counted, all networks together; times are the fastest of several calls on the "
         "machine that ran this, and "
         "differ from run to run. Upper right: measured over fitted. Lower right: steps of all "
-        "networks a second; constant "
-        "over T where time steps do not run in parallel. Slopes a step, with Student's 95 % "
+        "networks per second; constant "
+        "over T where time steps do not run in parallel. Slopes per step, with Student's 95 % "
         "intervals: "
         f"{'; '.join(said) or 'none'}. {describe_networks(results)}"
     )

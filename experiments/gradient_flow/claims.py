@@ -13,9 +13,9 @@ from throughtime.analysis.claims import Claim, Evidence
 from throughtime.results.load import Results
 
 POINT = ["task", "init", "gain"]
-TOLERANCE = 0.05  # nats a step: e over 20 steps
+TOLERANCE = 0.05  # nats per step: e over 20 steps
 BORDER = math.log(1.15)  # of a gain
-NATS = " nats a step"
+NATS = " nats per step"
 
 
 def slopes(results: Results, sweep: str, step: Literal["first", "last"] = "first") -> pd.DataFrame:
@@ -113,7 +113,7 @@ EQUAL = (
     "drive; its mean over seeds at each grid point (task, distribution, gain) with t intervals "
     "that hold "
     "together at 95 % "
-    f"(Bonferroni), all within ±{TOLERANCE:g} nats a step: over 20 steps, about the longest lag "
+    f"(Bonferroni), all within ±{TOLERANCE:g} nats per step: over 20 steps, about the longest lag "
     "that laptop networks learn, "
     "that is a factor e, and a quarter of what neighbouring gains of the grid differ by. Theory's "
     "correction for finite width "

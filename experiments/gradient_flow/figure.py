@@ -104,7 +104,7 @@ def over_gain(ax: Axes, before: pd.DataFrame, after: pd.DataFrame) -> None:
     ticks = sorted(every["gain"].unique())
     ax.set_xticks(ticks, [panels.format_number(g) for g in ticks], fontsize=6)
     ax.minorticks_off()
-    ax.set(xlabel="initial gain g", ylabel="slope of ln norm, nats a step")
+    ax.set(xlabel="initial gain g", ylabel="slope of ln norm, nats per step")
     ax.legend(fontsize=5.5)
 
 

@@ -57,10 +57,10 @@ def multiple(rows: pd.DataFrame) -> pd.Series:
     )
 
 
-def said(fit: pd.Series) -> str:
+def format_frontier(fit: pd.Series) -> str:
     """A multiple as words.
 
-    >>> said(pd.Series({"frontier": 5.0, "low": 4.0, "high": np.inf, "censored": ">="}))
+    >>> format_frontier(pd.Series({"frontier": 5.0, "low": 4.0, "high": np.inf, "censored": ">="}))
     'm >= 5.0 (4.0 to none)'
     """
     sign = fit["censored"] or "="

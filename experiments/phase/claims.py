@@ -59,7 +59,9 @@ def six(results: Results) -> Evidence:
         math.log(v / FEED_FORWARD) if v > 0 else -math.inf
         for v in (fit["frontier"], fit["low"], fit["high"])
     )
-    return verdicts.within(off, low, high, math.log(FACTOR), int(fit["n"]), analysis.said(fit))
+    return verdicts.within(
+        off, low, high, math.log(FACTOR), int(fit["n"]), analysis.format_frontier(fit)
+    )
 
 
 def weaker_drive(results: Results) -> Evidence:

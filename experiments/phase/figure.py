@@ -90,7 +90,10 @@ def collapse(ax: Axes, rows: pd.DataFrame, fit: pd.Series) -> None:
     ax.set(ylim=(-0.05, 1.05), xlabel="lag / ξ", ylabel="share solved")
     if math.isfinite(fit["frontier"]):
         ax.axvline(
-            fit["frontier"], color=BOUNDARY, linewidth=1.6, label=f"fitted: {analysis.said(fit)}"
+            fit["frontier"],
+            color=BOUNDARY,
+            linewidth=1.6,
+            label=f"fitted: {analysis.format_frontier(fit)}",
         )
         ax.axvspan(
             max(fit["low"], 1e-3), min(fit["high"], 1e4), color=BOUNDARY, alpha=0.2, linewidth=0
@@ -151,7 +154,7 @@ def caption(results: Results) -> str:
         for d in groups(rows)
     }
     words = "; ".join(
-        f"{t}, input gain {i:g}: {analysis.said(f)}"
+        f"{t}, input gain {i:g}: {analysis.format_frontier(f)}"
         for (t, i), f in fits.items()
         if math.isfinite(f["frontier"])
     )

@@ -31,8 +31,8 @@ from throughtime.analysis.claims import Claim, Evidence
 
 def solved(results):
     n = len(results.summary)
-    return Evidence("not supported", 0.25, 0.1, 0.4, 0.5, n, f"{n} networks, {len(results.computed)}
-    computed")
+    detail = f"{n} networks, {len(results.computed)} computed"
+    return Evidence("not supported", 0.25, 0.1, 0.4, 0.5, n, detail)
 
 def bad(results):
     raise AssertionError("called on nothing")

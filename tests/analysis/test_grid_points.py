@@ -12,7 +12,7 @@ from throughtime.analysis import grid_points
 from throughtime.analysis.stats import wilson
 from throughtime.planning.plan import Plan
 from throughtime.results import tables
-from throughtime.tracking.records import Made, grid_point_records, networks, varying
+from throughtime.tracking.records import Provenance, grid_point_records, networks, varying
 
 PLAN = synthetic.toy_plan(
     lengths=(10, 30), depths=(None, 5), seeds=3
@@ -21,8 +21,8 @@ FRAMES = synthetic.summary(PLAN)
 SUMMARY = FRAMES.summary
 
 
-def made(plan: Plan) -> dict[str, Made]:
-    return {job.key: Made("c", (0, 1)) for job in plan.jobs}
+def made(plan: Plan) -> dict[str, Provenance]:
+    return {job.key: Provenance("c", (0, 1)) for job in plan.jobs}
 
 
 def test_the_filter_of_a_row_finds_its_networks_and_no_others() -> None:

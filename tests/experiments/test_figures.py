@@ -49,7 +49,7 @@ def drawn(name: str, results: Results) -> str:
         fig = module.figure(results)
         file = io.BytesIO()
         fig.savefig(file, format="png", dpi=30)
-    assert len(file.getvalue()) > 4000
+    assert len(file.getvalue()) > 2500
     caption, printed = module.caption(results), fig.texts[1].get_text()
     assert re.fullmatch(
         r"n = ([\d,]+) trained networks(, of which n_diverged = ([\d,]+) \(×; counted as "

@@ -101,15 +101,18 @@ def tabulate(summary: pd.DataFrame, preset: str) -> pd.DataFrame:
         "mlflow_filter": [mlflow_filter(key) for key in keys],
     }
     order = [*[n for n in ALWAYS if n in names], *[n for n in names if n not in ALWAYS]]
-    return heads[order].assign(
-        **{str(name): column for name, column in varying.items()},
-        n=n,
-        seeds=seeds,
-        **counts,
-        **rates,
-        measure=heads["measure"],
-        **_final(summary, place),
-        **links,
+    return (
+        heads[order]
+        .join(varying)
+        .assign(
+            n=n,
+            seeds=seeds,
+            **counts,
+            **rates,
+            measure=heads["measure"],
+            **_final(summary, place),
+            **links,
+        )
     )
 
 

@@ -162,9 +162,9 @@ def _shelves(
                 network_views(preset, differing),
                 origin,
             ),
-            list(networks(found.summary, found.curves, differing, preset, found.made)),
+            list(networks(found.summary, found.curves, differing, preset, found.provenance)),
         )
-        places = list(grid_point_records(found.summary, differing, preset, found.made))
+        places = list(grid_point_records(found.summary, differing, preset, found.provenance))
     page = overview(found, places, results, experiment, preset)
     if page.files:
         views = grid_point_views(preset, differing) if found is not None else []

@@ -107,7 +107,7 @@ class Record:
 
 
 @dataclass(frozen=True)
-class Made:
+class Provenance:
     """How a job's tables came to be: digest of the code, and start and end of one network's share
     of its time, ms since 1970.
     """
@@ -199,7 +199,7 @@ def networks(
     curves: pd.DataFrame,
     differing: list[str],
     preset: str,
-    made: dict[str, Made],
+    provenance: dict[str, Provenance],
 ) -> Iterator[Record]:
     """One record per row of ``summary``.
 
@@ -207,7 +207,7 @@ def networks(
         summary, curves: the tables of one experiment.
         differing: the columns that a run's name holds, see ``varying``.
         preset: the name of the preset that asks for them.
-        made: job key -> when, and by what code.
+        provenance: job key -> when, and by what code.
     """
     lines = {
         key: list(
@@ -217,7 +217,7 @@ def networks(
     }
     own = parameter_columns(summary, only_varying=False)
     for row in summary.join(own).to_dict("records"):
-        job = made[row["job_key"]]
+        job = provenance[row["job_key"]]
         diverged = row["status"] == "diverged"
         flags = {"diverged_step": row["diverged_at"]}
         if row["status"] != "untrained":
@@ -226,7 +226,7 @@ def networks(
             key=row["run_key"],
             name=" ".join([_base(row), *_words(row, differing), f"seed={row['seed']}"]),
             status="FAILED" if diverged else "FINISHED",
-            params=_params(row, [str(name) for name in own]),
+            params=_params(row, list(own.columns)),
             metrics=_finite({name: row[name] for name in METRICS} | flags),
             tags={name: str(row[name]) for name in TAGS}
             | {
@@ -250,7 +250,7 @@ def _by_run(curves: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
 
 
 def grid_point_records(
-    summary: pd.DataFrame, differing: list[str], preset: str, made: dict[str, Made]
+    summary: pd.DataFrame, differing: list[str], preset: str, provenance: dict[str, Provenance]
 ) -> Iterator[Record]:
     """One record per grid point: n, rates with Wilson's interval, mean and standard deviation (n -
     1) over the seeds.
@@ -262,15 +262,13 @@ def grid_point_records(
     joined = summary.join(own)
     for _, group in joined.groupby(list(tables.GRID_POINT), sort=False, dropna=False):
         row = group.iloc[0].to_dict()
-        jobs = [made[key] for key in group["job_key"].unique()]
+        jobs = [provenance[key] for key in group["job_key"].unique()]
         code = ", ".join(sorted({job.code for job in jobs}))
         yield Record(
             key=grid_point_key(row, preset),
             name=" ".join([_base(row), *_words(row, differing)]),
             params={
-                n: value
-                for n, value in _params(row, [str(name) for name in own]).items()
-                if n != "seed"
+                n: value for n, value in _params(row, list(own.columns)).items() if n != "seed"
             },
             metrics=_finite(_rates(group) | _moments(group)),
             tags={

@@ -14,22 +14,22 @@ from throughtime.core.hashing import digest
 from throughtime.planning.plan import Plan
 from throughtime.results import tables
 from throughtime.results.tables import JOB_TABLES
-from throughtime.tracking.records import Made, Record
+from throughtime.tracking.records import Provenance, Record
 
 READ = JOB_TABLES[:2]  # the breakdown is for figures
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class ExperimentTables:
     """One experiment's tables, as far as they exist."""
 
     summary: pd.DataFrame
     curves: pd.DataFrame
-    made: dict[str, Made]
+    provenance: dict[str, Provenance]
     source: str
 
 
-def find(results: Path, plan: Plan, experiment: str) -> Found | None:
+def find(results: Path, plan: Plan, experiment: str) -> ExperimentTables | None:
     """The tables of the plan's jobs: the jobs' own where there are any, else the collected ones;
     None without either.
 
@@ -51,10 +51,10 @@ def find(results: Path, plan: Plan, experiment: str) -> Found | None:
             )
             for name in READ
         )
-        return Found(
+        return ExperimentTables(
             summary,
             curves,
-            {key: _made(jobs[key]) for key in done},
+            {key: _provenance(jobs[key]) for key in done},
             f"tables of {len(done)} of {len(wanted)} jobs",
         )
     if not all((folder / f"{name}.parquet").exists() for name in READ):
@@ -67,20 +67,23 @@ def find(results: Path, plan: Plan, experiment: str) -> Found | None:
     curves = curves[curves["run_key"].isin(summary["run_key"])]
     end = int(1000 * (folder / "summary.parquet").stat().st_mtime)
     recorded = _json(folder / "manifest.json").get("jobs", {})
-    made = {
-        key: Made(str(recorded.get(key, {}).get("code", "unknown")), (end, end)) for key in wanted
+    provenance = {
+        key: Provenance(str(recorded.get(key, {}).get("code", "unknown")), (end, end))
+        for key in wanted
     }
-    return Found(summary, curves, made, "collected tables")
+    return ExperimentTables(summary, curves, provenance, "collected tables")
 
 
-def _made(job: Path) -> Made:
+def _provenance(job: Path) -> Provenance:
     """A network's training ended with the table's writing, and took its share of the job's wall
     time.
     """
     end = (job / "summary.parquet").stat().st_mtime
     timing = _json(job / "timing.json")
     share = float(timing.get("seconds", 0)) / max(int(timing.get("networks", 1)), 1)
-    return Made(str(timing.get("code", "unknown")), (int(1000 * (end - share)), int(1000 * end)))
+    return Provenance(
+        str(timing.get("code", "unknown")), (int(1000 * (end - share)), int(1000 * end))
+    )
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -92,7 +95,11 @@ def _json(path: Path) -> dict[str, Any]:
 
 
 def overview(
-    found: Found | None, records: list[Record], results: Path, experiment: str, preset: str
+    found: ExperimentTables | None,
+    records: list[Record],
+    results: Path,
+    experiment: str,
+    preset: str,
 ) -> Record:
     """The run that carries an experiment's figure and tables."""
     figures = {

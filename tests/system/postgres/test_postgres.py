@@ -164,8 +164,8 @@ def wanted(results: Path, seeds: int) -> tuple[list[Record], list[Record]]:
     assert found is not None
     differing = varying(plan, "clipping")
     return (
-        list(networks(found.summary, found.curves, differing, "smoke", found.made)),
-        list(grid_point_records(found.summary, differing, "smoke", found.made)),
+        list(networks(found.summary, found.curves, differing, "smoke", found.provenance)),
+        list(grid_point_records(found.summary, differing, "smoke", found.provenance)),
     )
 
 

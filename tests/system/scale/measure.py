@@ -45,9 +45,10 @@ project = Project.open(Path('.')); plan = project.plan(); n = 0
 for name in project.experiments:
     found = sources.find(results, plan, name)
     if found is not None:
-        for record in records.networks(found.summary, found.curves, 'scale', found.made):
+        differing = records.varying(plan, name)
+        for record in records.networks(found.summary, found.curves, differing, 'scale', found.provenance):
             n += bool(record.sha)
-        cells = list(records.cells(found.summary, records.varying(plan, name), 'scale', found.made))
+        cells = list(records.grid_point_records(found.summary, differing, 'scale', found.provenance))
 print(n)
 """
 DRY = ["snakemake", "-n", "--quiet", "all"]
