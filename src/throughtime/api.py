@@ -530,8 +530,8 @@ def _train_in_processes(
                 bar.update(len(futures[future].grid))
     except BrokenProcessPool:
         raise Error(
-            "train: a process ended before its work was done, perhaps for want of memory; use fewer "
-            "workers"
+            "train: a process ended before its work was done, perhaps for want of memory; use "
+            "fewer workers"
         ) from None
     finally:
         if len(made) < len(pieces):  # an error or an interrupt

@@ -89,7 +89,10 @@ def test_a_trained_network_computes_the_same(cell: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("axes", "message"),
     [
-        ({"cell": "identity"}, "cell 'identity': torch has no module that computes it; it has tanh,"),
+        (
+            {"cell": "identity"},
+            "cell 'identity': torch has no module that computes it; it has tanh,",
+        ),
         ({"cell": "sigmoid"}, "cell 'sigmoid': torch has no module that computes it"),
         ({"keep_weights": False}, "weights were not kept; train with keep_weights=True"),
         ({"mode": "chunked", "K": 3, "border": "reset"}, "trained with border=reset"),

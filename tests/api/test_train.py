@@ -102,15 +102,34 @@ def test_axes_may_be_arrays_and_ranges(here: tt.Runs) -> None:
 @pytest.mark.parametrize(
     ("axes", "message"),
     [
-        ({"task": "copy", "lenght": 3}, "train.lenght: unknown axis for task 'copy'; did you mean 'length'?"),
+        (
+            {"task": "copy", "lenght": 3},
+            "train.lenght: unknown axis for task 'copy'; did you mean 'length'?",
+        ),
         ({"task": "cpy"}, "train.task: unknown name 'cpy'; did you mean 'copy'?"),
-        ({}, "train: no task; add `task:` with one of adding, brackets, copy, temporal_order, text"),
-        ({"task": "copy", "gain": []}, "train.gain: the axis is empty; give it a value or remove it"),
-        ({"task": "copy", "gain": -1}, "train.gain: input should be greater than or equal to 0, got -1"),
-        ({"task": "copy", "probes": "spectrun"}, "train.probes: unknown name 'spectrun'; did you mean 'spectrum'?"),
-        ({"task": "copy", "workers": 0}, "train.workers: 0 is not a number of processes (1 or more)"),
+        (
+            {},
+            "train: no task; add `task:` with one of adding, brackets, copy, temporal_order, text",
+        ),
+        (
+            {"task": "copy", "gain": []},
+            "train.gain: the axis is empty; give it a value or remove it",
+        ),
+        (
+            {"task": "copy", "gain": -1},
+            "train.gain: input should be greater than or equal to 0, got -1",
+        ),
+        (
+            {"task": "copy", "probes": "spectrun"},
+            "train.probes: unknown name 'spectrun'; did you mean 'spectrum'?",
+        ),
+        (
+            {"task": "copy", "workers": 0},
+            "train.workers: 0 is not a number of processes (1 or more)",
+        ),
         ({"task": "copy", "length": 1, "payload": 1, "mode": "chunked", "K": 50},
-         "train: nothing to train; task=copy, length=1, payload=1, mode=chunked, K=50: K=50 is longer than"
+         "train: nothing to train; task=copy, length=1, payload=1, mode=chunked, K=50: K=50 is "
+         "longer than"
          " the 3 steps of a sequence: the same as full"),
     ],
 )  # fmt: skip

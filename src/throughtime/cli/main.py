@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from throughtime import __version__
-from throughtime.cli import info, new, maintenance, run
+from throughtime.cli import info, maintenance, new, run
 from throughtime.core.errors import UserError
 from throughtime.pipeline import watchdog
 

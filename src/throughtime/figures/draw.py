@@ -82,8 +82,8 @@ def draw(
         preset: that asked for the networks: part of what names a grid point in MLflow.
 
     Raises:
-        UserError: no such experiment, no tables, figure.py lacks ``figure`` or ``caption``, or one of
-            them raises something.
+        UserError: no such experiment, no tables, figure.py lacks ``figure`` or ``caption``, or one
+            of them raises something.
     """
     folder = project_root / "experiments" / name
     experiment: Experiment = load_yaml(Experiment, folder / "experiment.yaml")

@@ -46,9 +46,10 @@ for name in project.experiments:
     found = sources.find(results, plan, name)
     if found is not None:
         differing = records.varying(plan, name)
-        for record in records.networks(found.summary, found.curves, differing, 'scale', found.provenance):
+        summary, made = found.summary, found.provenance
+        for record in records.networks(summary, found.curves, differing, 'scale', made):
             n += bool(record.sha)
-        cells = list(records.grid_point_records(found.summary, differing, 'scale', found.provenance))
+        cells = list(records.grid_point_records(summary, differing, 'scale', made))
 print(n)
 """
 DRY = ["snakemake", "-n", "--quiet", "all"]
