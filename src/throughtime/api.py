@@ -13,7 +13,6 @@ means, ``tt.columns()``.
 
 import ast
 import inspect
-import json
 import math
 import multiprocessing
 import os
@@ -49,6 +48,7 @@ from throughtime.planning.resources import SPEED, START, weight_shapes
 from throughtime.planning.sweep import expand
 from throughtime.results import tables
 from throughtime.results.load import Results
+from throughtime.results.parameters import ARGS, with_parameters
 from throughtime.results.tables import GRID_POINT, JOB_TABLES, STATUSES
 from throughtime.results.trained import join
 from throughtime.results.weights import read_named
@@ -65,7 +65,6 @@ __all__ = ["Error", "Runs", "axes", "cells", "columns", "load", "probes", "tasks
 Weights = Mapping[str, NDArray[np.generic]]  # of one network, by name
 PIECES = 4  # per process: so that all have work until the end
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-ARGS = ("task_args", "cell_args", "optimizer_args", "schedule_args")
 BITS = (
     "torch was used before throughtime was imported: a network's last bits may depend on its place "
     "in the grid; import throughtime first, or train with workers=2 or more"
@@ -380,21 +379,8 @@ def _drawing(ax: "Axes | None") -> Iterator["Axes"]:
 
 def _extended(summary: pd.DataFrame) -> pd.DataFrame:
     """The summary with ``lag`` and the parameters of components that vary."""
-    found: dict[str, dict[str, list[Any]]] = {}  # parameter -> kind -> values
-    for kind in ARGS:
-        texts = {text: json.loads(text) for text in set(summary[kind])}
-        for name in sorted({name for args in texts.values() for name in args}):
-            values = [texts[text].get(name) for text in summary[kind]]
-            if len({json.dumps(v) for v in values if v is not None}) > 1:
-                found.setdefault(name, {})[kind.removesuffix("_args")] = values
-    known = {c.name for c in tables.SUMMARY}
-    own = {
-        name if len(kinds) == 1 else f"{kind}.{name}": pd.Series(values, index=summary.index)
-        for name, kinds in found.items()
-        if name not in known
-        for kind, values in kinds.items()
-    }
-    return summary.assign(lag=summary["lag_max"], **own)
+    plain = summary[[c.name for c in tables.SUMMARY]]
+    return with_parameters(plain.copy()).assign(lag=plain["lag_max"])
 
 
 # Train and load -----------------------------------------------------------------------------------

@@ -172,8 +172,8 @@ def test_the_new_experiment_is_planned_drawn_and_judged(copy: Copy) -> None:
     found = json.loads(copy.output("-c", DRAW))
     assert found["networks"] == 8
     none, some = found["captions"]
-    assert "n = 0 networks" in none
-    assert "n = 8 networks" in some
+    assert "No networks trained" in none
+    assert "n = 8 trained networks" in some
     assert found["verdicts"][0] == "undecided"
     readme = (copy.root / "experiments/my_experiment/README.md").read_text(encoding="utf-8")
     assert some in readme

@@ -106,7 +106,7 @@ def test_it_takes_a_free_port_answers_there_and_goes_with_all_its_children(
             )
             with urllib.request.urlopen(request, timeout=20) as answer:
                 (run,) = json.load(answer)["runs"]
-            assert run["info"]["run_name"] == "toy-tanh-T11-s0"
+            assert run["info"]["run_name"] == "toy-tanh-lag10 seed=0"
             process.send_signal(number)
             rest, _ = process.communicate(timeout=30)
             assert (process.returncode, rest.strip()) == (0, "Stopped.")

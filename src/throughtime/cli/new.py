@@ -14,6 +14,7 @@ import yaml
 from throughtime.core.component import Component
 from throughtime.core.errors import UserError
 from throughtime.core.registry import names, probe_names
+from throughtime.core.text import first_paragraph
 
 TEMPLATES = "templates"
 PACKAGE = Path(__file__).parents[1]
@@ -77,7 +78,7 @@ def _later_kinds() -> dict[str, dict[str, str]]:
         "initial schemes": schemes,
     }
     described = {
-        title: {name: (kind.__doc__ or "").strip().splitlines()[0] for name, kind in of().items()}
+        title: {name: first_paragraph(kind.__doc__) for name, kind in of().items()}
         for title, of in kinds.items()
     }
     # a probe's module imports torch, so its documentation is not read
