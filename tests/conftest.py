@@ -3,6 +3,9 @@
 import os
 from pathlib import Path
 
+# Before NumPy is imported: two workers with two threads each would wait for each other.
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
+
 import pytest
 import torch
 from hypothesis import settings

@@ -520,6 +520,7 @@ def test_the_examples_of_the_pages_run_together(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_the_experiment_of_the_page_is_planned_and_drawn(tmp_path: Path) -> None:
     page = (ROOT / "docs" / "how-to" / "add-an-experiment.md").read_text()
     folder = tmp_path / "experiments" / "mine"

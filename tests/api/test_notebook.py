@@ -6,6 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.slow
 NOTEBOOK = Path(__file__).parents[2] / "docs" / "notebooks" / "first_sweep.ipynb"
 CHECKS = """
 assert len(runs) == 64, runs

@@ -223,6 +223,7 @@ def test_the_recurrent_matrix_is_proportional_to_the_gain(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", cells())
+@pytest.mark.slow
 def test_every_probe_measures_a_trained_network_of_every_cell(name: str) -> None:
     """``text`` is the one task that all probes, context too, have something to say on."""
     made = block("text", cell=name, gain=[0.7, 1.3], seeds=1)
