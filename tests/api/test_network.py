@@ -21,6 +21,8 @@ from throughtime.results.trained import weights_folder
 from throughtime.results.weights import read_weights
 from throughtime.training.batches import tensors
 
+pytestmark = pytest.mark.slow
+
 KINDS = {"tanh": nn.RNN, "relu": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 
 

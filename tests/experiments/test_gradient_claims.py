@@ -18,6 +18,8 @@ from throughtime.planning.experiment_files import load_module
 from throughtime.results.load import Results
 from throughtime.theory.influence import Balancing
 
+pytestmark = pytest.mark.slow
+
 FLOW = {
     "task": ["copy", "adding"],
     "copy__length": 16,

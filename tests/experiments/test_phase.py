@@ -9,6 +9,8 @@ import pytest
 from experiments.phase import analysis as phase
 from tests.support import made
 
+pytestmark = pytest.mark.slow
+
 LENGTHS = [1, 2, 4, 6, 10, 14, 22, 30, 46]
 
 

@@ -17,6 +17,8 @@ from throughtime.core.errors import UserError
 from throughtime.planning.project import Project
 from throughtime.planning.sweep import NETWORKS
 
+pytestmark = pytest.mark.slow
+
 CONTENT: dict[str, dict[str, Any]] = {
     "config.yaml": {
         **CONFIG,
