@@ -2,6 +2,7 @@
 noticed later.
 """
 
+import errno
 import hashlib
 import os
 import resource
@@ -193,3 +194,22 @@ for _ in range(200):
     assert [w.wait() for w in writers] == [0, 0]
     assert seen == {hashlib.sha256(b"content" * 1000).hexdigest()}
     assert files.is_intact(tmp_path / "x")
+
+
+def test_a_lock_has_one_holder(tmp_path: Path) -> None:
+    first = files.lock(tmp_path / "new" / "x.lock")
+    assert first
+    assert files.lock(tmp_path / "new" / "x.lock", timeout=0) is None
+    first.release()
+    assert files.lock(tmp_path / "new" / "x.lock", timeout=0)
+
+
+def test_a_file_system_without_locks_is_said_and_no_file_stands_for_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(*_: object) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr("fcntl.flock", none)
+    with pytest.raises(UserError, match=r"x\.lock: cannot be locked: Function not implemented"):
+        files.lock(tmp_path / "x.lock")

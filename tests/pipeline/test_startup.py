@@ -34,7 +34,7 @@ threading.Event().wait()
 PIPELINE = f"""
 import os, subprocess, sys, threading
 from throughtime.pipeline import startup, watchdog
-os.environ[watchdog.PIPELINE] = f"{{os.getpid()}} {{watchdog.start_time(os.getpid())}}"
+os.environ[watchdog.PIPELINE] = str(os.getpid())
 subprocess.Popen([sys.executable, "-c", {JOB!r}], start_new_session=True)
 threading.Event().wait()
 """
@@ -140,14 +140,19 @@ def test_a_job_ends_with_its_killed_pipeline() -> None:
 
 
 def test_a_process_that_took_the_number_of_an_ended_pipeline_is_not_mistaken_for_it() -> None:
-    environment = {**os.environ, watchdog.PIPELINE: f"{os.getpid()} another time"}
+    """A job whose pipeline ended at once: by then a younger process has its number."""
+    program = """
+import os, subprocess, sys
+from throughtime.pipeline import watchdog
+younger = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+try:
+    watchdog.watch_parent(younger.pid)
+finally:
+    younger.kill()
+"""
+    # started a clock tick of the kernel later at the earliest, as an interpreter takes longer
     done = subprocess.run(
-        [sys.executable, "-c", JOB],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
+        [sys.executable, "-c", program], capture_output=True, timeout=60, check=False
     )
     assert done.returncode == 3
 
@@ -156,4 +161,15 @@ def test_a_command_typed_by_hand_is_not_watched() -> None:
     watchdog.end_with_pipeline()  # the environment variable is empty here
     import threading
 
-    assert "patrol" not in {t.name for t in threading.enumerate()}
+    assert "watchdog" not in {t.name for t in threading.enumerate()}
+
+
+def test_whether_a_pipeline_is_at_work(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    assert not startup.is_at_work(tmp_path, results)
+    with holding(tmp_path, results) as process:
+        assert startup.is_at_work(tmp_path, results)
+        assert not startup.is_at_work(tmp_path, results / "smoke")
+        process.kill()
+        process.wait()
+        assert not startup.is_at_work(tmp_path, results)

@@ -183,12 +183,13 @@ def _memory(jobs: Iterable[Any], workers: int) -> str:
 
 def status(args: argparse.Namespace) -> None:
     """What was trained, what failed, and where the results lie."""
-    from throughtime.pipeline import failures, live_line, progress
+    from throughtime.pipeline import failures, live_line, progress, startup
     from throughtime.results import tables
 
     project = open_project(args)
     whole, results = project.plan(), results_folder(project)
-    print(live_line.status_line(whole, results, worker_count()))
+    at_work = startup.is_at_work(project.root, results)
+    print(live_line.status_line(whole, results, worker_count(), at_work))
     heads = ("networks", "trained", *tables.STATUSES, "jobs left")
     print(f"\npreset {project.config.preset}\n{'':16}" + "".join(f"{h:>10}" for h in heads))
     states = {

@@ -16,8 +16,12 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from throughtime.core.errors import UserError
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 REMEDIES = {
     errno.ENOSPC: "free some space and run again",
@@ -183,3 +187,35 @@ def _alive(process: int) -> bool:
     except PermissionError:  # another user's
         return True
     return True
+
+
+def lock(path: Path, timeout: float = -1) -> "BaseFileLock | None":
+    """Take the operating system's lock on a file, which is made and stays; its folder is made too.
+
+    The lock ends with its process, however that ends. Where the file system has no locks, filelock
+    would take the mere presence of a file for one, which stays after a kill: that is refused.
+
+    Args:
+        path: the file.
+        timeout: seconds to wait for another process that has it; -1: as long as it has it.
+
+    Returns:
+        The lock, to be released; None where another process still has it.
+
+    Raises:
+        UserError: the file system has no locks, or the file cannot be written.
+    """
+    from filelock import FileLock, Timeout
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        taken = FileLock(path, fallback_to_soft=False)
+        taken.acquire(timeout)
+    except Timeout:
+        return None
+    except OSError as error:
+        raise UserError(
+            f"{path}: cannot be locked: {error.strerror or error}; put its folder on a file system "
+            "with locks, which you can write to, and run again"
+        ) from None
+    return taken

@@ -20,9 +20,9 @@ from typing import Any, TextIO
 
 from throughtime.core import files
 from throughtime.core.errors import UserError
-from throughtime.pipeline import watchdog
 from throughtime.pipeline.failures import forget_failure, record_failure
 from throughtime.pipeline.progress import ProgressReader, line, progress
+from throughtime.pipeline.watchdog import PIPELINE
 from throughtime.planning.plan import Plan
 
 LIVE, PLAIN = 1.0, 30.0  # seconds between two lines, on a terminal and elsewhere
@@ -36,7 +36,6 @@ class Run:
     """What is written down about a run of a pipeline.
 
     Attributes:
-        process: of the pipeline, and when it began (see watchdog.PIPELINE).
         machine: where it is.
         began: seconds on the machine's clock that nobody can set (time.monotonic).
         before: networks that were done then.
@@ -44,17 +43,11 @@ class Run:
         workers: processes that train.
     """
 
-    process: str
     machine: str
     began: float
     before: int
     experiments: tuple[str, ...]
     workers: int
-
-    @property
-    def here(self) -> bool:
-        """Whether it is at work, on this machine."""
-        return self.machine == platform.node() and watchdog.is_running(self.process)
 
 
 def note(results: Path) -> Path:
@@ -73,7 +66,7 @@ def read(results: Path) -> Run | None:
         return None
 
 
-def status_line(plan: Plan, results: Path, workers: int) -> str:
+def status_line(plan: Plan, results: Path, workers: int, at_work: bool) -> str:
     """What `throughtime status` says first: the very line of the pipeline that is at work; else how
     far the whole plan is.
 
@@ -81,9 +74,10 @@ def status_line(plan: Plan, results: Path, workers: int) -> str:
         plan: the whole one.
         results: the folder of results.
         workers: processes that would train.
+        at_work: whether a pipeline of this machine is at work in the folder.
     """
     run = read(results)
-    if run and run.here:
+    if run and at_work and run.machine == platform.node():
         state = ProgressReader(
             plan.select(*run.experiments), results, note(results).stat().st_mtime_ns
         ).read()
@@ -121,10 +115,9 @@ class Monitor:
             logger: Snakemake's: failed jobs are heard of there, and the line makes way for what it
                 says.
         """
-        if not os.environ.get(watchdog.PIPELINE, "").startswith(
-            f"{os.getpid()} "
-        ):  # nothing is run, or by another process
+        if os.environ.get(PIPELINE) != str(os.getpid()):  # nothing is run, or by another process
             return
+        self._remove_note()  # of a pipeline that was killed
         wanted = list(jobs)
         for log in (Path(log) for job in wanted for log in job.log):
             forget_failure(log)
@@ -141,7 +134,6 @@ class Monitor:
         part = self.plan.select(*experiments)
         before = progress(part, self.results).done
         self.run = Run(
-            os.environ[watchdog.PIPELINE],
             platform.node(),
             time.monotonic(),
             before,
@@ -173,6 +165,9 @@ class Monitor:
         with suppress(OSError, ValueError):  # the terminal is gone
             self.stream.write(self._line() + "\n")
             self.stream.flush()
+        self._remove_note()
+
+    def _remove_note(self) -> None:
         for path in (note(self.results), files.sum_path(note(self.results))):
             path.unlink(missing_ok=True)
 

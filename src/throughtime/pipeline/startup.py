@@ -1,8 +1,8 @@
 """What stands before and beside a pipeline: one at a time in a results folder, tidying after one
 that was killed, no orphans.
 
-Orphans on this machine end by themselves (below); those in a cluster's queue are cancelled by the
-next pipeline (orphans.py).
+Orphans on this machine end by themselves (watchdog.py); those in a cluster's queue are cancelled by
+the next pipeline (slurm.py).
 
 The lock is the operating system's: it goes with its process, however that ends, so it is never
 stale. Snakemake's own locks are files that a kill leaves behind; they are removed where no pipeline
@@ -15,15 +15,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from filelock import FileLock, Timeout
-
 from throughtime.core import files
 from throughtime.core.errors import UserError
 from throughtime.pipeline import slurm
 from throughtime.pipeline.devices import check_device
-from throughtime.pipeline.watchdog import PIPELINE, start_time
+from throughtime.pipeline.watchdog import PIPELINE
 
 if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
     from throughtime.pipeline.workflow import Pipeline
 
 # Options of Snakemake that say or tidy something and run no job.
@@ -35,7 +35,7 @@ WITHOUT_JOBS = (
     "list_params_changes", "list_untracked", "report",
 )  # fmt: skip
 
-_locks: list[FileLock] = []  # for as long as the process lives
+_locks: "list[BaseFileLock]" = []  # for as long as the process lives
 
 
 def executing(arguments: Sequence[str]) -> bool:
@@ -96,7 +96,7 @@ def start_pipeline(root: Path, results: Path) -> list[str]:
     """
     _writable(results)
     cancelled = slurm.cancel(root) if acquire_lock(root, results) else []
-    os.environ[PIPELINE] = f"{os.getpid()} {start_time(os.getpid())}"
+    os.environ[PIPELINE] = str(os.getpid())
     files.remove_leftovers(results)
     damaged = [
         f"{path}: damaged; it lies in {files.set_aside(path).name} now, and is made again"
@@ -122,30 +122,35 @@ def acquire_lock(root: Path, results: Path) -> bool:
     Raises:
         UserError: another process holds it.
     """
-    folder = root / ".snakemake" / "throughtime"
-    folder.mkdir(parents=True, exist_ok=True)
-    own = folder / (os.path.relpath(results, root).replace(os.sep, "+") + ".lock")
+    own = _lock_file(root, results)
     owner = own.with_suffix(".pid")
-    lock = FileLock(own)
-    try:
-        lock.acquire(blocking=False)
-    except Timeout:
+    lock = files.lock(own, timeout=1)  # `throughtime status` tries it too, for a moment
+    if lock is None:
         pid = owner.read_text().strip() if owner.exists() else "unknown"
         raise UserError(
             f"{results}: a pipeline is at work in this folder (process {pid}); wait for it, or "
             "stop it"
-        ) from None
+        )
     owner.write_text(f"{os.getpid()}\n")
     _locks.append(lock)
-    alone = all(_free(other) for other in folder.glob("*.lock") if other != own)
+    alone = all(_free(other) for other in own.parent.glob("*.lock") if other != own)
     if alone:
         shutil.rmtree(root / ".snakemake" / "locks", ignore_errors=True)
     return alone
 
 
+def is_at_work(root: Path, results: Path) -> bool:
+    """Whether a pipeline of this machine is at work in ``results``, that is, holds its lock."""
+    lock = _lock_file(root, results)
+    return lock.exists() and not _free(lock)
+
+
+def _lock_file(root: Path, results: Path) -> Path:
+    name = os.path.relpath(results, root).replace(os.sep, "+")
+    return root / ".snakemake" / "throughtime" / f"{name}.lock"
+
+
 def _free(path: Path) -> bool:
-    try:
-        with FileLock(path).acquire(blocking=False):
-            return True
-    except Timeout:
-        return False
+    if lock := files.lock(path, timeout=0):
+        lock.release()
+    return lock is not None

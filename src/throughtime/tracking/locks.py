@@ -14,12 +14,11 @@ doubles is put right by the next ingest.
 import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from filelock import FileLock, Timeout
-
+from throughtime.core import files
 from throughtime.tracking.store import PATIENCE
 
 if TYPE_CHECKING:
@@ -29,37 +28,37 @@ TryLock = Callable[[str], AbstractContextManager[bool]]
 POLL = 0.1  # seconds until a lock that another process holds is tried again
 
 
-def database_lock(database: Path | None) -> AbstractContextManager[object]:
+@contextmanager
+def database_lock(database: Path | None) -> Iterator[None]:
     """A SQLite database for this process alone, after any other is done with it; None: nothing is
     locked. Its folder is made.
     """
     if database is None:
-        return nullcontext()
-    path = database.resolve()  # one lock a file, whatever links lead to it
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return FileLock(path.with_name(f".{path.name}.lock"))
+        yield
+        return
+    path = database.resolve()  # one lock per file, whatever links lead to it
+    lock = files.lock(path.with_name(f".{path.name}.lock"))
+    try:
+        yield
+    finally:
+        if lock:
+            lock.release()
 
 
 def in_folder(folder: Path) -> TryLock:
     """Locks between the processes that write from one results folder: files, which stay and mean
     nothing when nobody holds them.
     """
-    folder.mkdir(parents=True, exist_ok=True)
 
     @contextmanager
     def attempt(name: str) -> Iterator[bool]:
-        lock = FileLock(
-            folder / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.lock", blocking=False
-        )
+        digest = hashlib.sha256(name.encode()).hexdigest()[:16]
+        lock = files.lock(folder / f"{digest}.lock", timeout=0)
         try:
-            lock.acquire()
-        except Timeout:
-            yield False
-            return
-        try:
-            yield True
+            yield lock is not None
         finally:
-            lock.release()
+            if lock:
+                lock.release()
 
     return attempt
 
