@@ -4,6 +4,7 @@ say.
 
 import json
 import math
+import re
 from typing import Any, ClassVar
 
 import pandas as pd
@@ -162,7 +163,7 @@ def test_a_chart_draws_what_it_is_given(name: str) -> None:
             "rate": 0.5,
             "text": "1/2",
             "label": "a label",
-            "cell": "c",
+            "grid_point": "c",
             "n": 2,
         }
     ]
@@ -184,6 +185,23 @@ def test_a_chart_draws_what_it_is_given(name: str) -> None:
     assert ("1/2" if name == "heat" else "seed-0") in drawn
     if name != "heat":
         assert f'stroke="{vega_charts.STATUS["solved"][0]}"' in drawn
+
+
+def test_a_grid_point_of_untrained_networks_has_a_grey_tile() -> None:
+    import vl_convert
+
+    spec = vega_charts.specs()["heat"]
+    points = [
+        {"x": "1", "y": y, "key": y, "rate": rate, "text": "-", "label": f"point {y}", "n": 0}
+        for y, rate in (("a", None), ("b", 0.5))
+    ]
+    drawn = vl_convert.vegalite_to_svg(
+        {**spec, "datasets": {"grid_points": points}, "width": 300},
+        vl_version=vega_charts._version(),
+    )
+    tiles = [tag for tag in re.findall(r"<path [^>]*>", drawn) if 'aria-label="point' in tag]
+    assert len(tiles) == 2
+    assert [f'fill="{vega_charts.NO_RATE}"' in tag for tag in tiles] == [True, False]
 
 
 def test_the_javascript_can_stand_in_a_script_element() -> None:

@@ -247,7 +247,7 @@ def test_each_claim_is_shown_with_its_verdict_and_numbers(results: Path, project
     assert "A slope." in first[0]
     assert "why &amp; how" in first[0]
     assert first[1:] == ["not supported", "−0.512", "−1 to 0.25", "0", "1,200"]
-    assert second[1:] == ["undecided", "–", "– to –", "–", "0"]
+    assert second[1:] == ["undecided", "–", "–", "–", "0"]
     assert "2 claims: 0 supported, 1 not supported, 1 undecided." in " ".join(
         Page(page).text.split()
     )

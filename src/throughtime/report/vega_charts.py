@@ -18,6 +18,7 @@ STATUS = {
     "untrained": ("#555555", [8, 2, 2, 2]),
 }  # colour, dashes
 BRIGHT = 0.62  # of the colour scale: text is dark above, light below
+NO_RATE = "#d9d9d9"  # of a grid point that has no rate, as its networks are untrained
 FONT = 'system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif'
 
 
@@ -54,8 +55,8 @@ def _plain(chart: Any) -> dict[str, Any]:
 
 
 def heat() -> Any:
-    """Grid points of a panel: colour is the share of seeds solved; text says solved / n, and x how
-    many diverged. The chosen one is framed.
+    """Grid points of a panel: colour is the share of seeds solved, grey where none was trained;
+    text says solved / n, and x how many diverged. The chosen one is framed.
     """
     chosen = alt.param(name="chosen", value="")
     hints = [
@@ -75,25 +76,31 @@ def heat() -> Any:
         ),
     )
     framed = alt.condition("datum.key === chosen", alt.value("#c40000"), alt.value("transparent"))
-    tiles = base.mark_rect(cursor="pointer", strokeWidth=3).encode(
-        color=alt.Color(
-            "rate:Q",
-            scale=alt.Scale(scheme="cividis", domain=[0, 1]),
-            legend=alt.Legend(
-                title="share of seeds solved",
-                orient="bottom",
-                format=".0%",
-                gradientLength=180,
-                tickCount=2,
-            ),
+    rate = alt.Color(
+        "rate:Q",
+        scale=alt.Scale(scheme="cividis", domain=[0, 1]),
+        legend=alt.Legend(
+            title="share of seeds solved",
+            orient="bottom",
+            format=".0%",
+            gradientLength=180,
+            tickCount=2,
         ),
+    )
+    # invalid: by itself Vega-Lite would draw no tile where there is no rate
+    tiles = base.mark_rect(cursor="pointer", strokeWidth=3, invalid=None).encode(
+        color=alt.condition("datum.rate === null", alt.value(NO_RATE), rate),
         stroke=framed,
         description="label:N",
         tooltip=hints,
     )
     words = base.mark_text(fontSize=11, aria=False).encode(
         text="text:N",
-        color=alt.condition(f"datum.rate > {BRIGHT}", alt.value("#000000"), alt.value("#ffffff")),
+        color=alt.condition(
+            f"datum.rate === null || datum.rate > {BRIGHT}",
+            alt.value("#000000"),
+            alt.value("#ffffff"),
+        ),
     )
     return alt.layer(tiles, words).add_params(chosen).properties(width="container")
 

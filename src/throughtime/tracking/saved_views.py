@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 TAG = "mlflow.sharedViewState."
+NAME_WIDTH = 480  # pixels: a whole name, at whose end stands what tells it from its neighbours
 # 2026-01-01: the same for all and for ever, so that equal views are equal tags
 CREATED = 1_767_225_600_000
 
@@ -91,7 +92,7 @@ def network_views(preset: str, differing: list[str]) -> list[View]:
         *_parameters("task", "lag_max", *differing, "seed"),
     ]
     failed = f"tags.preset = '{preset}' and tags.status != 'solved' and tags.status != 'untrained'"
-    return [View("failures", "failures first", _state(failed, "metrics.`diverged`", columns, 190))]
+    return [View("failures", "failures first", _state(failed, "metrics.`diverged`", columns))]
 
 
 def grid_point_views(preset: str, differing: list[str]) -> list[View]:
@@ -110,9 +111,9 @@ def grid_point_views(preset: str, differing: list[str]) -> list[View]:
     ]
     columns = [_NAME, *_metrics(*outcome), *_parameters("task", "lag_max", *shown)]
     only = f"tags.preset = '{preset}' and tags.kind = 'grid_point'"
-    mean = _state(only, "metrics.`success_rate`", columns, 350)
+    mean = _state(only, "metrics.`success_rate`", columns)
     plane = (
-        _state(only, "tags.`run_key`", columns, 350) | _parallel()
+        _state(only, "tags.`run_key`", columns) | _parallel()
     )  # by a digest: the 100 loaded first are a fair sample
     return [
         View("mean", "mean over seeds", mean),
@@ -152,7 +153,7 @@ def _parallel() -> dict[str, Any]:
     }
 
 
-def _state(search: str, order_by: str, columns: list[str], name_width: int) -> dict[str, Any]:
+def _state(search: str, order_by: str, columns: list[str]) -> dict[str, Any]:
     facets = {
         "searchFilter": search,
         "orderByKey": order_by,
@@ -160,7 +161,7 @@ def _state(search: str, order_by: str, columns: list[str], name_width: int) -> d
         "startTime": "ALL",
         "lifecycleFilter": "Active",
     }
-    widths = {c: 75 if c.startswith("params") else 105 for c in columns} | {_NAME: name_width}
+    widths = {c: 75 if c.startswith("params") else 105 for c in columns} | {_NAME: NAME_WIDTH}
     table = {
         "selectedColumns": columns[1:],
         "columnOrder": [*columns, "runDateAndNestInfo", "duration"],

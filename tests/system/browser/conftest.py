@@ -70,7 +70,7 @@ class Site:
         """Its summary, with the key of each network's grid point."""
         summary = tables.read("summary", self.results / experiment / "summary.parquet")
         keys = [grid_point_key(row, "smoke") for row in summary.to_dict("records")]
-        return summary.assign(cell=keys)
+        return summary.assign(grid_point=keys)
 
 
 @pytest.fixture(scope="session")

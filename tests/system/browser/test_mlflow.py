@@ -65,11 +65,11 @@ def test_failures_first_shows_the_networks_that_failed(
     page.screenshot(path=shots / "mlflow-failures.png")
 
 
-def test_mean_over_seeds_shows_a_row_a_cell(
+def test_mean_over_seeds_shows_a_row_per_grid_point(
     page: Page, server: Server, site: Site, shots: Path
 ) -> None:
     page.goto(link(server, "clipping summary", "mean over seeds"))
-    counted(page, site.networks("clipping")["cell"].nunique())
+    counted(page, site.networks("clipping")["grid_point"].nunique())
     for column in ("n", "success_rate", "success_low"):
         expect(page.get_by_text(column, exact=True).first).to_be_visible()
     assert any("gain=" in name and "clip=" in name for name in names(page))
@@ -80,7 +80,7 @@ def test_parallel_coordinates_of_k_clip_and_scale(
     page: Page, server: Server, site: Site, shots: Path
 ) -> None:
     page.goto(link(server, "clipping summary", "K x clip x scale"))
-    counted(page, site.networks("clipping")["cell"].nunique())
+    counted(page, site.networks("clipping")["grid_point"].nunique())
     expect(page.get_by_text("Parallel Coordinates")).to_be_visible()
     for axis in ("K", "clipping", "gain", "diverged_share", "success_rate"):
         expect(page.locator("text", has_text=re.compile(rf"^{axis}$")).first).to_be_visible()
@@ -122,7 +122,7 @@ def test_figure_and_tables_are_artifacts_and_can_be_looked_at(
     page.screenshot(path=shots / "mlflow-artifacts.png")
 
 
-def test_from_a_cell_of_the_report_to_its_runs(
+def test_from_a_grid_point_of_the_report_to_its_runs(
     page: Page, watched: Watched, server: Server, site: Site, shots: Path
 ) -> None:
     page.goto((site.results / "report.html").as_uri())
@@ -132,11 +132,11 @@ def test_from_a_cell_of_the_report_to_its_runs(
         "option => option.parentElement.label"
     )
     own = site.networks(experiment)
-    own = own[own["cell"] == key]
+    own = own[own["grid_point"] == key]
     tile.click()
     page.locator("#server").fill(server[0])  # another port than the usual one
     page.locator("#open").click()
     counted(page, len(own))
     assert len(names(page)) == len(own)
-    assert {int(name.rpartition("-s")[2]) for name in names(page)} == set(own["seed"])
-    page.screenshot(path=shots / "mlflow-cell.png")
+    assert {int(name.rpartition(" seed=")[2]) for name in names(page)} == set(own["seed"])
+    page.screenshot(path=shots / "mlflow-grid-point.png")

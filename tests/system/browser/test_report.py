@@ -43,9 +43,9 @@ def sweep(page: Page) -> tuple[str, str]:
 
 
 def networks(page: Page, site: Site, tile: Locator) -> pd.DataFrame:
-    """The networks of a tile's cell, as the table has them."""
+    """The networks of a tile's grid point, as the table has them."""
     summary = site.networks(sweep(page)[0])
-    return summary[summary["cell"] == key(tile)].sort_values("seed")
+    return summary[summary["grid_point"] == key(tile)].sort_values("seed")
 
 
 def ended(own: pd.DataFrame) -> dict[str, int]:
@@ -88,7 +88,7 @@ def test_links_lead_somewhere(page: Page, site: Site) -> None:
     expect(page.locator("#budget-title")).to_be_in_viewport()
 
 
-def test_hovering_over_a_cell_tells_its_seeds_statuses_and_n(page: Page, site: Site) -> None:
+def test_hovering_over_a_tile_tells_its_seeds_statuses_and_n(page: Page, site: Site) -> None:
     tile = tiles(page).first
     own = networks(page, site, tile)
     assert len(own) > 0
@@ -109,7 +109,7 @@ def test_hovering_over_a_cell_tells_its_seeds_statuses_and_n(page: Page, site: S
 
 
 @both
-def test_choosing_a_cell_shows_its_curves_and_its_networks(
+def test_choosing_a_tile_shows_its_curves_and_its_networks(
     page: Page, site: Site, shots: Path, watched: Watched
 ) -> None:
     tile = tiles(page).last
@@ -152,7 +152,7 @@ def test_curves_are_those_of_the_table(page: Page, site: Site) -> None:
         assert value == pytest.approx(row["value"].item(), rel=1e-3)
 
 
-def test_every_panel_of_every_sweep_draws_all_its_cells(page: Page, site: Site) -> None:
+def test_every_panel_of_every_sweep_draws_all_its_grid_points(page: Page, site: Site) -> None:
     data = json.loads(page.locator("#atlas-data").text_content() or "")
     shown = set()
     for i, one in enumerate(data["sweeps"]):
@@ -164,9 +164,9 @@ def test_every_panel_of_every_sweep_draws_all_its_cells(page: Page, site: Site) 
                 f"{panel['fixed']}: {len(panel['grid_points'])} grid points"
             )
             expect(tiles(page)).to_have_count(len(panel["grid_points"]))
-            shown |= {cell[2] for cell in panel["grid_points"]}
+            shown |= {point[2] for point in panel["grid_points"]}
     trained = {one["experiment"] for one in data["sweeps"]}
-    assert shown == {cell for name in trained for cell in site.networks(name)["cell"]}
+    assert shown == {key for name in trained for key in site.networks(name)["grid_point"]}
 
 
 def test_it_works_without_a_mouse(page: Page) -> None:

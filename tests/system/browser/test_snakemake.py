@@ -1,6 +1,5 @@
 """Snakemake's own report: every figure with its caption, in categories, in one file."""
 
-import re
 from pathlib import Path
 
 from playwright.sync_api import expect
@@ -20,8 +19,11 @@ def test_snakemakes_own_report_shows_figures_with_captions(
     page.get_by_text("Figures", exact=True).first.click()
     expect(page.get_by_text("clipping", exact=True).first).to_be_visible()
     page.screenshot(path=shots / "snakemake-report-figures.png")
-    # the captions
-    assert len(re.findall(r"n_diverged", path.read_text(encoding="utf-8", errors="replace"))) >= 12
+    captions = [caption.read_text() for caption in (site.results / "figures").glob("*.md")]
+    with_networks = sum("n_diverged" in caption for caption in captions)
+    assert 0 < with_networks <= len(captions)
+    content = path.read_text(encoding="utf-8", errors="replace")
+    assert content.count("n_diverged") >= with_networks
     assert not [
         said for said in watched.complaints if "tailwindcss" not in said
     ]  # what Snakemake's page says of its own style sheet
