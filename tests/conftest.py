@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 # Before NumPy is imported: two workers with two threads each would wait for each other.
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
@@ -53,8 +54,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
     slow = [item for item in items if item.get_closest_marker("slow")]
     config.stash[LEFT_OUT] = len(slow)
+    if hasattr(config, "workeroutput"):  # a worker of xdist, whose stash the controller never sees
+        config.workeroutput["left out"] = len(slow)
     config.hook.pytest_deselected(items=slow)
     items[:] = [item for item in items if item not in set(slow)]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Every worker collects all tests: what one left out, all did."""
+    config: pytest.Config = node.config
+    left = getattr(node, "workeroutput", {}).get("left out", 0)
+    config.stash[LEFT_OUT] = max(left, config.stash.get(LEFT_OUT, 0))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

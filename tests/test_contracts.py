@@ -169,6 +169,24 @@ def test_the_lock_has_every_dependency_in_a_version_that_fits(extra: str | None)
         assert requirement.specifier.contains(version), requirement
 
 
+def test_every_package_that_is_imported_is_asked_for() -> None:
+    """Two are not: which build of torch is the machine's choice, and the benchmark measures jax
+    where it is there.
+    """
+    asked = {canonicalize_name(r.name) for r in [*map(Requirement, PROJECT["dependencies"])]}
+    asked |= {canonicalize_name(r.name) for extra in ("all", *APART) for r in required(extra)}
+    imported: set[str] = set()
+    for path in (ROOT / "src").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+                imported.add(node.module.partition(".")[0])
+    others = imported - sys.stdlib_module_names - {"throughtime", "torch", "jax"}
+    brought = {"sqlalchemy": "mlflow", "yaml": "pyyaml", "vl_convert": "vl-convert-python"}
+    assert {canonicalize_name(brought.get(name, name)) for name in others} <= asked
+
+
 def test_the_extra_all_has_what_the_extras_of_users_have() -> None:
     everything = {str(r) for r in required("all")}
     for extra in set(EXTRAS) - {"all", "dev", *APART}:

@@ -53,6 +53,7 @@ from throughtime.results.tables import GRID_POINT, JOB_TABLES, STATUSES
 from throughtime.results.trained import join
 from throughtime.results.weights import read_named
 from throughtime.tasks import tasks as task_classes
+from throughtime.training.devices import check_device
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -389,6 +390,7 @@ def _extended(summary: pd.DataFrame) -> pd.DataFrame:
 def train(
     *,
     workers: int | None = None,
+    device: str = "cpu",
     progress: bool | None = None,
     experiment: str = "notebook",
     sweep: str = "train",
@@ -402,6 +404,8 @@ def train(
     Args:
         workers: processes; 1: train in this process; None: one per core, or this process alone
             where the training takes a few seconds.
+        device: ``cpu``, ``cuda`` or ``cuda:n``; part of the key of a network, as its last bits
+            depend on it. On a GPU None for ``workers`` is 1. Any but ``cpu`` is untested.
         progress: show a progress bar; None: in a terminal or a notebook.
         experiment, sweep: names, which run keys are made of; they change no number.
         axes: axis = value or list of values; ``task`` is required, ``tt.axes()`` lists them.
@@ -410,7 +414,8 @@ def train(
             ``keep_weights=True`` for ``runs.network``.
 
     Raises:
-        Error: an unknown axis or name, a wrong value, nothing to train, too little memory.
+        Error: an unknown axis or name, a wrong value, a device that is not there, nothing to
+                train, too little memory.
         KeyboardInterrupt: the processes are ended first.
 
     >>> runs = train(task="copy", length=1, payload=1, lr=[0.1, 1.0], updates=20, workers=1)
@@ -422,16 +427,18 @@ def train(
         isinstance(workers, bool) or not isinstance(workers, int) or workers < 1
     ):
         raise Error(f"train.workers: {workers!r} is not a number of processes (1 or more)")
-    plan = expand(experiment, sweep, lists, "train")
+    check_device(device)
+    plan = expand(experiment, sweep, lists, "train", device=device)
     if not plan.jobs:
         raise Error(f"train: nothing to train; {plan.skipped[0].axes}: {plan.skipped[0].reason}")
     cost = sum(job.cost for job in plan.jobs)
     if workers is None:
-        workers = 1 if cost < START * SPEED and _same_bits() else _cores()
+        short = cost < START * SPEED and _same_bits()
+        workers = 1 if short or device != "cpu" else _cores()
     if workers > 1:
         share = cost / workers
         largest = max(share / PIECES, min(SPEED, share))  # a second's work, so that rows share it
-        pieces = expand(experiment, sweep, lists, "train", largest or math.inf)
+        pieces = expand(experiment, sweep, lists, "train", largest or math.inf, device)
         made = _train_in_processes(_ordered(pieces), workers, _bar(plan.networks, progress))
     else:
         made = _train_here(_ordered(plan), _bar(plan.networks, progress))

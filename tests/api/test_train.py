@@ -230,3 +230,12 @@ def test_a_killed_process_is_one_line(tmp_path: Path) -> None:
             "throughtime.core.errors.UserError: train: a process ended before its work was done"
         )
         assert not psutil.pid_exists(main.pid)
+
+
+def test_a_device_that_is_not_there_is_named_and_what_there_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    for device in ("gpu", "cuda"):
+        with pytest.raises(tt.Error, match=f"^device: {device} is not on this machine, .*has cpu"):
+            tt.train(task="copy", updates=0, device=device)

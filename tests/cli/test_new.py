@@ -119,6 +119,7 @@ def test_it_prints_the_path_and_what_to_try_next(copy: Copy, kind: str) -> None:
     assert Path(path).is_relative_to(copy.root)
     assert following.startswith("next: ")
     assert NAMES[kind] in following
+    assert ("throughtime schema" in copy.printed[kind]) == (kind in new.KINDS)
 
 
 @pytest.mark.slow

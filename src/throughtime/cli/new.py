@@ -95,6 +95,7 @@ def _component(kind: str, name: str) -> None:
     _write(path, _filled(f"{kind}.py.txt", name))
     print(path)
     print(f"in a sweep: {KINDS[kind].use.format(name)}")
+    print("now, and when its fields change: throughtime schema   (editors then know its keys)")
     print(f"next: {_next(kind, name)}")
 
 

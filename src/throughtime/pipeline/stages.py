@@ -14,7 +14,6 @@ from throughtime.core import files
 from throughtime.core.component import Component
 from throughtime.core.errors import UserError, locate_errors
 from throughtime.core.hashing import digest
-from throughtime.pipeline.devices import check_device
 from throughtime.pipeline.progress import job_digest
 from throughtime.planning.experiment_files import load_module
 from throughtime.planning.plan import Plan, PlannedJob
@@ -26,6 +25,7 @@ from throughtime.results.tables import JOB_TABLES
 from throughtime.results.trained import Source, find_trained, join, record, take, weights_folder
 from throughtime.results.weights import read_weights, write_weights
 from throughtime.tasks import Reference, Task
+from throughtime.training.devices import check_device
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 from throughtime.core import files
 from throughtime.core.errors import UserError
 from throughtime.pipeline import slurm
-from throughtime.pipeline.devices import check_device
 from throughtime.pipeline.watchdog import PIPELINE
+from throughtime.training.devices import check_device
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock

@@ -29,7 +29,6 @@ from throughtime.training.trainer import FindProbe, Trainer
 
 def train(
     planned: PlannedJob,
-    device: str = "cpu",
     progress: Callable[[int], None] | None = None,
     block: int | None = None,
     keeper: CheckpointStore | None = None,
@@ -38,8 +37,7 @@ def train(
     """Train every row of a planned job.
 
     Args:
-        planned: the job and its rows.
-        device: where tensors live. Anything but ``cpu`` is untested.
+        planned: the job, its rows and its device; any but ``cpu`` is untested.
         progress: called with the number of networks finished so far, after each block.
         block: rows at once; None: resources.rows_at_once. Changes no number.
         keeper: keeps what was reached and is asked for it at the start; None: nothing is kept.
@@ -61,7 +59,7 @@ def train(
         for start in range(sum(len(part.summary) for part in parts), len(rows), height):
             piece = rows.iloc[start : start + height].reset_index(drop=True)
             own, names = with_twin(piece, keys[start : start + height])
-            trainer = Trainer(job, own, judges, device, probe)
+            trainer = Trainer(job, own, judges, planned.device, probe)
             made = train_block(planned, own, names, trainer, keeper)
             kept = {n: t[t["run_key"] != TWIN] for n, t in zip(JOB_TABLES, made, strict=True)}
             weights = trainer.flat[: len(piece)].cpu().numpy() if job.keep_weights else None

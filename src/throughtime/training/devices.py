@@ -21,6 +21,6 @@ def check_device(device: str) -> None:
         there += ["cuda", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
     if device not in there:
         raise UserError(
-            f"device: {device} is not on this machine, which has {', '.join(there)}; change "
-            "`device` in config.yaml, or add --config device=cpu"
+            f"device: {device} is not on this machine, which has {', '.join(there)}; give one "
+            'of these (`device` in config.yaml, --config device=cpu, or device="cpu" in Python)'
         )

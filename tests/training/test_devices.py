@@ -9,7 +9,11 @@ import torch
 
 from throughtime.core.errors import UserError
 from throughtime.pipeline import startup
-from throughtime.pipeline.devices import check_device
+from throughtime.planning.axes import Job, grid
+from throughtime.planning.plan import PlannedJob
+from throughtime.tasks.copy import Copy
+from throughtime.training import train as training
+from throughtime.training.devices import check_device
 
 
 def machine(monkeypatch: pytest.MonkeyPatch, devices: int) -> None:
@@ -28,7 +32,7 @@ def test_it_names_what_there_is(
     machine(monkeypatch, devices)
     with pytest.raises(UserError, match=f"^device: {asked} is not on this machine, which has "):
         check_device(asked)
-    with pytest.raises(UserError, match=f"which has {there}; change `device` in config.yaml"):
+    with pytest.raises(UserError, match=f"which has {there}; give one of these"):
         check_device(asked)
 
 
@@ -57,3 +61,17 @@ def test_a_pipeline_asks_before_it_starts_and_only_where_it_trains_itself(
     startup.prepare(pipeline, True, ["-n"])  # nothing runs
     startup.prepare(pipeline, True, ["--cores", "2"], local=False)  # on a cluster: elsewhere
     assert started == [Path("results")]
+
+
+def test_a_job_is_trained_on_the_device_of_its_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Reached(Exception):
+        pass
+
+    def trainer(job: Job, rows: Any, judges: Any, device: str, probe: Any) -> None:
+        assert device == "cuda:1"
+        raise Reached
+
+    monkeypatch.setattr(training, "Trainer", trainer)
+    job = Job(task=Copy(length=1), K=2)
+    with pytest.raises(Reached):
+        training.train(PlannedJob("mine", "main", job, grid({"seed": [0]}), "cuda:1"))
