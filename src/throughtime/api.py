@@ -439,10 +439,10 @@ def train(
         share = cost / workers
         largest = max(share / PIECES, min(SPEED, share))  # a second's work, so that rows share it
         pieces = expand(experiment, sweep, lists, "train", largest or math.inf, device)
-        made = _train_in_processes(_ordered(pieces), workers, _bar(plan.networks, progress))
+        trained = _train_in_processes(_ordered(pieces), workers, _bar(plan.networks, progress))
     else:
-        made = _train_here(_ordered(plan), _bar(plan.networks, progress))
-    return _runs(plan, made)
+        trained = _train_here(_ordered(plan), _bar(plan.networks, progress))
+    return _runs(plan, trained)
 
 
 def _plain(value: Any) -> Any:
@@ -494,22 +494,22 @@ def _train_piece(planned: PlannedJob) -> "Tables":
 
 
 def _train_here(pieces: list[PlannedJob], bar: Any) -> list[tuple[PlannedJob, "Tables"]]:
-    made = []
+    trained = []
     if not _same_bits():
         warnings.warn(BITS, stacklevel=3)
     with bar, warnings.catch_warnings():
         warnings.filterwarnings("ignore", "a network's last bits may depend on its place")
         for piece in pieces:
-            made.append((piece, _train_piece(piece)))
+            trained.append((piece, _train_piece(piece)))
             bar.update(len(piece.grid))
-    return made
+    return trained
 
 
 def _train_in_processes(
     pieces: list[PlannedJob], workers: int, bar: Any
 ) -> list[tuple[PlannedJob, "Tables"]]:
     """Train pieces in fresh processes. When this returns or raises, they have ended."""
-    made = []
+    trained = []
     others = multiprocessing.active_children()
     executor = ProcessPoolExecutor(
         min(workers, len(pieces)), multiprocessing.get_context("spawn"), _begin_worker
@@ -519,7 +519,7 @@ def _train_in_processes(
             with _for_workers():
                 futures = {executor.submit(_train_piece, piece): piece for piece in pieces}
             for future in as_completed(futures):
-                made.append((futures[future], future.result()))
+                trained.append((futures[future], future.result()))
                 bar.update(len(futures[future].grid))
     except BrokenProcessPool:
         raise Error(
@@ -527,14 +527,14 @@ def _train_in_processes(
             "fewer workers"
         ) from None
     finally:
-        if len(made) < len(pieces):  # an error or an interrupt
+        if len(trained) < len(pieces):  # an error or an interrupt
             executor.shutdown(wait=False, cancel_futures=True)
             for process in multiprocessing.active_children():
                 if process not in others:
                     process.terminate()
                     process.join()
         executor.shutdown(wait=True)
-    return made
+    return trained
 
 
 @contextmanager
@@ -647,13 +647,13 @@ def _first_line(text: str | None) -> str:
     return " ".join(inspect.cleandoc(text or "").partition("\n\n")[0].split())
 
 
-def _description(made: type[Component]) -> str:
+def _description(component: type[Component]) -> str:
     """What the file of a task or cell says first."""
-    return _first_line(sys.modules[made.__module__].__doc__)
+    return _first_line(sys.modules[component.__module__].__doc__)
 
 
-def _parameters(made: type[Component]) -> str:
-    return ", ".join(made.model_fields)
+def _parameters(component: type[Component]) -> str:
+    return ", ".join(component.model_fields)
 
 
 def tasks() -> pd.DataFrame:
@@ -712,7 +712,7 @@ def axes() -> pd.DataFrame:
     """
     rows = [("seeds", "grid", "int", "", "n: short for seed 0, 1, .., n - 1")]
     models = [("grid", Row, ROW_AXES), ("job", Job, JOB_AXES), ("sweep", Job, OF_A_SWEEP)]
-    found: dict[str, Mapping[str, type[Component]]] = {
+    kinds: dict[str, Mapping[str, type[Component]]] = {
         "task": task_classes(),
         "cell": cell_classes(),
         "optimizer": optimizers(),
@@ -720,21 +720,24 @@ def axes() -> pd.DataFrame:
     }
     for of, model, names in models:
         for name in names:
-            rows.append(_axis(name, of, model, list(found.get(name, ()))))
-    for kind, classes in found.items():
-        for made in classes.values():
-            rows += [_axis(name, f"{kind} {made.name}", made, []) for name in made.model_fields]
+            rows.append(_axis(name, of, model, list(kinds.get(name, ()))))
+    for kind, classes in kinds.items():
+        for component in classes.values():
+            rows += [
+                _axis(name, f"{kind} {component.name}", component, [])
+                for name in component.model_fields
+            ]
     return pd.DataFrame(rows, columns=["axis", "of", "values", "default", "description"])
 
 
 def _axis(name: str, of: str, model: Any, choices: list[str]) -> tuple[str, str, str, str, str]:
     """One row of ``axes``."""
-    found = model.model_fields[name]
-    values = ", ".join(choices) or inspect.formatannotation(found.annotation)
-    default = "" if found.is_required() else found.get_default(call_default_factory=True)
+    field = model.model_fields[name]
+    values = ", ".join(choices) or inspect.formatannotation(field.annotation)
+    default = "" if field.is_required() else field.get_default(call_default_factory=True)
     if isinstance(default, Component):
         default = default.name
-    description = found.description or ("what is learned" if name == "task" else "")
+    description = field.description or ("what is learned" if name == "task" else "")
     return name, of, values, str(default), description
 
 

@@ -154,7 +154,7 @@ def test_told_to_it_listens_elsewhere_says_what_that_means_and_lets_no_other_pag
 
 
 def test_everywhere_is_known_by_the_machines_names() -> None:
-    assert {socket.gethostname(), "localhost", ui.HOST} <= set(ui.known_as("0.0.0.0"))
+    assert {socket.gethostname(), "localhost", ui.HOST} <= set(ui.host_names("0.0.0.0"))
 
 
 @pytest.mark.parametrize(

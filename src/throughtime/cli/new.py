@@ -60,9 +60,9 @@ def new(args: argparse.Namespace) -> None:
 
 def listing() -> None:
     """Print what there is of each kind that ``throughtime list`` does not show otherwise."""
-    for title, found in _later_kinds().items():
+    for title, descriptions in _later_kinds().items():
         print(title)
-        for name, text in found.items():
+        for name, text in descriptions.items():
             print(f"  {name:16} {text}".rstrip())
 
 

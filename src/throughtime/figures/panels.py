@@ -295,8 +295,8 @@ def frontiers(
 
 def lag_axis(ax: Axes, lags: pd.Series, text: str = LAG) -> None:
     """A log y axis over the tested lags, with room for censored signs."""
-    known = lags.dropna().astype(float)
-    low, high = (known.min(), known.max()) if len(known) else (1.0, 10.0)
+    present = lags.dropna().astype(float)
+    low, high = (present.min(), present.max()) if len(present) else (1.0, 10.0)
     ax.set_yscale("log", base=2)
     ax.set(ylim=(low / 1.6, high * 1.6), ylabel=text)
     ticks = [2.0**i for i in range(12) if low / 1.6 <= 2**i <= high * 1.6]

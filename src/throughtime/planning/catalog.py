@@ -42,8 +42,8 @@ def axes() -> list[Axis]:
     row = [_axis(name, "grid", field) for name, field in Row.model_fields.items()]
     owned = [
         _axis(f"{owner}.{name}", kind, field)
-        for kind, found in KINDS.items()
-        for owner, component in found().items()
+        for kind, components in KINDS.items()
+        for owner, component in components().items()
         for name, field in component.model_fields.items()
     ]
     return [*job, *row, *owned]

@@ -68,8 +68,8 @@ def _experiment() -> dict[str, Any]:
 
 def _axes() -> dict[str, Any]:
     """Every axis of every task: a value or a list of values."""
-    found = [made for kind in KINDS.values() for made in kind().values()]
-    own = {name: field for made in found for name, field in _fields(made).items()}
+    components = [component for kind in KINDS.values() for component in kind().values()]
+    own = {name: field for component in components for name, field in _fields(component).items()}
     axes = {**own, **_fields(Job), **_fields(Row)}
     for kind, makers in KINDS.items():
         described = Job.model_fields[kind].description or "task, by its name"
@@ -91,12 +91,12 @@ def _axes() -> dict[str, Any]:
     keep = axes.pop("keep_weights")
     lists = {name: axes.pop(name) for name in ("probes", "moments")}
     lists["probes"] |= {"items": {"enum": probe_names()}, "uniqueItems": True}
-    made = {
+    values = {
         name: _either(one, {"type": "array", "items": one, "minItems": 1})
         for name, one in axes.items()
     }
-    made |= {name: _either(many["items"], many) for name, many in lists.items()}
-    return dict(sorted({**made, "keep_weights": keep}.items()))
+    values |= {name: _either(many["items"], many) for name, many in lists.items()}
+    return dict(sorted({**values, "keep_weights": keep}.items()))
 
 
 def _fields(model: type[BaseModel]) -> dict[str, Any]:

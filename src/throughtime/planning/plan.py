@@ -141,5 +141,5 @@ def _pair(name: Hashable, value: Any) -> str:
 def _pairs(column: "pd.Series[Any]") -> list[str]:
     """The entries of a column of the grid, which has few different values; empty for defaults."""
     values, default = column.tolist(), Row.model_fields[str(column.name)].default
-    known = {v: "" if v == default else _pair(column.name, v) for v in set(values)}
-    return [known[value] for value in values]
+    entries = {v: "" if v == default else _pair(column.name, v) for v in set(values)}
+    return [entries[value] for value in values]

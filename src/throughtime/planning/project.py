@@ -17,7 +17,7 @@ from throughtime.core.errors import UserError, nearest, one_line
 from throughtime.core.registry import outside
 from throughtime.planning import yaml_reader
 from throughtime.planning.plan import Plan
-from throughtime.planning.sweep import _known, expand, message
+from throughtime.planning.sweep import check_names, expand, message
 
 # From a sweep to jobs -----------------------------------------------------------------------------
 
@@ -189,27 +189,27 @@ def load(model: type[BaseModel], path: Path, overrides: dict[str, Any] | None = 
 
 
 def _experiments(root: Path, config: Config) -> dict[str, Experiment]:
-    found: dict[str, Experiment] = {}
+    by_name: dict[str, Experiment] = {}
     paths = {
         path: load(Experiment, path) for path in sorted(root.glob("experiments/*/experiment.yaml"))
     }
     for path, experiment in paths.items():
-        if experiment.name in found:
+        if experiment.name in by_name:
             raise UserError(
                 f"{path}: name: a second experiment is called {experiment.name!r}; rename one"
             )
-        found[experiment.name] = experiment
+        by_name[experiment.name] = experiment
     for path, experiment in paths.items():
         if experiment.name != path.parent.name:
             raise UserError(
                 f"{path}: name: {experiment.name!r} is not the folder's name; make it "
                 f"{path.parent.name!r}"
             )
-        _known(list(experiment.presets), config.presets, f"{path}: presets")
+        check_names(list(experiment.presets), config.presets, f"{path}: presets")
         for preset, changes in experiment.presets.items():
-            _known(list(changes), [*experiment.sweeps, "*"], f"{path}: presets.{preset}")
-        _known(experiment.reads, found, f"{path}: reads")
-    return found
+            check_names(list(changes), [*experiment.sweeps, "*"], f"{path}: presets.{preset}")
+        check_names(experiment.reads, by_name, f"{path}: reads")
+    return by_name
 
 
 def _with_seeds(axes: dict[str, Any], least: int | None) -> dict[str, Any]:
@@ -254,15 +254,15 @@ class Project:
         config: Config = load(
             Config, path, {**(overrides or {}), **({"preset": preset} if preset else {})}
         )
-        _known([config.preset], config.presets, f"{path}: preset")
-        found = _experiments(root, config)
-        chosen = list(found) if config.experiments == "all" else config.experiments
-        _known(chosen, found, f"{path}: experiments")
+        check_names([config.preset], config.presets, f"{path}: preset")
+        by_name = _experiments(root, config)
+        chosen = list(by_name) if config.experiments == "all" else config.experiments
+        check_names(chosen, by_name, f"{path}: experiments")
         read = [
-            name for chosen_name in chosen for name in found[chosen_name].reads
+            name for chosen_name in chosen for name in by_name[chosen_name].reads
         ]  # their tables are needed too
         return cls(
-            root, config, {name: e for name, e in found.items() if name in chosen or name in read}
+            root, config, {name: e for name, e in by_name.items() if name in chosen or name in read}
         )
 
     def plan(self, *experiments: str) -> Plan:

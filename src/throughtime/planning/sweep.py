@@ -57,8 +57,8 @@ def expand(
     whole = _of_the_sweep(axes, where)
     lists = _as_lists({axis: v for axis, v in axes.items() if axis not in OF_A_SWEEP}, where)
     names = {
-        kind: _known(lists.pop(kind, DEFAULTS.get(kind, [])), found(), f"{where}.{kind}")
-        for kind, found in KINDS.items()
+        kind: check_names(lists.pop(kind, DEFAULTS.get(kind, [])), components(), f"{where}.{kind}")
+        for kind, components in KINDS.items()
     }
     if not names["task"]:
         raise UserError(f"{where}: no task; add `task:` with one of {', '.join(tasks())}")
@@ -75,8 +75,8 @@ def expand(
             try:
                 job = _job(parts, {**chosen, **whole}, where)
             except SkipCombination as reason:
-                told = {k: v for k, v in parts.items() if k == "task" or k in axes} | chosen
-                text = ", ".join(f"{k}={v}" for k, v in told.items())
+                shown = {k: v for k, v in parts.items() if k == "task" or k in axes} | chosen
+                text = ", ".join(f"{k}={v}" for k, v in shown.items())
                 skipped[Skipped(experiment, sweep, text, str(reason))] = None
                 continue
             # a job asked for twice is one
@@ -103,13 +103,13 @@ def _of_the_sweep(axes: dict[str, Any], where: str) -> dict[str, Any]:
     """What holds for the sweep as a whole: its probes and moments, one or a list (a probe named
     twice measures once), and whether weights are kept.
     """
-    found = {name: axes[name] for name in OF_A_SWEEP if name in axes}
+    settings = {name: axes[name] for name in OF_A_SWEEP if name in axes}
     for name in ("probes", "moments"):
-        if name in found:
-            values = found[name] if isinstance(found[name], list) else [found[name]]
-            found[name] = tuple(dict.fromkeys(values))
-    _known(list(found.get("probes", ())), probe_names(), f"{where}.probes")
-    return found
+        if name in settings:
+            values = settings[name] if isinstance(settings[name], list) else [settings[name]]
+            settings[name] = tuple(dict.fromkeys(values))
+    check_names(list(settings.get("probes", ())), probe_names(), f"{where}.probes")
+    return settings
 
 
 def _as_lists(axes: dict[str, Any], where: str) -> dict[str, list[Any]]:
@@ -132,7 +132,8 @@ def _as_lists(axes: dict[str, Any], where: str) -> dict[str, list[Any]]:
     return lists
 
 
-def _known(names: list[Any], valid: Any, where: str) -> list[str]:
+def check_names(names: list[Any], valid: Any, where: str) -> list[str]:
+    """The names, each of which must be valid; else UserError with the nearest one."""
     for name in names:
         if not isinstance(name, str) or name not in valid:
             raise UserError(f"{where}: unknown name {name!r}; {nearest(str(name), list(valid))}")
@@ -148,7 +149,7 @@ def _axes_of(
     networks of that cell alone. A parameter of a cell, optimizer or schedule that this combination
     does not have, but another of the sweep has, is left out.
     """
-    owners = {name for found in KINDS.values() for name in found()}
+    owners = {name for components in KINDS.values() for name in components()}
     fields = {kind: list(KINDS[kind]()[name].model_fields) for kind, name in parts.items()}
     elsewhere = {
         field
@@ -198,11 +199,11 @@ def _grid(axes: dict[str, list[Any]], where: str) -> pd.DataFrame:
 
 def _job(parts: dict[str, str], chosen: dict[str, Any], where: str) -> Job:
     kinds = {kind: KINDS[kind]()[name] for kind, name in parts.items()}
-    taken = {field for made in kinds.values() for field in made.model_fields}
+    taken = {field for component in kinds.values() for field in component.model_fields}
     try:
         own = {
-            kind: made(**{k: v for k, v in chosen.items() if k in made.model_fields})
-            for kind, made in kinds.items()
+            kind: component(**{k: v for k, v in chosen.items() if k in component.model_fields})
+            for kind, component in kinds.items()
         }
         fields = {k: v for k, v in chosen.items() if k not in taken}
         if ("K" in fields) != ("mode" in fields) and "full" not in fields.values():

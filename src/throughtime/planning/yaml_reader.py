@@ -89,8 +89,8 @@ def parse(text: str, where: str) -> Any:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else text.count("\n", 0, getattr(error, "position", 0)) + 1
-        said = getattr(error, "problem", None) or getattr(error, "reason", None) or error
-        raise UserError(f"{where}:{line}: not YAML: {said}") from None
+        problem = getattr(error, "problem", None) or getattr(error, "reason", None) or error
+        raise UserError(f"{where}:{line}: not YAML: {problem}") from None
     except (
         ValueError,
         TypeError,

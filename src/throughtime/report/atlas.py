@@ -105,11 +105,11 @@ def _lines(
     rows = curves[curves["metric"].isin(LINES)].sort_values(
         ["run_key", "metric", "step"], kind="stable"
     )
-    found: dict[tuple[str, str], list[Any]] = {}
+    lines: dict[tuple[str, str], list[Any]] = {}
     for (run, metric), line in rows.groupby(["run_key", "metric"], sort=False):
         at = steps.setdefault(tuple(line["step"].tolist()), len(steps))
-        found[str(run), str(metric)] = [at, [_short(v) for v in line["value"]]]
-    return found
+        lines[str(run), str(metric)] = [at, [_short(v) for v in line["value"]]]
+    return lines
 
 
 def _networks(
@@ -120,7 +120,7 @@ def _networks(
     ordered = (
         summary[names].assign(place=places(summary)).sort_values(["place", "seed"], kind="stable")
     )
-    found: dict[int, list[Any]] = {}
+    networks: dict[int, list[Any]] = {}
     for row in ordered.to_dict("records"):
         drawn = [lines.get((row["run_key"], metric), 0) for metric in LINES]
         at = None if pd.isna(row["diverged_at"]) else int(row["diverged_at"])
@@ -132,8 +132,8 @@ def _networks(
             at,
             drawn if any(drawn) else 0,
         ]
-        found.setdefault(int(row["place"]), []).append(own)
-    return found
+        networks.setdefault(int(row["place"]), []).append(own)
+    return networks
 
 
 def _short(value: float) -> float | int | None:
@@ -236,12 +236,12 @@ def _ordered(words: pd.Series) -> list[str]:
     """The different words: numbers by size, then what stands for infinity, then the rest as they
     appear.
     """
-    known = list(dict.fromkeys(words))
+    different = list(dict.fromkeys(words))
 
     def rank(word: str) -> tuple[int, float]:
         try:
             return 0, float(word.rpartition(" ")[2])
         except ValueError:
-            return (1, 0.0) if word in AFTER else (2, float(known.index(word)))
+            return (1, 0.0) if word in AFTER else (2, float(different.index(word)))
 
-    return sorted(known, key=rank)
+    return sorted(different, key=rank)

@@ -116,7 +116,7 @@ def render(results: Path, project: Project) -> str:
     frames = _read_tables(results, trained)
     tallies = [_tally(frames, plan, name) for name in trained]
     manifests = {name: _manifest(results, name) for name in trained}
-    known = {name: manifest for name, manifest in manifests.items() if manifest}
+    present = {name: manifest for name, manifest in manifests.items() if manifest}
     explored = atlas.explore(frames, project.config.preset)
     environment = Environment(
         loader=PackageLoader("throughtime.report"),
@@ -138,12 +138,12 @@ def render(results: Path, project: Project) -> str:
         verdicts=VERDICTS,
         budgets=[_budget(name, summary) for name, (summary, _) in frames.items()],
         skipped=_skipped(plan),
-        manifests=known,
-        sums={name: _sum(results / name / "summary.parquet") for name in known},
-        machines=_alike(known, "machine"),
-        packages=_alike(known, "packages"),
-        configs=_alike(known, "config"),
-        seeds=sorted({seed for manifest in known.values() for seed in manifest.get("seeds", [])}),
+        manifests=present,
+        sums={name: _sum(results / name / "summary.parquet") for name in present},
+        machines=_alike(present, "machine"),
+        packages=_alike(present, "packages"),
+        configs=_alike(present, "config"),
+        seeds=sorted({seed for manifest in present.values() for seed in manifest.get("seeds", [])}),
         explored={name: explored[name] for name in ("networks", "curves")},
         style=Markup(_own("report.css")),
         scripts=[Markup(vega_charts.javascript()), Markup(_own("report.js"))]

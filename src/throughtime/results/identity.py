@@ -11,8 +11,8 @@ def identity(planned: PlannedJob, rows: pd.DataFrame, keys: list[str]) -> pd.Dat
     """The IDENTITY columns of some rows of a planned job."""
     job, task = planned.job, planned.job.task
     lags = task.lags or (pd.NA, pd.NA)
-    known = {c.name for c in tables.IDENTITY}
-    fields = {name: value for name, value in job.named().items() if name in known}
+    columns = {c.name for c in tables.IDENTITY}
+    fields = {name: value for name, value in job.named().items() if name in columns}
     fields |= {
         "job_key": planned.key,
         "experiment": planned.experiment,

@@ -56,9 +56,9 @@ def parameter_columns(summary: pd.DataFrame, only_varying: bool = True) -> pd.Da
     columns: dict[str, pd.Series] = {}
     for (kind, name), column in parameter_names(pairs).items():
         values = [_plain(args.get(name)) for args in parsed[kind]]
-        found = pd.Series(values, summary.index)
-        if not only_varying or (found.groupby(summary[kind]).nunique() > 1).any():
-            columns[column] = found
+        parameter = pd.Series(values, summary.index)
+        if not only_varying or (parameter.groupby(summary[kind]).nunique() > 1).any():
+            columns[column] = parameter
     return pd.DataFrame(columns, index=summary.index)
 
 

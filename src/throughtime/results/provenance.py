@@ -104,7 +104,7 @@ def closure(*entries: str | Path, without: frozenset[str] = frozenset()) -> dict
     >>> sorted(closure("throughtime.core.rng"))
     ['throughtime', 'throughtime.core', 'throughtime.core.rng']
     """
-    found: dict[str, Path] = {}
+    modules: dict[str, Path] = {}
     waiting = [
         (str(e) if isinstance(e, str) else e.name, _file(e) if isinstance(e, str) else e)
         for e in entries
@@ -113,15 +113,15 @@ def closure(*entries: str | Path, without: frozenset[str] = frozenset()) -> dict
         name, path = waiting.pop()
         if path is None:
             raise FileNotFoundError(f"no module {name}")
-        if name in found or name in without:
+        if name in modules or name in without:
             continue
-        found[name] = path
+        modules[name] = path
         packages = []
         if "." in name and path.is_relative_to(PACKAGE):
             packages = [name.rpartition(".")[0]]
         waiting += [(n, _file(n)) for n in (*_imports(path), *packages)]
         waiting += [(p.name, p) for p in _siblings(path)]
-    return found
+    return modules
 
 
 def meaning(path: Path) -> str:
@@ -239,13 +239,13 @@ def _git(root: Path, *arguments: str) -> str:
 
 def versions() -> dict[str, str]:
     """Package -> installed version, Python's own included."""
-    found = {"python": platform.python_version()}
+    installed = {"python": platform.python_version()}
     for name in PACKAGES:
         try:
-            found[name] = version(name)
+            installed[name] = version(name)
         except PackageNotFoundError:
-            found[name] = "not installed"
-    return found
+            installed[name] = "not installed"
+    return installed
 
 
 def machine() -> dict[str, Any]:

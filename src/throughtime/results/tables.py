@@ -225,12 +225,12 @@ def write(frame: pd.DataFrame, table: str, path: Path) -> None:
         UserError: it cannot be written.
     """
     sink = pa.BufferOutputStream()
-    made = pa.Table.from_pandas(conform(frame, table), preserve_index=False)
+    converted = pa.Table.from_pandas(conform(frame, table), preserve_index=False)
     fields = [
-        made.schema.field(c.name).with_metadata({"description": c.meaning, "unit": c.unit})
+        converted.schema.field(c.name).with_metadata({"description": c.meaning, "unit": c.unit})
         for c in TABLES[table]
     ]
-    described = made.cast(pa.schema(fields, metadata=made.schema.metadata))
+    described = converted.cast(pa.schema(fields, metadata=converted.schema.metadata))
     pq.write_table(described, sink, compression="zstd")
     files.write(path, sink.getvalue().to_pybytes())
 

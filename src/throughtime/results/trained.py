@@ -80,10 +80,10 @@ def find_trained(results: Path, planned: PlannedJob) -> list[Source]:
         for folder in _folders(results, planned):
             if not wanted:
                 return sources
-            found = recorded(folder / "timing.json") or {}
-            if not _serves(planned, found, folder, measured):
+            timing = recorded(folder / "timing.json") or {}
+            if not _serves(planned, timing, folder, measured):
                 continue
-            here = wanted & set(found.get("run_keys", ()))
+            here = wanted & set(timing.get("run_keys", ()))
             if here and all((folder / f"{name}.parquet").exists() for name in JOB_TABLES):
                 sources.append(Source(folder, frozenset(here), measured))
                 wanted -= here
@@ -98,21 +98,21 @@ def count_trained(results: Path, planned: PlannedJob) -> int:
 def _folders(results: Path, planned: PlannedJob) -> list[Path]:
     """The folders of jobs whose keys read alike, whatever their grid."""
     place = results / planned.experiment
-    found = [*place.glob(f"jobs/{planned.stem}-*"), *place.glob(f"weights/{planned.stem}-*")]
-    return sorted(found)
+    folders = [*place.glob(f"jobs/{planned.stem}-*"), *place.glob(f"weights/{planned.stem}-*")]
+    return sorted(folders)
 
 
-def _serves(planned: PlannedJob, found: dict[str, Any], folder: Path, measured: bool) -> bool:
+def _serves(planned: PlannedJob, timing: dict[str, Any], folder: Path, measured: bool) -> bool:
     """Whether a folder's networks are what ``planned`` would train now."""
-    if found.get("training_code") != training_digest(planned):
+    if timing.get("training_code") != training_digest(planned):
         return False
     weights = (folder / "weights.safetensors").exists()
     if planned.job.keep_weights and not weights:
         return False
     asked = {name: probe_digest(name) for name in planned.job.probes}
     moments = set(planned.job.probed)
-    there = asked.items() <= dict(found.get("probes", {})).items()
-    complete = not asked or (there and moments <= set(found.get("moments", ())))
+    there = asked.items() <= dict(timing.get("probes", {})).items()
+    complete = not asked or (there and moments <= set(timing.get("moments", ())))
     if measured:
         return complete
     return (

@@ -86,11 +86,11 @@ def ingest(
         numbers: dict[str, str] = {}
         with understood(uri), _attempt(uri, results) as attempt:
             for experiment in only or _experiments(results, plan):
-                for shelf, records in _shelves(
+                for writer, records in _open_writers(
                     client, attempt, uri, root, results, plan, preset, experiment, counts
                 ):
-                    shelf.fill(records, counts, progress)
-                    numbers[shelf.name] = shelf.id
+                    writer.fill(records, counts, progress)
+                    numbers[writer.name] = writer.id
         if only is None:
             write_json(
                 {"server": shown(uri) if _remote(uri) else "", "experiments": numbers},
@@ -118,9 +118,9 @@ def set_aside_damaged_database(results: Path, uri: str) -> None:
     A store that the user named is left alone; ``connect`` says what is wrong with it.
     """
     path = results.resolve() / "mlflow" / "mlflow.db"
-    if database(uri) == path and path.exists() and path.stat().st_size and (said := damage(path)):
+    if database(uri) == path and path.exists() and path.stat().st_size and (reason := damage(path)):
         print(
-            f"{path.name}: damaged ({said.splitlines()[0]}); it lies in {set_aside(path).name} "
+            f"{path.name}: damaged ({reason.splitlines()[0]}); it lies in {set_aside(path).name} "
             "now, and is filled again from the tables"
         )
         for leftover in path.parent.glob(f"{path.name}-*"):  # journals of the damaged one
@@ -133,7 +133,7 @@ def _experiments(results: Path, plan: Plan) -> list[str]:
     return list(dict.fromkeys([*(j.experiment for j in plan.jobs), *drawn]))
 
 
-def _shelves(
+def _open_writers(
     client: "MlflowClient",
     attempt: locks.TryLock | None,
     uri: str,
@@ -145,12 +145,12 @@ def _shelves(
     counts: Counts,
 ) -> "Iterator[tuple[ExperimentWriter, list[Record]]]":
     """The MLflow experiments of one suite experiment, each with its records."""
-    found, differing = find(results, plan, experiment), varying(plan, experiment)
+    recorded, differing = find(results, plan, experiment), varying(plan, experiment)
     origin, note = _origin(root, experiment), _note(root, experiment)
     places: list[Record] = []
-    if found is not None:
-        counts.sources[experiment] = found.source
-        counts.networks += len(found.summary)
+    if recorded is not None:
+        counts.sources[experiment] = recorded.source
+        counts.networks += len(recorded.summary)
         yield (
             ExperimentWriter.open(
                 client,
@@ -162,12 +162,20 @@ def _shelves(
                 network_views(preset, differing),
                 origin,
             ),
-            list(networks(found.summary, found.curves, differing, preset, found.provenance)),
+            list(
+                networks(
+                    recorded.summary,
+                    recorded.curves,
+                    differing,
+                    preset,
+                    recorded.provenance,
+                )
+            ),
         )
-        places = list(grid_point_records(found.summary, differing, preset, found.provenance))
-    page = overview(found, places, results, experiment, preset)
+        places = list(grid_point_records(recorded.summary, differing, preset, recorded.provenance))
+    page = overview(recorded, places, results, experiment, preset)
     if page.files:
-        views = grid_point_views(preset, differing) if found is not None else []
+        views = grid_point_views(preset, differing) if recorded is not None else []
         yield (
             ExperimentWriter.open(
                 client, attempt, uri, results, f"{experiment} summary", note, views, origin

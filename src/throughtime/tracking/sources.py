@@ -95,7 +95,7 @@ def _json(path: Path) -> dict[str, Any]:
 
 
 def overview(
-    found: ExperimentTables | None,
+    experiment_tables: ExperimentTables | None,
     records: list[Record],
     results: Path,
     experiment: str,
@@ -110,8 +110,8 @@ def overview(
     files = {name: read(path) for name, path in figures.items()}
     files |= {f"tables/{p.name}": read(p) for p in sorted((results / experiment).glob("*.parquet"))}
     metrics: dict[str, float] = {}
-    if found is not None:
-        status = found.summary["status"]
+    if experiment_tables is not None:
+        status = experiment_tables.summary["status"]
         metrics = {"networks": float(len(status))} | {
             name: float((status == name).sum()) for name in tables.STATUSES
         }

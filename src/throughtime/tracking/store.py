@@ -69,7 +69,7 @@ def understood(uri: str) -> Iterator[None]:
     try:
         yield
     except (MlflowException, SQLAlchemyError, sqlite3.Error) as error:
-        path, said = (
+        path, reason = (
             database(uri),
             " ".join(str(getattr(error, "orig", None) or error).replace(uri, shown(uri)).split())[
                 :200
@@ -81,7 +81,7 @@ def understood(uri: str) -> Iterator[None]:
             else "check MLFLOW_TRACKING_URI and the server's log"
         )
         raise UserError(
-            f"{shown(uri)}: the MLflow store cannot be used ({said}); {mend}"
+            f"{shown(uri)}: the MLflow store cannot be used ({reason}); {mend}"
         ) from error
 
 
@@ -121,7 +121,7 @@ def connect(uri: str) -> "MlflowClient":
         if path := database(uri):
             _unhurried()
             _create(path)
-            _whole(path)
+            _check_database(path)
         elif postgresql(uri):
             _unhurried()
             _prepare(uri)
@@ -186,8 +186,8 @@ def engine(uri: str) -> "Engine":
     """
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    found: Engine = SqlAlchemyStore(uri, "mlflow-artifacts:/").engine
-    return found
+    shared: Engine = SqlAlchemyStore(uri, "mlflow-artifacts:/").engine
+    return shared
 
 
 def _prepare(uri: str) -> None:
@@ -215,12 +215,12 @@ def _prepare(uri: str) -> None:
         engine(uri)
 
 
-def _whole(path: Path) -> None:
+def _check_database(path: Path) -> None:
     """Raises sqlite3.DatabaseError at once where the file is damaged; MLflow would try again for
     minutes.
     """
-    if said := damage(path):
-        raise sqlite3.DatabaseError(said)
+    if reason := damage(path):
+        raise sqlite3.DatabaseError(reason)
 
 
 def damage(path: Path) -> str:
@@ -233,12 +233,12 @@ def damage(path: Path) -> str:
     """
     try:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=rw", uri=True)) as connection:
-            said = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+            answer = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
     except sqlite3.OperationalError:
         return ""
     except sqlite3.DatabaseError as error:
         return str(error)
-    return "" if said == "ok" else said
+    return "" if answer == "ok" else answer
 
 
 def _remote(uri: str) -> bool:

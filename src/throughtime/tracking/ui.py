@@ -58,7 +58,7 @@ def serve(
     chosen = free_port(port, host)
     if chosen != port:
         print(f"Port {port} is taken; using {chosen}.", flush=True)
-    names = known_as(host)
+    names = host_names(host)
     if host != HOST:
         print(
             f"Whoever reaches {names[0]}:{chosen} can read, change and delete runs: MLflow asks "
@@ -102,11 +102,11 @@ def free_port(wanted: int, host: str = HOST) -> int:
     )
 
 
-def known_as(host: str) -> list[str]:
+def host_names(host: str) -> list[str]:
     """The names under which a browser may ask for a server that listens on ``host``, as they stand
     in an address.
 
-    >>> known_as("127.0.0.1"), known_as("::1")
+    >>> host_names("127.0.0.1"), host_names("::1")
     (['127.0.0.1'], ['[::1]'])
     """
     if host in EVERYWHERE:
@@ -149,8 +149,8 @@ def _experiments(server: str) -> list[dict[str, Any]]:
     )
     try:
         with urllib.request.urlopen(request, timeout=30) as answer:
-            found: list[dict[str, Any]] = json.load(answer).get("experiments", [])
-            return found
+            experiments: list[dict[str, Any]] = json.load(answer).get("experiments", [])
+            return experiments
     except (OSError, ValueError) as error:
         raise UserError(f"{server}: no MLflow server answers ({error})") from None
 
@@ -194,7 +194,7 @@ def _server(uri: str, results: Path, host: str, port: int) -> Iterator["subproce
         "--workers",
         "1",
     ]  # one person: one worker, 0.5 GB and not 3
-    names = [f"{name}:{port}" for name in known_as(host)]
+    names = [f"{name}:{port}" for name in host_names(host)]
     if (
         host != HOST
     ):  # MLflow asks for names other than loopback's: no page may ask in a browser's name

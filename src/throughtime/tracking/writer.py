@@ -95,28 +95,28 @@ class ExperimentWriter:
             "mlflow.experimentKind": "custom_model_development",
         } | dict(v.tag for v in views)
         with locks.hold(attempt, name):
-            found = client.get_experiment_by_name(name)
-            if found is None:
+            opened = client.get_experiment_by_name(name)
+            if opened is None:
                 location = None if remote else f"mlflow-artifacts:/{slug}"
-                found = client.get_experiment(
+                opened = client.get_experiment(
                     client.create_experiment(name, artifact_location=location)
                 )
-            if found.lifecycle_stage == "deleted":
-                client.restore_experiment(found.experiment_id)
+            if opened.lifecycle_stage == "deleted":
+                client.restore_experiment(opened.experiment_id)
             for key, value in wanted.items():
-                if found.tags.get(key) != value:
-                    client.set_experiment_tag(found.experiment_id, key, value)
+                if opened.tags.get(key) != value:
+                    client.set_experiment_tag(opened.experiment_id, key, value)
         folder = None if remote else artifact_folder(results) / slug
-        return cls(client, attempt, name, found.experiment_id, folder, origin)
+        return cls(client, attempt, name, opened.experiment_id, folder, origin)
 
     def fill(
         self, records: list[Record], counts: Counts, progress: Callable[[int], None] | None = None
     ) -> None:
         """Write the records that are not up to date."""
         for first, bucket in self._buckets(records):
-            known = _known(self.client, self.id, first)
+            runs_of = _runs_by_key(self.client, self.id, first)
             for record in bucket:
-                self.sync(record, known.get(record.key, []), counts)
+                self.sync(record, runs_of.get(record.key, []), counts)
                 if progress:
                     progress(counts.new + counts.skipped + counts.replaced)
 
@@ -229,19 +229,19 @@ def _holds(path: Path, content: bytes) -> bool:
         return False
 
 
-def _known(client: "MlflowClient", experiment_id: str, first: str) -> dict[str, list["Run"]]:
+def _runs_by_key(client: "MlflowClient", experiment_id: str, first: str) -> dict[str, list["Run"]]:
     """Record key -> its runs, of the keys that begin with ``first``."""
     wanted = f"tags.run_key LIKE '{first}%'" if first else ""
-    known: dict[str, list[Run]] = {}
+    runs_by_key: dict[str, list[Run]] = {}
     token: str | None = None
     with _uncollected():
         while True:
             page = client.search_runs([experiment_id], wanted, max_results=5000, page_token=token)
             for run in page:
-                known.setdefault(run.data.tags.get("run_key", ""), []).append(run)
+                runs_by_key.setdefault(run.data.tags.get("run_key", ""), []).append(run)
             token = page.token
             if not token:
-                return known
+                return runs_by_key
 
 
 @contextmanager
