@@ -4,6 +4,8 @@ import itertools
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from throughtime.core import files
@@ -125,3 +127,15 @@ def test_a_cell_of_the_grid_is_everything_but_its_seed() -> None:
         "job_key",
         "seed",
     }
+
+
+def test_page_checksums_do_not_see_every_flipped_bit_and_the_sum_does(tmp_path: Path) -> None:
+    """Why tables have a sum as all files do: see ARCHITECTURE.md, "Guards"."""
+    frame = pa.Table.from_pandas(tables.empty("curves"))
+    pq.write_table(frame, tmp_path / "table", write_page_checksum=True)
+    content = bytearray((tmp_path / "table").read_bytes())
+    files.write(tmp_path / "table", bytes(content))
+    content[content.index(b'"pandas_version"') + 1] ^= 1  # in the footer
+    (tmp_path / "table").write_bytes(content)
+    pq.read_table(tmp_path / "table", page_checksum_verification=True)
+    assert not files.is_intact(tmp_path / "table")
