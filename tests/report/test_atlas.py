@@ -1,4 +1,4 @@
-"""The interactive atlas is given every cell once, and what it says of networks is what the tables
+"""The interactive atlas is given every grid point once, and what it says of networks is what the tables
 say.
 """
 

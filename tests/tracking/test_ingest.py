@@ -126,12 +126,12 @@ def test_parameters_read_as_a_person_would_write_them(value: Any, shown: str | N
     assert text(value) == shown
 
 
-def test_cells_differ_in_what_the_plan_varies_and_in_nothing_else() -> None:
+def test_grid_points_differ_in_what_the_plan_varies_and_in_nothing_else() -> None:
     assert varying(PLAN, "clipping") == ["mode", "K", "gain", "clip"]
     assert varying(SMALL, "clipping") == ["gain"]
 
 
-def test_cells_are_named_by_what_differs() -> None:
+def test_grid_points_are_named_by_what_differs() -> None:
     frames = synthetic.summary(PLAN)
     made = {job.key: Provenance("c", (0, 1)) for job in PLAN.jobs}
     names = [

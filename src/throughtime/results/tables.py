@@ -190,7 +190,7 @@ TABLES = {
 JOB_TABLES = ("summary", "curves", "breakdown", "probes")  # what a training yields
 # How a training can end; untrained: it had no updates, and is neither solved nor failed.
 STATUSES = ("solved", "unsolved", "diverged", "untrained")
-# what the seeds of a grid cell share
+# what the seeds of a grid point share
 GRID_POINT = tuple(c.name for c in IDENTITY if c.name not in ("run_key", "job_key", "seed"))
 
 
