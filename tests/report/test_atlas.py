@@ -1,6 +1,4 @@
-"""The interactive atlas is given every grid point once, and what it says of networks is what the tables
-say.
-"""
+"""The interactive atlas is given every grid point once; what it says of networks, tables say too."""
 
 import json
 import math
