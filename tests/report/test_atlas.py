@@ -1,4 +1,4 @@
-"""The interactive atlas is given every grid point once; what it says of networks, tables say too."""
+"""The atlas is given every grid point once; what it says of networks is what the tables say."""
 
 import json
 import math
