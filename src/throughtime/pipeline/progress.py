@@ -14,7 +14,7 @@ from throughtime.planning.plan import Plan, PlannedJob
 from throughtime.planning.resources import SPEED, START
 from throughtime.results.paths import job_folder, recorded, timing
 from throughtime.results.provenance import probe_digest, training_digest
-from throughtime.results.tables import STATUSES
+from throughtime.results.tables import JOB_TABLES, STATUSES
 from throughtime.results.trained import count_trained
 
 # Seconds after training, measured on the laptop preset: to record one network in MLflow, and to
@@ -56,6 +56,34 @@ def job_digest(planned: PlannedJob) -> str:
     """The code digest of one training job: what decides its networks' numbers, and its probes."""
     probes = [probe_digest(name) for name in planned.job.probes]
     return digest([training_digest(planned), *probes], 16) if probes else training_digest(planned)
+
+
+def is_finished(results: Path, planned: PlannedJob) -> bool:
+    """Whether a job needs nothing more: its tables are there, and its own record says that they
+    were made by the code of now.
+    """
+    record = timing(results, planned)
+    return (
+        record is not None
+        and KEYS <= record.keys()
+        and record["code"] == job_digest(planned)
+        and not missing_tables(results, planned)
+    )
+
+
+def missing_tables(results: Path, planned: PlannedJob) -> list[Path]:
+    """Those tables of a job that are not there."""
+    paths = [job_folder(results, planned) / f"{name}.parquet" for name in JOB_TABLES]
+    return [path for path in paths if not path.exists()]
+
+
+def why_left(results: Path, planned: PlannedJob) -> str:
+    """Why a job that is not finished would run, as Snakemake says it."""
+    record = job_folder(results, planned) / "timing.json"
+    missing = missing_tables(results, planned) + [record] * (not record.exists())
+    if not missing:
+        return "Code has changed since last execution"
+    return f"Missing output files: {', '.join(map(str, missing))}"
 
 
 @dataclass

@@ -3,6 +3,7 @@ asked for. Imports no torch.
 """
 
 import math
+from collections.abc import Iterable
 
 from throughtime.core.errors import UserError
 from throughtime.engine.sizes import Shapes, Sizes, shapes, size, tape_bytes
@@ -39,11 +40,12 @@ def megabytes(planned: PlannedJob, attempt: int = 1) -> int:
     )
 
 
-def minutes(planned: PlannedJob, attempt: int = 1) -> int:
-    """Minutes of wall time that a training job may take; as many more at every further attempt,
-    which goes on from a checkpoint.
+def minutes(jobs: Iterable[PlannedJob], attempt: int = 1) -> int:
+    """Minutes of wall time that training jobs may take, one after the other in one process; as
+    many more at every further attempt, which goes on from a checkpoint.
     """
-    return attempt * math.ceil(ARRIVAL + SAFETY * (START + planned.cost / SPEED) / 60)
+    seconds = START + sum(planned.cost / SPEED for planned in jobs)
+    return attempt * math.ceil(ARRIVAL + SAFETY * seconds / 60)
 
 
 def sizes(job: Job, task: Task, rows: int) -> Sizes:
