@@ -104,8 +104,9 @@ for pack in PACKS.values():
         params:
             code=PIPELINE.training_code(pack),
             run=RUN,
+            jobs=[pack.experiment, *pack.keys],
         shell:
-            f"throughtime {{log}} train --logs {pack.experiment} {' '.join(pack.keys)}"
+            "throughtime {log} train --logs {params.jobs}"
 
 
 rule train:
