@@ -75,7 +75,7 @@ def packs(plan: Plan, bound: float) -> list[Pack]:
 def _shared(jobs: Iterable[PlannedJob], bound: float) -> list[tuple[PlannedJob, ...]]:
     longest_first = sorted(jobs, key=lambda planned: -planned.cost)
     weights = [planned.cost + JOB_COST for planned in longest_first]
-    count = min(math.ceil(sum(weights) / bound), len(weights))
+    count = max(1, min(math.ceil(sum(weights) / bound), len(weights)))
     shares: list[list[PlannedJob]] = [[] for _ in range(count)]
     sums = [0.0] * count
     for planned, weight in zip(longest_first, weights, strict=True):
