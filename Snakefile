@@ -42,7 +42,7 @@ RESULTS = PIPELINE.results
 # A pack has a rule because something is left of it. So it runs, whatever Snakemake remembers:
 # no other run has this parameter.
 HERE = workflow.storage_settings.default_storage_provider is None
-PACKS = PIPELINE.packs(here=HERE)
+PACKS = PIPELINE.packs(here=HERE, main=workflow.is_main_process)
 RUN = time.time_ns() if HERE else 0
 MESSAGES = Messages([*RULES, *PIPELINE.project.experiments], PACKS, Path(RESULTS))
 logger.addFilter(MESSAGES.filter)  # before the monitor's: what it drops is no failure

@@ -67,3 +67,9 @@ def test_a_part_of_a_pack_keeps_its_name_and_order() -> None:
     (pack,) = packs(PLAN, math.inf)
     part = pack.only(pack.jobs[1:3])
     assert (part.name, part.jobs) == (pack.name, pack.jobs[1:3])
+
+
+def test_an_empty_pack_asks_for_next_to_nothing() -> None:
+    (pack,) = packs(PLAN, math.inf)
+    assert pack.only([]).megabytes() == 1
+    assert pack.only([]).minutes() <= math.ceil(resources.ARRIVAL + resources.SAFETY)

@@ -75,7 +75,7 @@ def parser() -> argparse.ArgumentParser:
     plan.add_argument("--total", action="store_true", help="one line")
     train = add("train", run.train, "train jobs of the plan, one after the other", project)
     train.add_argument("experiment")
-    train.add_argument("keys", nargs="+", metavar="JOB", help="its key, as `throughtime plan` says")
+    train.add_argument("keys", nargs="*", metavar="JOB", help="its key, as `throughtime plan` says")
     train.add_argument(
         "--logs",
         action="store_true",

@@ -127,7 +127,7 @@ class Pipeline:
             .replace("}", "}}")
         )
 
-    def packs(self, *, here: bool = True) -> dict[str, Pack]:
+    def packs(self, *, here: bool = True, main: bool = True) -> dict[str, Pack]:
         """What is to be trained: name of a rule -> the pack that one process trains.
 
         A job that is finished by its own record is in none of them.
@@ -135,13 +135,15 @@ class Pipeline:
         Args:
             here: whether results lie on this disk; elsewhere, as in object storage, all jobs are
                 in packs, and Snakemake finds out what is there.
+            main: whether this is Snakemake's main process. That of one job on a cluster is asked
+                for its pack by name, also where another has finished it meanwhile: it is empty.
         """
         results = Path(self.results)
         whole = packs(self.plan, self.project.config.max_job_cost)
         if not here:
             return {pack.name: pack for pack in whole}
         left = (pack.only(j for j in pack.jobs if not is_finished(results, j)) for pack in whole)
-        return {pack.name: pack for pack in left if pack.jobs}
+        return {pack.name: pack for pack in left if pack.jobs or not main}
 
     @cached_property
     def trained(self) -> list[str]:

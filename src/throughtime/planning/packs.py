@@ -50,7 +50,7 @@ class Pack:
 
     def megabytes(self, attempt: int = 1) -> int:
         """MiB to ask a cluster for: those of its largest job."""
-        return max(resources.megabytes(planned, attempt) for planned in self.jobs)
+        return max((resources.megabytes(planned, attempt) for planned in self.jobs), default=1)
 
     def minutes(self, attempt: int = 1) -> int:
         """Minutes of wall time to ask a cluster for: those of all its jobs, one after the other."""
