@@ -4,6 +4,7 @@
 # So an edit reruns what it concerns and nothing else.
 import os
 import sys
+import time
 from pathlib import Path
 
 from snakemake.logging import logger
@@ -38,11 +39,16 @@ except UserError as error:
     sys.exit(f"throughtime: {error}")
 
 RESULTS = PIPELINE.results
-MESSAGES = Messages([*RULES, *PIPELINE.project.experiments])
+# A pack has a rule because something is left of it. So it runs, whatever Snakemake remembers:
+# no other run has this parameter.
+HERE = workflow.storage_settings.default_storage_provider is None
+PACKS = PIPELINE.packs(here=HERE, main=workflow.is_main_process)
+RUN = time.time_ns() if HERE else 0
+MESSAGES = Messages([*RULES, *PIPELINE.project.experiments], PACKS, Path(RESULTS))
 logger.addFilter(MESSAGES.filter)  # before the monitor's: what it drops is no failure
 if workflow.output_settings.dryrun:
-    list_jobs(logger, sys.argv[1:])
-MONITOR = Monitor(PIPELINE.plan, Path(RESULTS), sys.stderr)
+    list_jobs(logger, sys.argv[1:], PACKS, Path(RESULTS))
+MONITOR = Monitor(PIPELINE.plan, Path(RESULTS), sys.stderr, PACKS)
 shell.prefix(PIPELINE.shell(sys.executable))
 
 
@@ -51,7 +57,6 @@ report: "captions/workflow.rst"
 
 wildcard_constraints:
     experiment="|".join(PIPELINE.project.experiments),
-    job="[^/]+",
 
 
 # On a cluster these run beside Snakemake: they take seconds, and MLflow's database wants one
@@ -81,23 +86,32 @@ rule validate:
         "throughtime {log} plan"
 
 
+# One process trains a pack of jobs, and each job has its own tables, log and record.
+# A job that is finished has no rule: its files are inputs like any other.
+for pack in PACKS.values():
+
+    rule:
+        name:
+            pack.name
+        output:
+            PIPELINE.pack_files(pack),
+        log:
+            PIPELINE.pack_log(pack),
+        priority: PIPELINE.order(pack)
+        resources:  # what a cluster is asked for; on one machine nothing is held back
+            mem_mb=lambda w, attempt, pack=pack: pack.megabytes(attempt),
+            runtime=lambda w, attempt, pack=pack: pack.minutes(attempt),
+        params:
+            code=PIPELINE.training_code(pack),
+            run=RUN,
+            jobs=[pack.experiment, *pack.keys],
+        shell:
+            "throughtime {log} train --logs {params.jobs}"
+
+
 rule train:
-    output:
-        f"{RESULTS}/{{experiment}}/jobs/{{job}}/summary.parquet",
-        f"{RESULTS}/{{experiment}}/jobs/{{job}}/curves.parquet",
-        f"{RESULTS}/{{experiment}}/jobs/{{job}}/breakdown.parquet",
-        f"{RESULTS}/{{experiment}}/jobs/{{job}}/probes.parquet",
-        f"{RESULTS}/{{experiment}}/jobs/{{job}}/timing.json",
-    log:
-        f"{RESULTS}/logs/{{experiment}}/{{job}}.log",
-    priority: lambda w: PIPELINE.order(w.experiment, w.job)
-    resources:  # what a cluster is asked for; on one machine nothing is held back
-        mem_mb=lambda w, attempt: PIPELINE.megabytes(w.experiment, w.job, attempt),
-        runtime=lambda w, attempt: PIPELINE.minutes(w.experiment, w.job, attempt),
-    params:
-        code=lambda w: PIPELINE.training_code(w.experiment, w.job),
-    shell:
-        "throughtime {log} train {wildcards.experiment} {wildcards.job}"
+    input:
+        [PIPELINE.job_files(name, "timing.json") for name in PIPELINE.trained],
 
 
 rule references:

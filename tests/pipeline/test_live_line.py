@@ -19,8 +19,10 @@ from tests.support import synthetic
 from throughtime.core import files
 from throughtime.pipeline import failures, live_line, progress, watchdog
 from throughtime.pipeline.live_line import CLEAR, Monitor
-from throughtime.planning.plan import Plan, PlannedJob
-from throughtime.results import provenance
+from throughtime.planning.packs import Pack
+from throughtime.planning.plan import Plan
+from throughtime.results import paths, provenance
+from throughtime.results.tables import JOB_TABLES
 
 
 class Event(Enum):
@@ -59,20 +61,22 @@ def plan(monkeypatch: pytest.MonkeyPatch) -> Plan:
     return synthetic.toy_plan()
 
 
-def asked(planned: PlannedJob, results: Any) -> Any:
+def packs_of(plan: Plan) -> dict[str, Pack]:
+    """One pack of all jobs."""
+    pack = Pack("clipping", 1, plan.jobs)
+    return {pack.name: pack}
+
+
+def asked(name: str, log: Any) -> Any:
     """A job as Snakemake hands it over."""
-    path = results / "logs" / planned.experiment / f"{planned.key}.log"
-    return SimpleNamespace(
-        rule=SimpleNamespace(name="train"),
-        wildcards=SimpleNamespace(experiment="clipping"),
-        log=[str(path)],
-    )
+    return SimpleNamespace(rule=SimpleNamespace(name=name), log=[str(log)])
 
 
 def started(plan: Plan, results: Any, stream: Stream, logger: logging.Logger) -> Monitor:
     """At work on all jobs."""
-    made = Monitor(plan, results, stream)
-    made.start([asked(j, results) for j in plan.jobs], 2, logger)
+    packs = packs_of(plan)
+    made = Monitor(plan, results, stream, packs)
+    made.start([asked(n, failures.pack_log(results, p)) for n, p in packs.items()], 2, logger)
     return made
 
 
@@ -168,24 +172,43 @@ def test_a_damaged_note_is_none(content, tmp_path):
     assert live_line.read(tmp_path) is None
 
 
-def test_snakemake_tells_which_job_failed_and_a_new_run_forgets_it(plan, tmp_path, logger):
-    job = plan.jobs[0]
-    path = log(job, tmp_path, "throughtime: out of memory\n")
+def test_a_pack_that_was_ended_leaves_its_unfinished_jobs_failed_until_a_new_run(
+    plan, tmp_path, logger
+):
     made = started(plan, tmp_path, Stream(), logger)
-    logger.error("Error in rule train", extra={"event": Event.JOB_ERROR, "log": [str(path)]})
-    assert made._line().endswith("1 job failed")
-    assert failures.failures(plan, tmp_path, [job]) == [f"clipping {job.key}: out of memory"]
+    finished, own, *ended = plan.jobs
+    finish(finished, tmp_path)
+    for name in JOB_TABLES:
+        (paths.job_folder(tmp_path, finished) / f"{name}.parquet").touch()
+    failures.record_failure(failures.job_log(tmp_path, own), "out of memory")
+    (pack,) = packs_of(plan).values()
+    path = failures.pack_log(tmp_path, pack)
+    path.write_text("throughtime: ended by signal 9\n")
+    logger.error("Error in rule", extra={"event": Event.JOB_ERROR, "log": [str(path)]})
+    assert made._line().endswith("3 jobs failed")
+    assert sorted(failures.failures(plan, tmp_path, plan.jobs[1:])) == sorted(
+        [f"clipping {own.key}: out of memory"]
+        + [f"clipping {planned.key}: ended by signal 9" for planned in ended]
+    )
     made.stop()
     again = started(plan, tmp_path, Stream(), logging.Logger("snakemake"))
     assert again._line().endswith("0 jobs failed")
     again.stop()
 
 
+def test_another_command_that_failed_is_written_down(plan, tmp_path, logger):
+    made = started(plan, tmp_path, Stream(), logger)
+    path = tmp_path / "logs" / "claims.log"
+    path.write_text("throughtime: a table is damaged\n")
+    logger.error("Error in rule", extra={"event": Event.JOB_ERROR, "log": [str(path)]})
+    made.stop()
+    assert failures.failures(plan, tmp_path, ()) == ["claims: a table is damaged"]
+
+
 def test_where_nothing_is_run_or_trained_there_is_no_line(plan, tmp_path, logger, monkeypatch):
-    drawing = asked(plan.jobs[0], tmp_path)
-    drawing.rule.name = "figure"
+    drawing = asked("figure", tmp_path / "logs" / "figure.log")
     silent = Stream()
-    made = Monitor(plan, tmp_path, silent)
+    made = Monitor(plan, tmp_path, silent, packs_of(plan))
     made.start([drawing], 2, logger)
     made.stop()
     monkeypatch.delenv(watchdog.PIPELINE)  # a dry run, or a job of a pipeline on another machine

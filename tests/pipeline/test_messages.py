@@ -9,7 +9,10 @@ import pytest
 from snakemake.logging import DefaultFilter, DefaultFormatter
 from snakemake.settings.enums import Quietness
 
-from throughtime.pipeline.messages import LAST, Messages, list_jobs
+from tests.support import synthetic
+from throughtime.pipeline import failures
+from throughtime.pipeline.messages import LAST, Messages, count_trainings, job_lines, list_jobs
+from throughtime.planning.packs import Pack
 
 FAILED = """RuleException:
 CalledProcessError in file "Snakefile", line 160:
@@ -35,7 +38,7 @@ def record(text: str, **extra: object) -> logging.LogRecord:
 
 @pytest.fixture
 def messages() -> Messages:
-    return Messages(["cliff", "clipping", "figures"])
+    return Messages(["cliff", "clipping", "figures"], {})
 
 
 def last_words(messages: Messages) -> str:
@@ -114,7 +117,7 @@ def dry_run(*arguments: str) -> DefaultFilter:
     handler.setFormatter(DefaultFormatter(quiet))
     logger = logging.Logger("snakemake")
     logger.addHandler(handler)
-    list_jobs(logger, arguments)
+    list_jobs(logger, arguments, {}, Path())
     assert isinstance(handler.filters[0], DefaultFilter)
     return handler.filters[0]
 
@@ -127,3 +130,48 @@ def test_a_dry_run_lists_its_jobs_unless_it_is_told_how_quiet_to_be() -> None:
 
 def test_an_unknown_event_is_shown(messages: Messages) -> None:
     assert messages.filter(record("x", event=SimpleNamespace(name="JOB_INFO")))
+
+
+@pytest.fixture
+def pack() -> Pack:
+    """Four jobs that one process trains."""
+    return Pack("clipping", 1, synthetic.toy_plan().jobs)
+
+
+def test_of_a_pack_the_jobs_that_failed_are_named_each_with_its_reason(
+    pack: Pack, tmp_path: Path
+) -> None:
+    messages = Messages([], {pack.name: pack}, tmp_path)
+    own = [failures.job_log(tmp_path, planned) for planned in pack.jobs]
+    failures.record_failure(own[1], "out of memory")
+    failures.record_failure(own[3], "no such symbol")
+    log = failures.pack_log(tmp_path, pack)
+    messages.filter(record("Error in rule", event=Event.JOB_ERROR, log=[str(log)]))
+    assert last_words(messages).splitlines() == [
+        "2 failed",
+        f"{own[1]}: out of memory",
+        f"{own[3]}: no such symbol",
+    ]
+
+
+def test_a_dry_run_lists_and_counts_the_jobs_of_a_pack_and_no_packs(
+    pack: Pack, tmp_path: Path
+) -> None:
+    packs = {pack.name: pack, "train_brackets_1": Pack("brackets", 1, pack.jobs[:1])}
+    lines = job_lines(packs, tmp_path, {"rule_name": pack.name}).splitlines()
+    assert [line.split(":")[0] for line in lines] == [f"train clipping {key}" for key in pack.keys]
+    assert all(": Missing output files: " in line for line in lines)
+    table = """Job stats:
+job                  count
+-----------------  -------
+compute                  2
+train_clipping_1         1
+train_brackets_1         1
+total                    4
+"""
+    assert [line.split() for line in count_trainings(table, packs).splitlines()[3:]] == [
+        ["compute", "2"],
+        ["train", "5"],
+        ["total", "7"],
+    ]
+    assert count_trainings(table, {}) == table

@@ -1,7 +1,9 @@
 """What is done is read from the results, and each thing once."""
 
 import json
+import math
 import os
+import random
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,7 +33,7 @@ def plan(monkeypatch: pytest.MonkeyPatch) -> Plan:
 def finish(planned: PlannedJob, results: Path, **changes: object) -> None:
     """A record as a finished job leaves it."""
     record = {
-        "seconds": planned.cost / RATE,
+        "seconds": planned.cost / RATE + resources.OVERHEAD,
         "networks": len(planned.grid),
         "cost": planned.cost,
         "code": progress.job_digest(planned),
@@ -148,17 +150,29 @@ def test_failures_name_other_commands_too_but_no_job_of_another_plan(plan, tmp_p
 
 def test_the_expected_time_is_shared_among_workers_but_not_below_the_longest_job():
     none, one = to_do(), to_do(100 * RATE)
+    each = 100 + resources.OVERHEAD
     assert progress.remaining_seconds(none, 1) == 0
     alone = progress.remaining_seconds(one, 1)
-    assert alone == pytest.approx(100 + resources.START)
+    assert alone == pytest.approx(each + resources.START)
     assert progress.remaining_seconds(one, 8) == alone
-    assert progress.remaining_seconds(to_do(*[100 * RATE] * 8), 2) == pytest.approx(4 * alone)
+    shared = progress.remaining_seconds(to_do(*[100 * RATE] * 8), 2)
+    assert shared == pytest.approx(4 * (each + resources.START))
+
+
+def test_small_jobs_share_the_start_of_a_process():
+    jobs, seconds = 200, 200 * resources.OVERHEAD
+    starts = math.ceil(seconds / progress.STARTING)
+    assert starts < jobs
+    assert progress.remaining_seconds(to_do(*[0.0] * jobs), 1) == pytest.approx(
+        seconds + starts * resources.START
+    )
 
 
 def test_the_expected_time_holds_what_comes_after_training(plan):
     state = replace(to_do(100 * RATE), networks=1000, done=200, left=plan.jobs)  # one experiment
     after = 800 * progress.RECORDING + progress.FINISHING
-    assert progress.remaining_seconds(state, 1) == pytest.approx(100 + resources.START + after)
+    each = 100 + resources.OVERHEAD + resources.START
+    assert progress.remaining_seconds(state, 1) == pytest.approx(each + after)
     many = replace(state, networks=100_000)  # which one process records
     assert progress.remaining_seconds(many, 1000) == pytest.approx(99_800 * progress.RECORDING)
 
@@ -206,14 +220,44 @@ def test_the_line_says_done_rate_time_left_outcomes_and_failures(plan, tmp_path)
     )
 
 
-def test_speed_is_that_of_the_jobs_that_were_timed(plan, tmp_path):
+def test_speed_is_that_of_the_jobs_whose_arithmetic_tells_it(plan, tmp_path):
     assert progress.speed(tmp_path) == resources.SPEED
-    finish(plan.jobs[0], tmp_path, seconds=0.9)
-    assert progress.speed(tmp_path) == resources.SPEED  # it trained for less than a second
-    finish(plan.jobs[1], tmp_path, seconds=10.0, cost=10 * RATE)
-    finish(plan.jobs[2], tmp_path, seconds=0.5, cost=RATE)
-    assert progress.speed(tmp_path) == pytest.approx(RATE)
-    assert progress.progress(plan, tmp_path).speed == pytest.approx(RATE)
+    finish(plan.jobs[0], tmp_path, seconds=30.0, cost=1e6)
+    assert progress.speed(tmp_path) == resources.SPEED  # it had next to nothing to compute
+    timed = 10.0 + resources.OVERHEAD
+    finish(plan.jobs[1], tmp_path, seconds=timed, cost=10 * resources.SPEED / 4)
+    assert progress.speed(tmp_path) == pytest.approx(resources.SPEED / 4)
+    assert progress.progress(plan, tmp_path).speed == pytest.approx(resources.SPEED / 4)
+
+
+def test_two_small_networks_after_smoke_jobs_take_no_hours():
+    """What was seen: 24 hours for two networks, because a busy machine took seconds for jobs
+    without arithmetic.
+    """
+    smoke = [(1.7e6 * i / 40, 0.3 + 0.1 * i) for i in range(40)]
+    speed = resources.learn_speed(smoke)
+    assert resources.job_seconds(3e10, speed) == pytest.approx(10 + resources.OVERHEAD)
+
+
+@pytest.mark.parametrize("machine", [0.25, 1.0, 5.0])
+@pytest.mark.parametrize("timed", [1, 20])
+def test_jobs_of_a_second_to_ten_minutes_are_estimated_within_a_factor_of_two(machine, timed):
+    """Made-up machines: slower and faster than the usual one, jobs that take up to 1.4 times as
+    long or as short as their arithmetic says, tiny ones among them.
+    """
+    rng = random.Random(f"{machine} {timed}")
+    true = machine * resources.SPEED
+
+    def seconds(cost: float) -> float:
+        return (0.4 + cost / true) * rng.uniform(1 / 1.4, 1.4)
+
+    costs = [true * 10 ** rng.uniform(0.7, 2.5) for _ in range(timed)]
+    tiny = [10 ** rng.uniform(4, 7) for _ in range(40)]
+    speed = resources.learn_speed([(cost, seconds(cost)) for cost in costs + tiny])
+    for exponent in range(28):
+        cost = true * 10 ** (exponent / 10)  # of 1 s to 500 s
+        estimate, truth = resources.job_seconds(cost, speed), 0.4 + cost / true
+        assert truth / 2 < estimate < 2 * truth
 
 
 @pytest.mark.parametrize(

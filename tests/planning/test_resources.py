@@ -82,10 +82,13 @@ def test_memory_grows_with_the_rows_of_a_block_and_doubles_with_every_attempt():
 
 def test_time_is_the_expected_one_with_a_margin_and_grows_with_every_attempt():
     longest = max(jobs("paper"), key=lambda j: j.cost)
-    expected = (START + longest.cost / SPEED) / 60
-    assert resources.minutes(longest) == math.ceil(resources.ARRIVAL + resources.SAFETY * expected)
+    expected = (START + resources.job_seconds(longest.cost, SPEED)) / 60
+    assert resources.minutes([longest]) == math.ceil(
+        resources.ARRIVAL + resources.SAFETY * expected
+    )
     assert [
-        resources.minutes(longest, attempt) // resources.minutes(longest) for attempt in (1, 2, 3)
+        resources.minutes([longest], attempt) // resources.minutes([longest])
+        for attempt in (1, 2, 3)
     ] == [1, 2, 3]
 
 

@@ -133,7 +133,8 @@ def schema(args: argparse.Namespace) -> None:
 
 def plan(args: argparse.Namespace) -> None:
     """What would be trained."""
-    from throughtime.pipeline.progress import job_seconds, progress, remaining_seconds
+    from throughtime.pipeline.progress import progress, remaining_seconds
+    from throughtime.planning.resources import job_seconds
 
     project = open_project(args)
     whole = project.plan()

@@ -73,9 +73,15 @@ def parser() -> argparse.ArgumentParser:
     )
     plan.add_argument("experiment", nargs="?")
     plan.add_argument("--total", action="store_true", help="one line")
-    train = add("train", run.train, "train one job of the plan", project)
+    train = add("train", run.train, "train jobs of the plan, one after the other", project)
     train.add_argument("experiment")
-    train.add_argument("key")
+    train.add_argument("keys", nargs="*", metavar="JOB", help="its key, as `throughtime plan` says")
+    train.add_argument(
+        "--logs",
+        action="store_true",
+        help="as the pipeline does: what a job says goes to results/logs/EXPERIMENT/JOB.log, a job "
+        "that fails does not stop the others, and finished ones are passed over",
+    )
     for name, step, text in (
         ("collect", run.collect, "put the tables of finished jobs together"),
         ("references", run.references, "compute the lines that results are held against"),

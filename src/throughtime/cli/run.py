@@ -4,19 +4,23 @@ import argparse
 import sys
 
 from throughtime.cli.context import chosen_experiments, open_project, results_folder
+from throughtime.core.errors import UserError
 
 
 def train(args: argparse.Namespace) -> None:
-    """Train one job and write its tables."""
+    """Train jobs, one after the other, and write their tables."""
     from throughtime.pipeline import stages
 
     project = open_project(args)
-    planned = project.plan(args.experiment).job(args.key)
-
-    def say(done: int) -> None:
-        print(f"{done} of {len(planned.grid)} networks", file=sys.stderr, flush=True)
-
-    stages.train_job(planned, results_folder(project), project.config.checkpoint_every, say)
+    part, results = project.plan(args.experiment), results_folder(project)
+    jobs, every = [part.job(key) for key in args.keys], project.config.checkpoint_every
+    if not args.logs:
+        for planned in jobs:
+            stages.train_job(planned, results, every, stages.report_progress(planned))
+        return
+    if failed := stages.train_jobs(jobs, results, every):
+        print(*(f"throughtime: {line}" for line in failed[:-1]), sep="\n", file=sys.stderr)
+        raise UserError(failed[-1])
 
 
 def collect(args: argparse.Namespace) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from throughtime.core import files
 from throughtime.core.errors import UserError
+from throughtime.planning.packs import Pack
 from throughtime.planning.plan import Plan, PlannedJob
 
 WITHIN = re.compile(
@@ -19,6 +20,16 @@ TAIL = 2000  # bytes of a log that are looked at
 
 
 ENDING = ".failed.json"  # of the record of a failed job, beside its log
+
+
+def job_log(results: Path, planned: PlannedJob) -> Path:
+    """The log of a job."""
+    return results / "logs" / planned.experiment / f"{planned.key}.log"
+
+
+def pack_log(results: Path, pack: Pack) -> Path:
+    """The log of a process that trains several jobs: what is not of one of them alone."""
+    return results / "logs" / pack.experiment / f"{pack.name}.log"
 
 
 def tail(log: Path) -> bytes:
@@ -46,9 +57,14 @@ def reason(log: Path) -> str:
     return (own or lines or ["it ended without a word: see its log"])[-1].strip()
 
 
-def record_failure(log: Path) -> None:
-    """Write down that the command of this log failed, and why: LOG.failed.json beside it."""
-    content: dict[str, Any] = {"reason": reason(log), "log": log.name}
+def record_failure(log: Path, why: str = "") -> None:
+    """Write down that the command of this log failed, and why: LOG.failed.json beside it.
+
+    Args:
+        log: of the command.
+        why: in one line; empty: what the log says last.
+    """
+    content: dict[str, Any] = {"reason": why or reason(log), "log": log.name}
     files.write(log.with_name(log.stem + ENDING), (json.dumps(content) + "\n").encode())
 
 
@@ -57,6 +73,16 @@ def forget_failure(log: Path) -> None:
     record = log.with_name(log.stem + ENDING)
     for path in (record, files.sum_path(record)):
         path.unlink(missing_ok=True)
+
+
+def has_failed(log: Path) -> bool:
+    """Whether it is written down that the command of this log failed."""
+    return log.with_name(log.stem + ENDING).exists()
+
+
+def why(log: Path) -> str:
+    """Why the command of this log failed: as written down, else what the log says last."""
+    return _why(log.with_name(log.stem + ENDING)) if has_failed(log) else reason(log)
 
 
 def failures(plan: Plan, results: Path, failed: Iterable[PlannedJob]) -> list[str]:

@@ -12,7 +12,7 @@ import platform
 import shutil
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,9 +20,17 @@ from typing import Any, TextIO
 
 from throughtime.core import files
 from throughtime.core.errors import UserError
-from throughtime.pipeline.failures import forget_failure, record_failure
-from throughtime.pipeline.progress import ProgressReader, line, progress
+from throughtime.pipeline.failures import (
+    forget_failure,
+    has_failed,
+    job_log,
+    pack_log,
+    reason,
+    record_failure,
+)
+from throughtime.pipeline.progress import ProgressReader, is_finished, line, progress
 from throughtime.pipeline.watchdog import PIPELINE
+from throughtime.planning.packs import Pack
 from throughtime.planning.plan import Plan
 
 LIVE, PLAIN = 1.0, 30.0  # seconds between two lines, on a terminal and elsewhere
@@ -96,10 +104,13 @@ class Monitor:
         plan: of the whole project.
         results: the folder of results.
         stream: where the line goes.
+        packs: what trains, by the name of its rule.
     """
 
-    def __init__(self, plan: Plan, results: Path, stream: TextIO) -> None:
-        self.plan, self.results, self.stream = plan, results, stream
+    def __init__(
+        self, plan: Plan, results: Path, stream: TextIO, packs: Mapping[str, Pack]
+    ) -> None:
+        self.plan, self.results, self.stream, self.packs = plan, results, stream, packs
         self.live = stream.isatty()
         self._thread: threading.Thread | None = None
         self._end, self._shown, self._lock = threading.Event(), False, threading.Lock()
@@ -119,10 +130,13 @@ class Monitor:
             return
         self._remove_note()  # of a pipeline that was killed
         wanted = list(jobs)
+        training = [self.packs[job.rule.name] for job in wanted if job.rule.name in self.packs]
         for log in (Path(log) for job in wanted for log in job.log):
             forget_failure(log)
+        for log in (job_log(self.results, j) for pack in training for j in pack.jobs):
+            forget_failure(log)
         logger.addFilter(self.on_job_error)
-        if chosen := {job.wildcards.experiment for job in wanted if job.rule.name == "train"}:
+        if chosen := {pack.experiment for pack in training}:
             names = tuple(
                 name
                 for name in dict.fromkeys(p.experiment for p in self.plan.jobs)
@@ -214,9 +228,21 @@ class Monitor:
     def on_job_error(self, record: logging.LogRecord) -> bool:
         """Write down which job failed: Snakemake knows it of every job, also of one that was killed
         or is on another machine.
+
+        Of a pack those jobs failed that did not finish; why, each has written down itself, unless
+        their process was ended.
         """
         if getattr(getattr(record, "event", None), "name", "") == "JOB_ERROR":
-            for log in getattr(record, "log", [])[:1]:
+            for log in map(Path, getattr(record, "log", [])[:1]):
+                pack = next(
+                    (p for p in self.packs.values() if pack_log(self.results, p) == log), None
+                )
                 with suppress(UserError):  # a full disk: the pipeline says so itself
-                    record_failure(Path(log))
+                    if pack is None:
+                        record_failure(log)
+                        continue
+                    for planned in pack.jobs:
+                        own = job_log(self.results, planned)
+                        if not has_failed(own) and not is_finished(self.results, planned):
+                            record_failure(own, reason(log))
         return True

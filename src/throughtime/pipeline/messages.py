@@ -8,12 +8,15 @@ import logging
 import re
 import signal
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from throughtime.core.errors import nearest
-from throughtime.pipeline.failures import reason
+from throughtime.pipeline.failures import has_failed, job_log, pack_log, why
+from throughtime.pipeline.progress import why_left
+from throughtime.planning.packs import Pack
 
 CHATTER = ("Select jobs", "Execute ")  # two lines per job that say nothing
 # How Snakemake reports that a rule's shell command failed, and how it ended.
@@ -33,14 +36,22 @@ class Messages:
 
     Args:
         names: what may be asked for by name: rules and experiments.
+        packs: what trains, by the name of its rule.
+        results: the folder of results.
 
     Attributes:
         interrupted: whether the run was stopped by Ctrl-C.
         failed: logs of the commands that failed.
     """
 
-    def __init__(self, names: Iterable[str]) -> None:
+    def __init__(
+        self, names: Iterable[str], packs: Mapping[str, Pack], results: Path = Path()
+    ) -> None:
         self.names = sorted(names)
+        self.jobs = {
+            pack_log(results, pack): [job_log(results, planned) for planned in pack.jobs]
+            for pack in packs.values()
+        }
         self.interrupted = False
         self.failed: list[Path] = []
 
@@ -78,19 +89,28 @@ class Messages:
             return "Interrupted; the same command goes on from here."
         if not self.failed:
             return text
-        shown = [f"{log}: {reason(log)}" for log in self.failed[:MOST]]
-        more = len(self.failed) - len(shown)
-        heading = f"{len(self.failed):,} failed" + (f", {more:,} of them not shown" * (more > 0))
+        failed = [log for command in self.failed for log in self._failed_jobs(command)]
+        shown = [f"{log}: {why(log)}" for log in failed[:MOST]]
+        more = len(failed) - len(shown)
+        heading = f"{len(failed):,} failed" + (f", {more:,} of them not shown" * (more > 0))
         return "\n".join([heading, *shown])
 
+    def _failed_jobs(self, log: Path) -> list[Path]:
+        """The logs of the jobs that failed with a command: of a pack, those of its jobs."""
+        return [own for own in self.jobs.get(log, []) if has_failed(own)] or [log]
 
-def list_jobs(logger: logging.Logger, arguments: Sequence[str]) -> None:
+
+def list_jobs(
+    logger: logging.Logger, arguments: Sequence[str], packs: Mapping[str, Pack], results: Path
+) -> None:
     """Let a dry run list its jobs, one line each, with the reason and a table of counts, although
-    the profile says to be quiet about them.
+    the profile says to be quiet about them. Of a pack it lists what is trained.
 
     Args:
         logger: Snakemake's.
         arguments: of the command line; where they say how quiet to be, nothing is changed.
+        packs: what trains, by the name of its rule.
+        results: the folder of results.
     """
     if any(argument.split("=")[0] in QUIET_OPTIONS for argument in arguments):
         return
@@ -103,7 +123,46 @@ def list_jobs(logger: logging.Logger, arguments: Sequence[str]) -> None:
             if hasattr(part, "quiet"):
                 part.quiet = set(part.quiet or ()) - shown
         if hasattr(formatter, "format_job_info"):
-            formatter.format_job_info = job_line
+            formatter.format_job_info = partial(job_lines, packs, results)
+            formatter.format_run_info = lambda info: count_trainings(info["msg"], packs)
+
+
+def job_lines(packs: Mapping[str, Pack], results: Path, job: Mapping[str, Any]) -> str:
+    """A job of Snakemake's in a dry run: a line; of a pack, one per job that it trains."""
+    if pack := packs.get(job["rule_name"]):
+        return "\n".join(
+            job_line(
+                {
+                    "rule_name": "train",
+                    "wildcards": {"experiment": planned.experiment, "job": planned.key},
+                    "reason": why_left(results, planned),
+                }
+            )
+            for planned in pack.jobs
+        )
+    return job_line(job)
+
+
+def count_trainings(table: str, packs: Mapping[str, Pack]) -> str:
+    """Snakemake's table of rules and counts, with one row for all that is trained: jobs, and not
+    the processes that train them.
+    """
+    lines = table.splitlines()
+    mine = [i for i, line in enumerate(lines) if line.split()[:1] and line.split()[0] in packs]
+    if not mine:
+        return table
+    jobs = sum(len(packs[lines[i].split()[0]].jobs) for i in mine)
+    width = max(len(line) for line in lines)
+    row = "train" + f"{jobs}".rjust(width - len("train"))
+    kept = [row if i == mine[0] else line for i, line in enumerate(lines) if i not in mine[1:]]
+    total = "total" + f"{sum(map(_count, kept))}".rjust(width - len("total"))
+    return "\n".join(total if line.startswith("total ") else line for line in kept) + "\n"
+
+
+def _count(line: str) -> int:
+    """What a row of that table counts; 0 for what is no row of a rule."""
+    name, _, number = line.partition(" ")
+    return int(number) if name != "total" and number.strip().isdigit() else 0
 
 
 def job_line(job: Mapping[str, Any]) -> str:

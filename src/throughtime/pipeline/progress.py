@@ -2,6 +2,7 @@
 look only what has changed.
 """
 
+import math
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,16 +12,16 @@ from throughtime.core.hashing import digest
 from throughtime.core.text import duration
 from throughtime.pipeline.failures import ENDING, WITHIN, tail
 from throughtime.planning.plan import Plan, PlannedJob
-from throughtime.planning.resources import SPEED, START
+from throughtime.planning.resources import SHORTEST, SPEED, START, job_seconds, learn_speed
 from throughtime.results.paths import job_folder, recorded, timing
 from throughtime.results.provenance import probe_digest, training_digest
-from throughtime.results.tables import STATUSES
+from throughtime.results.tables import JOB_TABLES, STATUSES
 from throughtime.results.trained import count_trained
 
 # Seconds after training, measured on the laptop preset: to record one network in MLflow, and to
 # collect, hold against references and draw one experiment.
 RECORDING, FINISHING = 0.027, 5.0
-SHORTEST = 1.0  # seconds of training from which on a job tells the speed: a shorter one is noise
+STARTING = 20.0  # seconds of training per start of a process: about a pack (planning/packs.py)
 KEYS = {"networks", "code", "cost", "seconds", *STATUSES}  # of a job's timing
 
 
@@ -58,6 +59,34 @@ def job_digest(planned: PlannedJob) -> str:
     return digest([training_digest(planned), *probes], 16) if probes else training_digest(planned)
 
 
+def is_finished(results: Path, planned: PlannedJob) -> bool:
+    """Whether a job needs nothing more: its tables are there, and its own record says that they
+    were made by the code of now.
+    """
+    record = timing(results, planned)
+    return (
+        record is not None
+        and KEYS <= record.keys()
+        and record["code"] == job_digest(planned)
+        and not missing_tables(results, planned)
+    )
+
+
+def missing_tables(results: Path, planned: PlannedJob) -> list[Path]:
+    """Those tables of a job that are not there."""
+    paths = [job_folder(results, planned) / f"{name}.parquet" for name in JOB_TABLES]
+    return [path for path in paths if not path.exists()]
+
+
+def why_left(results: Path, planned: PlannedJob) -> str:
+    """Why a job that is not finished would run, as Snakemake says it."""
+    record = job_folder(results, planned) / "timing.json"
+    missing = missing_tables(results, planned) + [record] * (not record.exists())
+    if not missing:
+        return "Code has changed since last execution"
+    return f"Missing output files: {', '.join(map(str, missing))}"
+
+
 @dataclass
 class ProgressReader:
     """Looks at a plan's results again and again; what was seen finished is not looked at any more.
@@ -80,7 +109,7 @@ class ProgressReader:
     _counts: dict[str, int] = field(
         init=False, default_factory=lambda: dict.fromkeys(("networks", *STATUSES), 0)
     )
-    _timed: list[float] = field(init=False, default_factory=lambda: [0.0, 0.0])  # cost and seconds
+    _timed: list[tuple[float, float]] = field(init=False, default_factory=list)  # cost, seconds
     _earlier: dict[PlannedJob, int] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -101,7 +130,6 @@ class ProgressReader:
             if running and p not in failed:
                 finished = self.networks_in_progress(p, mtimes[p.experiment])
                 trained[p] = min(max(trained[p], finished), len(p.grid))
-        cost, seconds = self._timed
         return Progress(
             networks=self.plan.networks,
             done=self._counts["networks"] + sum(trained.values()),
@@ -113,7 +141,7 @@ class ProgressReader:
                 for p in left
                 if not (running and p in failed)
             ),
-            speed=cost / seconds if cost > 0 and seconds > 0 else self._usual_speed,
+            speed=learn_speed(self._timed) if self._timed else self._usual_speed,
         )
 
     @cached_property
@@ -143,10 +171,8 @@ class ProgressReader:
         del self.unfinished[planned]
         for name in self._counts:
             self._counts[name] += record[name]
-        if record["seconds"] >= SHORTEST:
-            self._timed = [
-                a + record[name] for a, name in zip(self._timed, ("cost", "seconds"), strict=True)
-            ]
+        if record["cost"] >= SHORTEST * SPEED:
+            self._timed.append((record["cost"], record["seconds"]))
 
     def log_mtimes(self, experiment: str) -> dict[str, int]:
         """The files beside an experiment's logs, and when they changed, in ns."""
@@ -172,28 +198,21 @@ def progress(plan: Plan, results: Path) -> Progress:
 
 
 def speed(results: Path) -> float:
-    """Job.cost per second of one process, over all jobs under ``results`` that trained for at least
-    SHORTEST; SPEED where none did.
-    """
+    """Job.cost per second of one process, over all jobs under ``results``."""
     records = [record for p in results.glob("*/jobs/*/timing.json") if (record := recorded(p))]
-    timed = [r for r in records if KEYS <= r.keys() and r["seconds"] >= SHORTEST and r["cost"] > 0]
-    return sum(r["cost"] for r in timed) / sum(r["seconds"] for r in timed) if timed else SPEED
-
-
-def job_seconds(cost: float, speed: float) -> float:
-    """Seconds of a job of this cost: to start and end its process, and to train."""
-    return START + cost / speed
+    return learn_speed((r["cost"], r["seconds"]) for r in records if KEYS <= r.keys())
 
 
 def remaining_seconds(state: Progress, workers: int) -> float:
     """Wall seconds until all is trained, drawn and recorded, by ``workers`` processes: never less
-    than the longest job, or than the one process that records in MLflow.
+    than the longest job with the start of its process, or than the one that records in MLflow.
     """
     each = [job_seconds(cost, state.speed) for cost in state.cost]
+    starts = START * min(math.ceil(sum(each) / STARTING), len(each))
     recording = RECORDING * (state.networks - state.done)
     finishing = FINISHING * len({planned.experiment for planned in state.left})
-    shared = (sum(each) + recording + finishing) / max(workers, 1)
-    return max(shared, recording, max(each, default=0.0))
+    shared = (sum(each) + starts + recording + finishing) / max(workers, 1)
+    return max(shared, recording, START + max(each) if each else 0.0)
 
 
 def line(

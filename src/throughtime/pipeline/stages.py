@@ -1,8 +1,12 @@
 """Where results lie, and how the tables of jobs become the tables of an experiment."""
 
 import inspect
+import os
 import shutil
-from collections.abc import Callable, Iterable
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, redirect_stderr, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,9 +16,10 @@ import pandas as pd
 
 from throughtime.core import files
 from throughtime.core.component import Component
-from throughtime.core.errors import UserError, locate_errors
+from throughtime.core.errors import UserError, locate_errors, one_line
 from throughtime.core.hashing import digest
-from throughtime.pipeline.progress import job_digest
+from throughtime.pipeline.failures import forget_failure, job_log, record_failure
+from throughtime.pipeline.progress import is_finished, job_digest
 from throughtime.planning.experiment_files import load_module
 from throughtime.planning.plan import Plan, PlannedJob
 from throughtime.planning.project import Project
@@ -200,6 +205,78 @@ def note_reported(results: Path, experiments: Iterable[str]) -> None:
     for name in experiments:
         if recorded_file(results, name).exists():
             files.write(reported_file(results, name), b"report.html\n")
+
+
+def train_jobs(
+    jobs: Iterable[PlannedJob],
+    results: Path,
+    checkpoint_every: float,
+) -> list[str]:
+    """Train several jobs, one after the other. Each has its own log and, where it fails, its own
+    record of that; the others go on. A job that is finished by its own record is passed over.
+
+    Args:
+        jobs: of one experiment or of several.
+        results: the folder of results.
+        checkpoint_every: seconds of training between two checkpoints.
+
+    Returns:
+        A line per job that failed: which, and why.
+    """
+    failed = []
+    for planned in jobs:
+        if is_finished(results, planned):
+            continue
+        log = job_log(results, planned)
+        with errors_in(log):
+            forget_failure(log)
+            try:
+                train_job(planned, results, checkpoint_every, report_progress(planned))
+            except UserError as error:
+                why = str(error)
+            except Exception as error:  # a defect: this job's alone, perhaps
+                with suppress(OSError):  # a full disk: it is said below
+                    traceback.print_exc()
+                why = one_line(f"{type(error).__name__}: {error}")
+            else:
+                continue
+            with suppress(UserError):
+                record_failure(log, why)
+        failed.append(f"{planned.experiment} {planned.key}: {why}")
+    return failed
+
+
+def report_progress(planned: PlannedJob) -> Callable[[int], None]:
+    """What says on stderr how many of a job's networks are done."""
+
+    def say(done: int) -> None:
+        with suppress(OSError):  # a full disk ends a training where its tables are written
+            print(f"{done} of {len(planned.grid)} networks", file=sys.stderr, flush=True)
+
+    return say
+
+
+@contextmanager
+def errors_in(log: Path) -> Iterator[None]:
+    """What this process says on stderr, libraries of C included, goes into a file for a while;
+    where that cannot be written, on to stderr.
+    """
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        file = log.open("w", buffering=1, encoding="utf-8")
+    except OSError:
+        yield
+        return
+    before = os.dup(2)
+    try:
+        os.dup2(file.fileno(), 2)
+        with redirect_stderr(file):
+            yield
+    finally:
+        os.dup2(before, 2)
+        os.close(before)
+        with suppress(OSError):
+            file.close()
 
 
 def train_job(

@@ -12,9 +12,10 @@ from typing import Any
 from throughtime.core.errors import UserError
 from throughtime.core.hashing import digest
 from throughtime.pipeline import stages
-from throughtime.pipeline.progress import job_digest
-from throughtime.planning import resources
-from throughtime.planning.plan import Plan, PlannedJob
+from throughtime.pipeline.failures import pack_log
+from throughtime.pipeline.progress import is_finished, job_digest
+from throughtime.planning.packs import Pack, packs
+from throughtime.planning.plan import Plan
 from throughtime.planning.project import Experiment, Project
 from throughtime.results.paths import COMPUTE, job_folder
 from throughtime.results.provenance import PACKAGE, code_digest
@@ -126,9 +127,23 @@ class Pipeline:
             .replace("}", "}}")
         )
 
-    @cached_property
-    def _jobs(self) -> dict[tuple[str, str], PlannedJob]:
-        return {(j.experiment, j.key): j for j in self.plan.jobs}
+    def packs(self, *, here: bool = True, main: bool = True) -> dict[str, Pack]:
+        """What is to be trained: name of a rule -> the pack that one process trains.
+
+        A job that is finished by its own record is in none of them.
+
+        Args:
+            here: whether results lie on this disk; elsewhere, as in object storage, all jobs are
+                in packs, and Snakemake finds out what is there.
+            main: whether this is Snakemake's main process. That of one job on a cluster is asked
+                for its pack by name, also where another has finished it meanwhile: it is empty.
+        """
+        results = Path(self.results)
+        whole = packs(self.plan, self.project.config.max_job_cost)
+        if not here:
+            return {pack.name: pack for pack in whole}
+        left = (pack.only(j for j in pack.jobs if not is_finished(results, j)) for pack in whole)
+        return {pack.name: pack for pack in left if pack.jobs or not main}
 
     @cached_property
     def trained(self) -> list[str]:
@@ -163,6 +178,18 @@ class Pipeline:
     def job_tables(self, experiment: str) -> list[str]:
         """All job tables of an experiment."""
         return self.job_files(experiment, *(f"{t}.parquet" for t in JOB_TABLES))
+
+    def pack_files(self, pack: Pack) -> list[str]:
+        """The files that a pack's jobs make."""
+        return [
+            str(job_folder(Path(self.results), planned) / name)
+            for planned in pack.jobs
+            for name in (*(f"{t}.parquet" for t in JOB_TABLES), "timing.json")
+        ]
+
+    def pack_log(self, pack: Pack) -> str:
+        """The log of a pack's process; each job has one of its own beside it."""
+        return str(pack_log(Path(self.results), pack))
 
     def tables(self, experiment: str) -> list[str]:
         """The tables that an experiment's figure reads."""
@@ -255,35 +282,17 @@ class Pipeline:
         """What says that they were recorded; nothing where there are none."""
         return [f"{self.results}/mlflow/early.txt"] if self.early else []
 
-    def order(self, experiment: str, job: str) -> float:
-        """The larger the sooner: early experiments before others, and in both jobs that take longer
-        before others.
+    def order(self, pack: Pack) -> float:
+        """The larger the sooner: early experiments before others, and in both packs that take
+        longer before others.
         """
-        return self.cost(experiment, job) + (
-            HIGHEST_PRIORITY / 2 if experiment in self.early else 0
-        )
+        return pack.cost + (HIGHEST_PRIORITY / 2 if pack.experiment in self.early else 0)
 
     # What decides a file's content beside its inputs ----------------------------------------------
 
-    def cost(self, experiment: str, job: str) -> float:
-        """Larger for a job that takes longer."""
-        planned = self._jobs.get((experiment, job))
-        return planned.cost if planned else 0.0
-
-    def megabytes(self, experiment: str, job: str, attempt: int) -> int:
-        """Memory to ask a cluster for, MiB."""
-        planned = self._jobs.get((experiment, job))
-        return resources.megabytes(planned, attempt) if planned else 1
-
-    def minutes(self, experiment: str, job: str, attempt: int) -> int:
-        """Wall time to ask a cluster for."""
-        planned = self._jobs.get((experiment, job))
-        return resources.minutes(planned, attempt) if planned else 1
-
-    def training_code(self, experiment: str, job: str) -> str:
-        """Digest of the engine, the task and the cell of a job."""
-        planned = self._jobs.get((experiment, job))
-        return job_digest(planned) if planned else ""
+    def training_code(self, pack: Pack) -> str:
+        """Digest of the engine, the tasks and the cells of a pack's jobs."""
+        return digest([job_digest(planned) for planned in pack.jobs])
 
     def reference_code(self, experiment: str) -> str:
         """Digest of the tasks of an experiment, their code and their parameters."""

@@ -85,7 +85,9 @@ class Config(BaseModel):
         None, ge=1, le=10_000, description="raises the seeds of every sweep to this number"
     )
     max_job_cost: float = Field(
-        5e11, gt=0, description="a costlier job is split by rows (unit of Job.cost)"
+        5e11,
+        gt=0,
+        description="costlier jobs are split by rows, cheaper ones share a process",
     )
     checkpoint_every: float = Field(
         60, gt=0, description="seconds of training between two checkpoints of a job"

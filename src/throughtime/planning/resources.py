@@ -3,6 +3,7 @@ asked for. Imports no torch.
 """
 
 import math
+from collections.abc import Iterable
 
 from throughtime.core.errors import UserError
 from throughtime.engine.sizes import Shapes, Sizes, shapes, size, tape_bytes
@@ -27,7 +28,9 @@ MEMORY = 1 << 30  # bytes a block may take
 # Job.cost per second on one core, measured over the laptop preset: 5e12 in 1,665 seconds, with
 # evaluation, probes and data. It is used until a job has been timed.
 SPEED = 3e9
-START = 4.0  # seconds a process needs before and after it trains: imports, reading the plan, tables
+START = 4.0  # seconds a process needs before it trains: imports, reading the plan
+OVERHEAD = 0.5  # seconds of a job beside its arithmetic: tables, calls, evaluation
+SHORTEST = 1.0  # seconds of arithmetic at SPEED from which on a job tells the speed of a machine
 
 
 def megabytes(planned: PlannedJob, attempt: int = 1) -> int:
@@ -39,11 +42,45 @@ def megabytes(planned: PlannedJob, attempt: int = 1) -> int:
     )
 
 
-def minutes(planned: PlannedJob, attempt: int = 1) -> int:
-    """Minutes of wall time that a training job may take; as many more at every further attempt,
-    which goes on from a checkpoint.
+def minutes(jobs: Iterable[PlannedJob], attempt: int = 1) -> int:
+    """Minutes of wall time that training jobs may take, one after the other in one process; as
+    many more at every further attempt, which goes on from a checkpoint.
     """
-    return attempt * math.ceil(ARRIVAL + SAFETY * (START + planned.cost / SPEED) / 60)
+    seconds = START + sum(job_seconds(planned.cost, SPEED) for planned in jobs)
+    return attempt * math.ceil(ARRIVAL + SAFETY * seconds / 60)
+
+
+def learn_speed(timed: Iterable[tuple[float, float]]) -> float:
+    """Job.cost per second of one core, from jobs that were timed; SPEED where none tells it.
+
+    Arithmetic and what a job takes beside it are weighed apart: OVERHEAD is taken off every time,
+    and a job tells the speed by what there was to compute, not by how long it took. A tiny job on
+    a busy machine takes seconds too, and says nothing of arithmetic.
+
+    Args:
+        timed: (Job.cost, seconds) of finished jobs, the start of their process left out.
+
+    >>> learn_speed([(1e6, 2.0), (1e5, 0.3)]) == SPEED
+    True
+    >>> learn_speed([(1e6, 2.0), (6e10, 10.5)])
+    6000000000.0
+    """
+    telling = [(cost, seconds) for cost, seconds in timed if cost >= SHORTEST * SPEED]
+    if not telling:
+        return SPEED
+    # At least half of a time is arithmetic, however small it is: no speed is infinite.
+    arithmetic = sum(max(seconds - OVERHEAD, seconds / 2) for _, seconds in telling)
+    return sum(cost for cost, _ in telling) / arithmetic if arithmetic > 0 else SPEED
+
+
+def job_seconds(cost: float, speed: float) -> float:
+    """Seconds of a job of this cost in a process that has started.
+
+    Args:
+        cost: of the networks that it trains; 0 where it finds them trained.
+        speed: see ``learn_speed``.
+    """
+    return OVERHEAD + cost / speed
 
 
 def sizes(job: Job, task: Task, rows: int) -> Sizes:

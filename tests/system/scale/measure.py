@@ -57,8 +57,8 @@ DRY = ["snakemake", "-n", "--quiet", "all"]
 # work, and two processes a job.
 COPYING = """
 shell.prefix(
-    "set -euo pipefail; throughtime() {{ shift; mkdir -p results/$2/jobs/$3; cp ready/$2/jobs/$3/* "
-    "results/$2/jobs/$3/; }}; "
+    "set -euo pipefail; throughtime() {{ local to=results/$4/jobs from=ready/$4/jobs; shift 4; "
+    "mkdir -p $to; for job; do cp -r $from/$job $to/; done; }}; "
 )
 """
 
@@ -177,12 +177,7 @@ def _scheduling(root: Path, project: Project) -> Cost:
     head, line, tail = text.partition("shell.prefix(PIPELINE.shell(sys.executable))\n")
     assert line
     (root / "Snakefile").write_text(head + COPYING + tail)
-    targets = [
-        f"results/{name}/manifest.json"
-        for name in project.experiments
-        if project.plan().select(name).jobs
-    ]
-    return run(root, "-m", "snakemake", "--cores", "2", "--until", "train", *targets)
+    return run(root, "-m", "snakemake", "--cores", "2", "train")
 
 
 def table(found: dict[int, dict[str, Cost]]) -> str:
