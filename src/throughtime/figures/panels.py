@@ -44,7 +44,7 @@ KIND_STYLES: dict[str, dict[str, str]] = {  # of causes.KINDS
     "vanishing": {"color": "#56B4E9", "hatch": "\\\\\\\\"},
     "truncated": {"color": "#F0E442", "hatch": "...."},
     "diverged": {"color": "#222222", "hatch": ""},
-    "not applicable": {"color": "#FFFFFF", "hatch": "ooo"},
+    "not applicable": {"color": "#FFFFFF", "hatch": "---"},
 }
 
 
