@@ -146,19 +146,19 @@ MISSES_FROM_4 = {1: (1000, 1.0), 2: (500, 0.995), 4: (200, 0.8), 8: (100, 0.6), 
 
 
 @pytest.mark.parametrize(
-    ("reach", "truncated"), [(1, True), (4, True), (9, False), (39, False)]
-)  # K = 2, 5, 10, full
+    ("reach", "beyond", "label"),
+    [(1, 105, "truncated"), (4, 85, "truncated"), (9, 55, "truncated"), (19, 18.75, "plateau")],
+)  # K = 2, 5, 10, 20
 def test_brackets_that_miss_distances_beyond_reach_are_truncated(
-    reach: int, truncated: bool
+    reach: int, beyond: float, label: str
 ) -> None:
-    """Their shortest lag is 0, whatever K. 40 errors at lags 4 and 6, 40 at 8 to 14, 25 at 16 to
-    30: beyond a reach of 4 lie 85 of 105, beyond 9 lie 55 of 105, but of 9 alone 10 of 40 are
-    within.
+    """Their shortest lag is 0, whatever K. Of 105 errors 40 are at lags 4 and 6, 40 at 8 to 14 and
+    25 at 16 to 30, spread evenly: a reach of 9 holds 10 of those at 8 to 14.
     """
+    lags, shares = missed_lags(BRACKETS, scores(BRACKETS, MISSES_FROM_4))
+    assert 105 * shares[0, lags > reach].sum() == pytest.approx(beyond)
     found = why(BRACKETS, MISSES_FROM_4, reach)
-    beyond = {1: 105, 4: 85, 9: 55, 39: 0}[reach]
-    assert found["truncated"] == (beyond / 105 >= 0.5)
-    assert found["label"] == ("truncated" if beyond / 105 >= 0.5 else "plateau")
+    assert (found["truncated"], found["label"]) == (label == "truncated", label)
 
 
 def test_missing_what_is_within_reach_is_not_truncation() -> None:
