@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from throughtime.analysis import columns, stats
+from throughtime.analysis import causes, columns, stats
 from throughtime.figures import panels
 from throughtime.figures.captions import describe_networks
 from throughtime.figures.draw import add_header
@@ -135,7 +135,7 @@ def figure(results: Results) -> Figure:
     """Above, frontiers along K, clip and scale; below, how the same networks end."""
     fig = Figure(figsize=(11, 6.2), layout="constrained")
     axes = fig.subplots(2, 3, height_ratios=[1.9, 1])
-    parts = networks(results)
+    parts, known = networks(results), causes.specificity(behind(results))
     tables = {axis: frontiers(part, axis) for axis, part in parts.items()}
     lags = pd.concat([t[c] for t in tables.values() for c in ("lag_low", "lag_high")])
     for (upper, lower), (axis, part) in zip(axes.T, parts.items(), strict=True):
@@ -146,7 +146,7 @@ def figure(results: Results) -> Figure:
             panels.empty_panel(lower, "no networks")
             continue
         panel(upper, tables[axis], axis, lags)
-        ended = columns.with_kind(part.summary)
+        ended = causes.with_kind(part.summary, known)
         order = pd.Categorical(ended["task"], columns.task_order(ended["task"]))
         panels.failure_bars(
             lower,
@@ -179,7 +179,8 @@ def figure(results: Results) -> Figure:
 def caption(results: Results) -> str:
     """What is drawn, with the counts of the networks behind it."""
     used = behind(results)
-    ended = columns.with_kind(used)["kind"].value_counts()
+    known = causes.specificity(used)
+    ended = causes.with_kind(used, known)["kind"].value_counts()
     kinds = ", ".join(f"{kind} {ended.get(kind, 0)}" for kind in panels.KIND_STYLES)
     return (
         "**The longest dependency that half the seeds learn (steps), along truncation length, clip "
@@ -192,6 +193,6 @@ def caption(results: Results) -> str:
         "networks reach, with a bootstrap "
         "interval. ≥ and < mark frontiers beyond what was tested. Along scale, text is of the clip "
         "x gain plane of `language` "
-        f"at clip 1. Below, how the networks above end: {kinds}. "
+        f"at clip 1. Below, how the networks above end: {kinds}. {causes.describe(known)} "
         f"{describe_networks(replace(results, summary=used))}"
     )

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from throughtime.analysis import columns, stats
+from throughtime.analysis import causes, columns, stats
 from throughtime.figures import panels
 from throughtime.figures.captions import describe_networks
 from throughtime.figures.draw import add_header
@@ -46,7 +46,7 @@ def name(rows: pd.DataFrame, depth: str) -> str:
 
 def failures(ax: Axes, summary: pd.DataFrame, by: str, label: str) -> None:
     """How networks end, by one axis of the plane."""
-    rows = columns.with_kind(summary)
+    rows = causes.with_kind(summary)
     panels.failure_bars(ax, stats.shares(rows, [by], "kind"), panels.format_number, by)
     ax.set(ylabel=label, title=f"how networks end, by {by} (full depth, all lags)")
 
@@ -124,10 +124,11 @@ def caption(results: Results) -> str:
         "character, lighter is better. "
         "Thresholds are of the global gradient norm of a mean loss. Lower left: the same with "
         "Adam. Lower middle: how networks "
-        "end; several kinds can hold of one network, the first of diverged, truncated, vanishing, "
-        "clipped is drawn. Lower "
-        "right: the median update at which networks that ever met the criterion did so first, with "
-        "bootstrap intervals. At full "
+        "end; several causes can hold of one network, the first of diverged, truncated, vanishing, "
+        "clipped, still learning, plateau is drawn. "
+        f"{causes.describe_hidden(causes.specificity(full))} "
+        "Lower right: the median update at which networks that ever met the criterion did so "
+        "first, with bootstrap intervals. At full "
         f"depth {share(full[clipped])} clipped and {share(full[~clipped])} unclipped networks "
         "diverged. "
         f"{describe_networks(results)}"

@@ -33,7 +33,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from throughtime.analysis import stats
+from throughtime.analysis import causes, stats
 from throughtime.core.component import Component
 from throughtime.core.errors import UserError as Error
 from throughtime.core.errors import nearest
@@ -178,6 +178,16 @@ class Runs:
         names = _names(by)
         self._known(*names)
         return stats.success(self.results.summary, names)
+
+    def causes(self) -> pd.DataFrame:
+        """Why networks failed, and what each label is worth: of the failed ones, how many have it;
+        of the solved ones, the share that would have got it, with Wilson's 95 % interval.
+
+        Returns:
+            A row per task and label: task, label, n_failed, failed, n_solved, false_alarms, rate,
+            low, high, shown (False: the rate exceeds 10 %).
+        """
+        return causes.specificity(self.results.summary)
 
     def frontier(self, by: str | Sequence[str] = (), lag: str = "lag") -> pd.DataFrame:
         """The longest lag that half of the networks solve, per value of ``by``, with its 95 %

@@ -67,6 +67,7 @@ def judged(root: Path) -> pd.DataFrame:
 def networks(root: Path, count: int) -> None:
     """A summary of so many networks."""
     values = {"str": "copy", "int64": 1, "Int64": 1, "float64": 0.5, "bool": True}
+    values["boolean"] = True
     frame = pd.DataFrame(
         [{c.name: values[c.dtype] for c in tables.SUMMARY}] * count,
         columns=[c.name for c in tables.SUMMARY],

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest, ttest_ind
 
-from throughtime.analysis import columns, stats
+from throughtime.analysis import causes, stats
+from throughtime.results import tables
 
 
 def networks(counts: dict[int, tuple[int, int]], **columns: object) -> pd.DataFrame:
@@ -295,10 +296,11 @@ def test_untrained_networks_are_in_no_rate_frontier_or_share():
     ]
     assert rates["rate"].tolist() == [1, 0.5, 0]
     pd.testing.assert_frame_equal(stats.frontier(both, ["task"]), stats.frontier(some, ["task"]))
-    kinds = columns.with_kind(both.assign(failure=both["status"].replace("unsolved", "other")))
-    assert set(kinds["kind"]) == {"solved", "other", "untrained"}
+    failed = both.assign(task="copy", failure=both["status"].replace("unsolved", "clipped"))
+    kinds = causes.with_kind(failed, tables.empty("causes"))
+    assert set(kinds["kind"]) == {"solved", "clipped", "untrained"}
     shares = stats.shares(kinds, ["task"], "kind")
-    assert shares.set_index("kind")["share"].to_dict() == {"solved": 0.5, "other": 0.5}
+    assert shares.set_index("kind")["share"].to_dict() == {"solved": 0.5, "clipped": 0.5}
     assert set(shares["n"]) == {8}
     bins = both.assign(lag=both["lag_max"], passed=both["status"] == "solved")
     assert stats.reached(bins, ["task"])["n"].tolist() == [8]

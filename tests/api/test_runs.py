@@ -100,6 +100,14 @@ def test_curves_are_drawn_per_value(runs: tt.Runs) -> None:
         runs.plot_curves("eval_los")
 
 
+def test_causes_are_counted_over_failed_and_over_solved_networks(runs: tt.Runs) -> None:
+    found = runs.causes().set_index("label")
+    assert (found["n_failed"] == 12).all()
+    assert (found["n_solved"] == 12).all()
+    assert found["false_alarms"].sum() == 12  # each solved network would have got one label
+    assert found.loc["still learning", "false_alarms"] == 0  # lr is 0
+
+
 def test_a_frontier_is_drawn_over_numbers(runs: tt.Runs) -> None:
     ax = runs.plot_frontier("gain")
     line = ax.lines[0]

@@ -61,10 +61,17 @@ def test_a_dead_network_has_no_signal():
     p.weights["b_h"].fill_(-1e6)
     logs = log_signal_by_lag(p.tape, p.weights, p.x, p.targets, "softmax")
     assert torch.isinf(logs[:, 1]).all()
-    assert signal_ratio(logs, 3).tolist() == [0.0, 0.0, 0.0]
+    assert signal_ratio(logs)[:, 3].tolist() == [0.0, 0.0, 0.0]
 
 
-def test_ratio_stays_within_the_sequence():
+def test_a_ratio_is_to_lag_1_or_to_lag_0_where_there_is_none():
     logs = torch.tensor([[0.0, -1.0, -3.0]], dtype=torch.float64)
-    assert signal_ratio(logs, 99).item() == pytest.approx(math.exp(-2))
-    assert signal_ratio(logs[:, :1], 99).item() == 1
+    assert signal_ratio(logs)[0].tolist() == pytest.approx([math.e, 1, math.exp(-2)])
+    assert signal_ratio(logs[:, :1]).item() == 1
+
+
+def test_no_gradient_at_all_is_no_measurement_and_none_after_lag_0_is_no_signal():
+    inf = math.inf
+    logs = torch.tensor([[0.0, -inf, -inf], [-inf, -inf, -inf]], dtype=torch.float64)
+    assert signal_ratio(logs)[0, 1:].tolist() == [0.0, 0.0]
+    assert torch.isnan(signal_ratio(logs)[1]).all()

@@ -12,7 +12,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from tests.support import synthetic
-from throughtime.analysis import columns, stats
+from throughtime.analysis import causes, columns, stats
 from throughtime.core.errors import UserError
 from throughtime.figures import captions, draw, panels
 from throughtime.results import tables
@@ -340,27 +340,17 @@ def test_names_of_close_reference_lines_do_not_overlap():
 
 
 def test_failure_bars_are_the_shares_and_say_n():
-    frame = columns.with_kind(
-        pd.DataFrame(
-            {
-                "task": ["copy"] * 6,
-                "status": ["solved", "diverged", "unsolved", "unsolved", "unsolved", "unsolved"],
-                "failure": ["none", "exploding", "exploding", "truncated", "vanishing", "other"],
-            }
-        )
-    )
-    assert frame["kind"].tolist() == [
-        "solved",
-        "exploding (diverged)",
-        "exploding (clipped)",
-        "truncated",
-        "vanishing",
-        "other",
-    ]
+    kinds = [kind for kind in causes.KINDS if kind not in ("solved", causes.NOT_SHOWN)]
+    rows = [{"task": "copy", "status": "unsolved", "failure": kind} for kind in kinds]
+    solved = {"task": "copy", "status": "solved", "failure": "none"}
+    hidden = pd.DataFrame([{"task": "copy", "label": "plateau", "shown": False}])
+    frame = causes.with_kind(pd.DataFrame([solved, *rows]), hidden)
+    assert frame["kind"].tolist() == ["solved", "cause not shown", *kinds[1:]]
+    assert set(panels.KIND_STYLES) == set(causes.KINDS)
     ax = Figure().subplots()
     panels.failure_bars(ax, stats.shares(frame, ["task"], "kind"), str, "task")
-    assert [p.get_width() for p in ax.patches] == pytest.approx([1 / 6] * 6)
-    assert texts(ax) == ["n=6"]
+    assert sorted(p.get_width() for p in ax.patches) == pytest.approx([0.0] + [1 / 8] * 8)
+    assert texts(ax) == ["n=8"]
 
 
 def test_full_depth_is_one_category_whatever_the_length():

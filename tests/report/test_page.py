@@ -12,6 +12,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from tests.support import synthetic
+from throughtime.analysis import causes
 from throughtime.core.errors import UserError
 from throughtime.planning.plan import Plan
 from throughtime.planning.project import Config, Experiment, Project
@@ -104,6 +105,7 @@ def test_the_page_holds_figures_captions_counts_and_what_made_them(
         "clipping",
         "claims",
         "networks",
+        "causes",
         "methods",
         "budget",
         "skipped",
@@ -154,7 +156,7 @@ def test_the_table_counts_the_networks(results: Path, project: Project) -> None:
         r'<th scope="row">(\w+)</th>(.*?)</tr>', report_page.render(results, project), re.DOTALL
     )
     counts = {name: re.findall(r'class="number">([\d,]+)<', cells) for name, cells in rows}
-    status, failure = summary["status"], summary.loc[summary["status"] != "solved", "failure"]
+    status, failure = summary["status"], causes.shown(summary)[summary["status"] == "unsolved"]
     wanted = [
         16,
         16,
@@ -163,6 +165,30 @@ def test_the_table_counts_the_networks(results: Path, project: Project) -> None:
     ]
     assert counts["all"] == [str(n) for n in wanted]
     assert sum(wanted[2:5]) == 16
+    assert sum(wanted[6:]) == wanted[3]  # every unsolved network has a cause, shown or not
+
+
+def test_the_page_says_what_each_cause_is_worth_and_hides_what_is_worth_nothing(
+    results: Path, project: Project
+) -> None:
+    report_page.write(results, results, project)
+    table = tables.read("causes", results / "causes.parquet")
+    summary = tables.read("summary", results / "clipping" / "summary.parquet")
+    pd.testing.assert_frame_equal(table, causes.specificity(summary))
+    assert set(table["shown"]) == {True, False}
+    page = (results / "report.html").read_text()
+    shown = re.findall(r"<tr><th scope=\"row\">toy</th><td>([a-z ]+)</td>.*<td>(yes|no)</td>", page)
+    assert shown == [(row.label, "yes" if row.shown else "no") for row in table.itertuples()]
+    found = {network[2] for sweep in embedded(page)["sweeps"] for network in networks(sweep)}
+    hidden = set(table.loc[~table["shown"], "label"])
+    assert hidden & set(summary["failure"])
+    assert "cause not shown" in found
+    assert not hidden & found
+
+
+def networks(sweep: dict[str, Any]) -> list[list[Any]]:
+    """The networks of all panels of a sweep."""
+    return [n for panel in sweep["panels"] for point in panel["grid_points"] for n in point[-1]]
 
 
 def embedded(page: str) -> dict[str, Any]:
@@ -179,6 +205,8 @@ def test_every_cell_and_its_charts_are_in_the_page(results: Path, project: Proje
         tables.read("summary", results / "clipping" / "summary.parquet"),
         tables.read("curves", results / "clipping" / "curves.parquet"),
     )
+    summary, curves = found
+    found = summary.assign(failure=causes.shown(summary)), curves
     data = embedded(report_page.render(results, project))
     assert data["sweeps"] == json.loads(
         json.dumps(atlas.explore({"clipping": found}, "smoke")["sweeps"])

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tests.support import plausible_probes, synthetic
+from tests.support import causes, plausible_probes, synthetic
 from throughtime.core.rng import stream
 from throughtime.planning.plan import Plan, PlannedJob
 from throughtime.results import tables
@@ -24,11 +24,12 @@ UNTRAINED: dict[str, Any] = {
     "status": "untrained",
     "diverged_at": pd.NA,
     "first_solved_at": pd.NA,
-    "vanishing": False,
-    "exploding": False,
     "truncated": False,
-    "failure": "none",
+    "vanishing": False,
+    "clipped": False,
+    "still_learning": False,
 }
+LABELLED = ("truncated", "vanishing", "clipped", "still_learning")
 BEST = {"accuracy": 0.997, "mse": 0.003, "bpc": 2.1}
 
 
@@ -56,6 +57,8 @@ def _job(
     summary = made.summary.assign(
         **pd.DataFrame(changes, index=made.summary.index).to_dict("series")
     )
+    held = {name: summary[name] for name in LABELLED}
+    summary = summary.assign(**causes.columns(summary, **held))
     breakdown = pd.DataFrame(
         [b for row in summary.to_dict("records") for b in _bins(row, planned)],
         columns=list(made.breakdown.columns),
@@ -103,25 +106,15 @@ def _outcome(row: dict[str, Any], planned: PlannedJob, everything_diverges: bool
         if solved
         else chance + (best - chance) * near * rng.uniform(0.6, 0.9)
     )
-    truncated = not solved and row["reach"] < (row["lag_min"] if pd.notna(row["lag_min"]) else 0)
-    vanishing = not solved and not diverged and row["gain"] < 1
-    clipped = not solved and row["gain"] > 1.2 and row["clip"] < 5
-    kinds = {
-        "exploding": diverged,
-        "truncated": truncated,
-        "vanishing": vanishing,
-        " exploding": clipped,
-        "other": not solved,
-    }
     return {
         "status": "diverged" if diverged else "solved" if solved else "unsolved",
         "diverged_at": int(rng.integers(1, max(row["updates"], 1) + 1)) if diverged else pd.NA,
         "first_solved_at": int(rng.integers(1, max(row["updates"], 1) + 1)) if solved else pd.NA,
         "final": final,
-        "vanishing": vanishing,
-        "exploding": diverged or clipped,
-        "truncated": truncated,
-        "failure": next((k.strip() for k, holds in kinds.items() if holds), "none"),
+        "truncated": row["reach"] < (row["lag_min"] if pd.notna(row["lag_min"]) else 0),
+        "vanishing": not solved and row["gain"] < 1,
+        "clipped": not solved and row["gain"] > 1.2 and row["clip"] < 5,
+        "still_learning": rng.random() < 0.2,
     }
 
 

@@ -15,14 +15,20 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import pandas as pd
 
+from tests.support import causes
 from throughtime.core.rng import stream
 from throughtime.planning.axes import Job, grid
 from throughtime.planning.plan import Plan, PlannedJob, Skipped
 from throughtime.results import tables
+from throughtime.results.causes import CAUSES
 from throughtime.results.identity import identity as identity_of
 from throughtime.results.tables import JOB_TABLES
 from throughtime.tasks import Batch, Task
 
+# Filled in for all networks together.
+CAUSELESS = dict.fromkeys(
+    [*CAUSES, "failure", "signal_max", "missed_beyond", "improvement"], math.nan
+)
 METRICS = ("loss", "eval_loss", "eval_measure", "grad_norm", "grad_norm_max", "clipped_share")
 
 
@@ -130,8 +136,11 @@ def frames(planned: PlannedJob, points: int = 20, seed: int = 0) -> Frames:
         summary.append(row | dict(result))
         curves += _curves(row, result, points, rng)
         breakdown += _breakdown(row, result)
+    made = pd.DataFrame(summary)
+    held = {name: made[name] for name in ("truncated", "vanishing")}
+    made = made.assign(**causes.columns(made, **held))
     return Frames(
-        tables.conform(pd.DataFrame(summary), "summary"),
+        tables.conform(made, "summary"),
         tables.conform(pd.DataFrame(curves), "curves"),
         tables.conform(
             pd.DataFrame(breakdown, columns=[c.name for c in tables.BREAKDOWN]), "breakdown"
@@ -196,8 +205,6 @@ def _result(row: Mapping[Any, Any], job: Job, rng: np.random.Generator) -> dict[
         else task.chance + 0.6 * rng.random() * (best - task.chance)
     )
     share = 0.0 if row["clip_kind"] == "none" else float(rng.random())
-    truncated = status != "solved" and job.reach < (row["lag_min"] or 0)
-    vanishing = status == "unsolved" and not truncated
     return {
         "status": status,
         "diverged_at": int(rng.integers(1, max(job.updates, 1) + 1)) if diverged else None,
@@ -219,16 +226,9 @@ def _result(row: Mapping[Any, Any], job: Job, rng: np.random.Generator) -> dict[
         "radius_end": math.nan if diverged else row["gain"] * rng.uniform(0.8, 1.3),
         "signal_start": rng.lognormal(-3),
         "signal_end": math.nan if diverged else rng.lognormal(-2),
-        "vanishing": vanishing,
-        "exploding": diverged,
-        "truncated": truncated,
-        "failure": "exploding"
-        if diverged
-        else "truncated"
-        if truncated
-        else "vanishing"
-        if vanishing
-        else "none",
+        **CAUSELESS,
+        "truncated": job.reach < (row["lag_min"] or 0),
+        "vanishing": status == "unsolved",
         "parameters": job.hidden * (job.hidden + task.inputs + task.outputs + 1) + task.outputs,
         "tokens": job.updates * job.batch * job.steps,
     }

@@ -7,14 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-KINDS = (
-    "solved",
-    "other",
-    "truncated",
-    "vanishing",
-    "exploding (clipped)",
-    "exploding (diverged)",
-)  # how a trained network ended
 TASKS = (
     "copy",
     "adding",
@@ -51,19 +43,3 @@ def with_full(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(
         [rows, *(full[full["steps"] < K].assign(depth=K) for K in finite)], ignore_index=True
     )
-
-
-def with_kind(summary: pd.DataFrame) -> pd.DataFrame:
-    """The summary with a column ``kind``, one of KINDS: how the run ended, or why it failed;
-    ``untrained`` where there was no update.
-    """
-    kind = (
-        summary["failure"]
-        .where(summary["failure"].isin(KINDS), "other")
-        .mask(summary["status"] == "solved", "solved")
-    )
-    kind = kind.mask(summary["failure"].str.startswith("exploding"), "exploding (clipped)").mask(
-        summary["status"] == "solved", "solved"
-    )
-    kind = kind.mask(summary["status"] == "diverged", "exploding (diverged)")
-    return summary.assign(kind=kind.mask(summary["status"] == "untrained", "untrained"))

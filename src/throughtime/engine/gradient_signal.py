@@ -33,24 +33,28 @@ def log_signal_by_lag(
     ds, ds_h, dz = tape.ds, tape.ds_h, tape.dz
     ds.zero_()
     ds_h.copy_(torch.bmm(dy[-1], weights["W_hy"].transpose(1, 2)))
-    logs, total = [], torch.zeros(ds.shape[0], dtype=ds.dtype, device=ds.device)
+    norms = []
     for t in range(tape.sizes.steps - 1, -1, -1):
         norm = torch.linalg.vector_norm(ds.flatten(1), dim=1)
-        total = total + norm.log()
-        logs.append(total)
+        norms.append(norm)
         ds.div_(torch.where(norm > 0, norm, 1)[:, None, None])
         direct = tape.cell.adjoint(ds, tape.z[t], tape.state[t], tape.state[t + 1], dz)
         ds.zero_() if direct is None else ds.copy_(direct)
         ds_h.add_(torch.bmm(tape.h_part(dz), back))
-    return torch.stack(logs, 1)
+    return torch.stack(norms).log().cumsum(0).T
 
 
-def signal_ratio(log_signal: Tensor, lag: int) -> Tensor:
-    """(G): the signal at ``lag`` over that at lag 1 (lag 0 where T = 1), from (G, T) logarithms.
+def signal_ratio(log_signal: Tensor) -> Tensor:
+    """(G, T): the signal at each lag over that at lag 1 (lag 0 where T = 1), from its (G, T)
+    logarithms.
 
-    >>> signal_ratio(torch.tensor([[0.0, -1.0, -3.0]]).double(), 2).log().tolist()
-    [-2.0]
+    0 where no gradient arrives, though some does at lag 0; NaN where the loss has no gradient at
+    all.
+
+    >>> signal_ratio(torch.tensor([[0.0, -1.0, -3.0]]).double()).log().tolist()
+    [[1.0, 0.0, -2.0]]
     """
-    last = log_signal.shape[1] - 1
-    near, far = log_signal[:, min(1, last)], log_signal[:, min(lag, last)]
-    return torch.where(torch.isinf(far) & (far < 0), torch.zeros_like(far), (far - near).exp())
+    near = log_signal[:, min(1, log_signal.shape[1] - 1)]
+    ratio = (log_signal - near[:, None]).exp()
+    none = torch.isneginf(log_signal) & ~torch.isneginf(log_signal[:, :1])
+    return torch.where(none, torch.zeros_like(ratio), ratio)

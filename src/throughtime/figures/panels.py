@@ -35,13 +35,16 @@ SERIES: tuple[dict[str, Any], ...] = (
     {"color": "#56B4E9", "linestyle": (0, (1, 1)), "marker": "P"},
     {"color": "#D55E00", "linestyle": (0, (8, 2)), "marker": "X"},
 )
-KIND_STYLES: dict[str, dict[str, str]] = {  # of columns.KINDS
+KIND_STYLES: dict[str, dict[str, str]] = {  # of causes.KINDS
     "solved": {"color": "#F2F2F2", "hatch": ""},
-    "other": {"color": "#BBBBBB", "hatch": ""},
-    "truncated": {"color": "#F0E442", "hatch": "...."},
+    "cause not shown": {"color": "#BBBBBB", "hatch": ""},
+    "plateau": {"color": "#CC79A7", "hatch": "||||"},
+    "still learning": {"color": "#009E73", "hatch": "xxxx"},
+    "clipped": {"color": "#D55E00", "hatch": "////"},
     "vanishing": {"color": "#56B4E9", "hatch": "\\\\\\\\"},
-    "exploding (clipped)": {"color": "#D55E00", "hatch": "////"},
-    "exploding (diverged)": {"color": "#222222", "hatch": ""},
+    "truncated": {"color": "#F0E442", "hatch": "...."},
+    "diverged": {"color": "#222222", "hatch": ""},
+    "not applicable": {"color": "#FFFFFF", "hatch": "---"},
 }
 
 
@@ -334,7 +337,7 @@ def reference_lines(ax: Axes, lines: pd.DataFrame, gap: float = 0.035) -> None:
 
 def failure_bars(ax: Axes, table: pd.DataFrame, label: Callable[[Any], str], by: str) -> None:
     """A horizontal bar a value of ``by`` (in the table's order, from above): the shares of
-    columns.KINDS, hatched; n at the right end.
+    causes.KINDS, hatched; n at the right end.
 
     Args:
         ax: where.

@@ -175,10 +175,12 @@ class Job(BaseModel):
 
     @property
     def reach(self) -> int:
-        """The largest lag at which any scored loss reaches an input (windows aligned as at phase
-        0).
+        """The largest lag at which any scored loss reaches an input; where windows are aligned at
+        random, at any phase.
         """
-        return reach(self.steps, *self.strides, self.task.scored, self.offset())
+        k1, k2 = self.strides
+        offsets = range(k1) if self.align == "random" else [self.offset()]
+        return max(reach(self.steps, k1, k2, self.task.scored, offset) for offset in offsets)
 
     @property
     def cost(self) -> float:

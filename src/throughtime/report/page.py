@@ -19,15 +19,18 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
+from throughtime.analysis import causes
 from throughtime.core import files
 from throughtime.core.text import duration
 from throughtime.planning.plan import Plan
 from throughtime.planning.project import Project
 from throughtime.report import atlas, vega_charts
 from throughtime.results import tables
+from throughtime.results.causes import CAUSES, NOT_APPLICABLE
 from throughtime.results.tables import STATUSES
 
-FAILURES = ("exploding", "truncated", "vanishing", "other")
+# why networks failed, as columns of the page's table; a divergence is a status
+FAILURES = (*CAUSES.values(), causes.NOT_SHOWN, NOT_APPLICABLE)
 VERDICTS = {
     "supported": "yes",
     "not supported": "no",
@@ -87,7 +90,7 @@ class Tally:
 
 
 def write(root: Path, results: Path, project: Project) -> Path:
-    """Write the page, whole or not at all.
+    """Write the page, whole or not at all, and the table ``causes`` that is in it beside it.
 
     Args:
         root: the project's folder.
@@ -102,6 +105,8 @@ def write(root: Path, results: Path, project: Project) -> Path:
     """
     path = results / "report.html"
     files.write(path, render(results, project).encode())
+    summaries = [summary for summary, _ in _read_tables(results, _trained(project)).values()]
+    tables.write(_specificity(summaries), "causes", results / "causes.parquet")
     return path
 
 
@@ -112,8 +117,13 @@ def render(results: Path, project: Project) -> str:
         _section(results, project, name)
         for name in sorted(project.experiments, key=lambda n: n != FIRST)
     ]
-    trained = [name for name in project.experiments if plan.select(name).jobs]
+    trained = _trained(project)
     frames = _read_tables(results, trained)
+    specificity = _specificity([summary for summary, _ in frames.values()])
+    frames = {
+        name: (summary.assign(failure=causes.shown(summary, specificity)), curves)
+        for name, (summary, curves) in frames.items()
+    }
     tallies = [_tally(frames, plan, name) for name in trained]
     manifests = {name: _manifest(results, name) for name in trained}
     present = {name: manifest for name, manifest in manifests.items() if manifest}
@@ -134,6 +144,9 @@ def render(results: Path, project: Project) -> str:
         total=sum(tallies, start=Tally("all", 0, 0, {})),
         statuses=STATUSES,
         failures=FAILURES,
+        causes=specificity.to_dict("records"),
+        limit=causes.LIMIT,
+        hidden=causes.describe_hidden(specificity),
         claims=_claims(results),
         verdicts=VERDICTS,
         budgets=[_budget(name, summary) for name, (summary, _) in frames.items()],
@@ -155,6 +168,20 @@ def render(results: Path, project: Project) -> str:
             | _mlflow(results)
         ),
     )
+
+
+def _trained(project: Project) -> list[str]:
+    """The experiments that train networks."""
+    plan = project.plan()
+    return [name for name in project.experiments if plan.select(name).jobs]
+
+
+def _specificity(summaries: list[pd.DataFrame]) -> pd.DataFrame:
+    """The table ``causes`` of all networks; a network that two experiments ask for counts in
+    both.
+    """
+    rows = pd.concat(summaries, ignore_index=True) if summaries else tables.empty("summary")
+    return causes.specificity(rows)
 
 
 def _own(name: str) -> str:
@@ -244,7 +271,7 @@ def _tally(frames: Frames, plan: Plan, name: str) -> Tally:
     if name not in frames:
         return Tally(name, planned, 0, {})
     summary, _ = frames[name]
-    failed = summary.loc[summary["status"].isin(("unsolved", "diverged")), "failure"]
+    failed = summary.loc[summary["status"] == "unsolved", "failure"]
     return Tally(name, planned, len(summary), dict(Counter(summary["status"]) + Counter(failed)))
 
 

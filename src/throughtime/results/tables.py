@@ -33,14 +33,18 @@ UNITS = {
     **dict.fromkeys(("length", "steps", "lag_min", "lag_max", "K", "k1", "reach"), "steps"),
     **dict.fromkeys(("updates", "diverged_at", "first_solved_at", "step"), "updates"),
     **dict.fromkeys(("gain", "input_gain", "output_gain", "lr", "clipped_share"), "1"),
-    **dict.fromkeys(("radius_start", "radius_end", "signal_start", "signal_end"), "1"),
+    **dict.fromkeys(("radius_start", "radius_end", "missed_beyond"), "1"),
+    **dict.fromkeys(("signal_start", "signal_end", "signal_max"), "1"),
     **dict.fromkeys(("final", "chance"), "as column measure says"),
     **dict.fromkeys(("final_loss", "train_loss"), "nats, or squared units where measure is mse"),
     **dict.fromkeys(("clip", "grad_norm", "grad_norm_max"), "unit of the mean loss's gradient"),
+    "improvement": "standard errors",
     "hidden": "units",
     "batch": "sequences",
     "tokens": "steps of sequences",
     "parameters": "numbers",
+    **dict.fromkeys(("n_failed", "failed", "n_solved", "false_alarms"), "networks"),
+    "rate": "1",
     "n": "cases",
     "bin": "as column by says",
     "index": "as column quantity says",
@@ -111,10 +115,15 @@ radius_start   | float64 | spectral radius of W_hh before training
 radius_end     | float64 | after training; NaN where diverged
 signal_start   | float64 | gradient signal at the dependency's lag over that at lag 1, before training, full depth
 signal_end     | float64 | after training; NaN where diverged
-vanishing      | bool    | not solved, and signal below the stated fraction (outcome.VANISHING) at start or end
-exploding      | bool    | diverged, or not solved and clipped at more than the stated share (outcome.EXPLODING) of updates
-truncated      | bool    | not solved, and every dependency out of reach: reach < lag_min
-failure        | str     | none, or the first that holds of: exploding (diverged), truncated, vanishing, exploding (clipped), other
+signal_max     | float64 | median, over what is missed within reach, of the largest signal of all points of the curve; NaN where nothing is
+missed_beyond  | float64 | share of what is missed that lies at lags beyond reach; NaN where diverged or without lags
+improvement    | float64 | of the measure over the last quarter of the budget, paired by sequence, in its standard errors; NaN where diverged
+truncated      | boolean | at least half of what is missed lies beyond reach (outcome.BEYOND); this and the next causes hold of solved networks too, and are missing where they cannot be asked for
+vanishing      | boolean | signal_max below the stated fraction (outcome.VANISHING): no signal at any point of the curve
+clipped        | boolean | clipped at more than the stated share of updates (outcome.CLIPPED)
+still_learning | boolean | improvement beyond the stated number of standard errors (outcome.IMPROVED)
+plateau        | boolean | none of these
+failure        | str     | none, or of a network that failed the first that holds of: diverged, truncated, vanishing, clipped, still learning, plateau; not applicable where no cause can be asked for
 parameters     | int64   | trained numbers of the network
 tokens         | int64   | sequence steps seen in training: updates done x B x T
 """)
@@ -167,6 +176,19 @@ n              | int64   | networks, or other independent cases, behind the stat
 detail         | str     | the numbers in words; why it is undecided
 """)
 
+CAUSES = _columns("""
+task           | str     | task
+label          | str     | why networks failed: of causes.CAUSES
+n_failed       | int64   | networks that failed
+failed         | int64   | those of them with this label
+n_solved       | int64   | solved networks
+false_alarms   | int64   | those of them that would have got this label, were their status not known
+rate           | float64 | false_alarms / n_solved; NaN where no network is solved
+low            | float64 | lower end of Wilson's interval
+high           | float64 | upper end
+shown          | bool    | rate is at most causes.LIMIT: figures and the report show the label for this task
+""")
+
 REFERENCES = _columns("""
 experiment     | str     | suite experiment
 task           | str     | task
@@ -186,6 +208,7 @@ TABLES = {
     "references": REFERENCES,
     "computed": COMPUTED,
     "claims": CLAIMS,
+    "causes": CAUSES,
 }
 JOB_TABLES = ("summary", "curves", "breakdown", "probes")  # what a training yields
 # How a training can end; untrained: it had no updates, and is neither solved nor failed.

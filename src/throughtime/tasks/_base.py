@@ -79,12 +79,14 @@ class Task(Component, ABC):
     Class attributes a subclass sets: ``name``; ``source`` (paper, section); ``head`` (``softmax``:
     integer targets and cross-entropy in nats; ``regression``: float targets and mean squared
     error); ``measure``, in which success is judged (``accuracy``, ``mse`` or ``bpc``, bits per
-    character); ``length_axis``, False where the task has no parameter ``length``.
+    character); ``length_axis``, False where the task has no parameter ``length``; ``lag_group``,
+    with ``lags_of``, where one network is judged at several lags.
     """
 
     head: ClassVar[Literal["softmax", "regression"]]
     measure: ClassVar[Literal["accuracy", "mse", "bpc"]]
     length_axis: ClassVar[bool] = True
+    lag_group: ClassVar[str | None] = None  # the group of errors by which lags differ; None: none
     carries_state: ClassVar[bool] = (
         False  # True: a batch continues the sequences of the batch before, and so does the state
     )
@@ -125,6 +127,13 @@ class Task(Component, ABC):
         """The smallest and largest lag, in steps, between a scored step and the earliest input it
         depends on; None: no fixed lag.
         """
+
+    def lags_of(self, bin_: int) -> range:
+        """The lags, in steps, of the scored positions in a bin of ``lag_group``; without such a
+        group, those of all positions.
+        """
+        low, high = self.lags or (0, -1)
+        return range(low, high + 1)
 
     # Data -----------------------------------------------------------------------------------------
     @abstractmethod

@@ -35,6 +35,7 @@ class Adding(Task):
     source: ClassVar[str] = "Hochreiter & Schmidhuber 1997; Arjovsky, Shah & Bengio 2016"
     head: ClassVar[Literal["softmax", "regression"]] = "regression"
     measure: ClassVar[Literal["accuracy", "mse", "bpc"]] = "mse"
+    lag_group: ClassVar[str | None] = "lag"
 
     length: int = Field(50, ge=2, le=1_000_000, description="steps of a sequence")
 
@@ -72,6 +73,11 @@ class Adding(Task):
     def bin_width(self) -> int:
         """Steps of lag in one bin of the group ``lag``: 1 where there are few lags."""
         return -(-(self.length // 2) // BINS)
+
+    def lags_of(self, bin_: int) -> range:
+        """``bin_width`` lags, as far as the task has them."""
+        low, high = self.lags
+        return range(max(bin_, low), min(bin_ + self.bin_width, high + 1))
 
     def sample(self, rng: np.random.Generator, batch: int) -> Batch:
         """Group ``lag``: the realised lag of the first mark, rounded down to a multiple of

@@ -59,6 +59,7 @@ class Brackets(Task):
     source: ClassVar[str] = "Hewitt, Hahn, Ganguli, Liang & Manning 2020"
     head: ClassVar[Literal["softmax", "regression"]] = "softmax"
     measure: ClassVar[Literal["accuracy", "mse", "bpc"]] = "accuracy"
+    lag_group: ClassVar[str | None] = "distance"
 
     length: int = Field(
         40, ge=2, le=1_000_000, description="symbols of a balanced sequence, even; also the steps T"
@@ -116,6 +117,15 @@ class Brackets(Task):
         distance wraps the sequence.
         """
         return 0, self.length - 2 if self.depth > 1 else 0
+
+    def lags_of(self, bin_: int) -> range:
+        """Distances are odd, because what lies between two matching brackets is balanced: a bin
+        holds the odd ones from ``bin_`` to twice that, each one lag longer than its lag.
+
+        >>> [list(Brackets(length=20).lags_of(bin_)) for bin_ in (1, 2, 4, 8, 16)]
+        [[0], [2], [4, 6], [8, 10, 12, 14], [16, 18]]
+        """
+        return range(bin_ - bin_ % 2, min(2 * bin_ - 1, self.length - 1), 2)
 
     def sample(self, rng: np.random.Generator, batch: int) -> Batch:
         """The draws, in order: the walk, the types, the scored closings."""

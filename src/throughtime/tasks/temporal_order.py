@@ -46,6 +46,7 @@ class TemporalOrder(Task):
     source: ClassVar[str] = "Pascanu, Mikolov & Bengio 2013"
     head: ClassVar[Literal["softmax", "regression"]] = "softmax"
     measure: ClassVar[Literal["accuracy", "mse", "bpc"]] = "accuracy"
+    lag_group: ClassVar[str | None] = "lag"
 
     length: int = Field(50, ge=1, le=1_000_000, description="steps of a sequence")
 
@@ -97,6 +98,11 @@ class TemporalOrder(Task):
         """Steps of lag in one bin of the group ``lag``: 1 where there are few lags."""
         start, stop = self._interval(1)
         return -(-(stop - start) // BINS)
+
+    def lags_of(self, bin_: int) -> range:
+        """``bin_width`` lags, as far as the task has them."""
+        low, high = self.lags
+        return range(max(bin_, low), min(bin_ + self.bin_width, high + 1))
 
     def sample(self, rng: np.random.Generator, batch: int) -> Batch:
         """Group ``lag``: the realised lag of the first symbol, rounded down to a multiple of

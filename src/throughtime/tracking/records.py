@@ -29,9 +29,10 @@ from throughtime.core.hashing import digest
 from throughtime.planning.axes import Job, Row
 from throughtime.planning.plan import Plan
 from throughtime.results import tables
+from throughtime.results.causes import CAUSES
 from throughtime.results.parameters import ARGS, parameter_columns, parameter_names
 
-LAYOUT = 3  # raise it when a record's content changes its meaning: every run is then written anew
+LAYOUT = 4  # raise it when a record's content changes its meaning: every run is then written anew
 TAGS = ("run_key", "job_key", "experiment", "status", "failure", "measure")
 PARAMS = tuple(c.name for c in tables.IDENTITY if c.name not in (*TAGS, *ARGS[1:]))
 METRICS = tuple(
@@ -46,8 +47,8 @@ GRID_POINT_METRICS = (
     "radius_end",
     "signal_start",
     "signal_end",
+    "signal_max",
 )
-SHARES = ("vanishing", "exploding", "truncated")
 NAMED = (
     "task",
     *ARGS,
@@ -296,7 +297,11 @@ def _rates(group: pd.DataFrame) -> dict[str, float]:
         "success_high": float(high),
         "diverged_share": float((own["status"] == "diverged").mean()),
     }
-    return counts | rates | {f"{name}_share": float(own[name].mean()) for name in SHARES}
+    shares = {
+        f"{column}_share": float((own["failure"] == label).mean())
+        for column, label in CAUSES.items()
+    }
+    return counts | rates | shares
 
 
 def _moments(group: pd.DataFrame) -> dict[str, float]:

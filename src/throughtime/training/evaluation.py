@@ -4,7 +4,7 @@ own.
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 
 import numpy as np
@@ -76,6 +76,8 @@ class Scores:
     def __init__(self, task: Task, rows: int) -> None:
         self.task = task
         self.count: dict[Group, int] = defaultdict(int)
+        self.sequences: list[NDArray[np.int64]] = []  # (B,) scored positions of each, a batch each
+        self.totals: list[NDArray[np.float64]] = []  # (G, B) sums of the measure over them
         self._loss = np.zeros(rows)
         self._sum: dict[Group, NDArray[np.float64]] = defaultdict(lambda: np.zeros(rows))
 
@@ -88,6 +90,9 @@ class Scores:
         kept = np.ascontiguousarray(measure[:, keep])
         self._sum[ALL] += kept.sum(1)
         self.count[ALL] += int(keep.sum())
+        self.sequences.append(keep.reshape(-1, batch.size).sum(0))
+        scored = np.where(keep, measure, 0.0)
+        self.totals.append(scored.reshape(len(measure), -1, batch.size).sum(1))
         for by, bins in batch.groups.items():
             self._add_group(by, bins.ravel()[keep], kept)
 
@@ -105,6 +110,11 @@ class Scores:
     def measure(self, group: Group = ALL) -> NDArray[np.float64]:
         """(G) mean of the task's measure over a group; NaN where nothing was scored."""
         return self._sum[group] / (self.count[group] or math.nan)
+
+    @property
+    def by_sequence(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """(S,) scored positions of every sequence, and (G, S) the measure's sums over them."""
+        return np.concatenate(self.sequences), np.concatenate(self.totals, 1)
 
     def groups(self) -> Iterator[Group]:
         """``all`` first, then the others in order."""
@@ -127,7 +137,41 @@ def _errors(
     )  # type: ignore[return-value]  # two of them
 
 
+def improvement(
+    before: NDArray[np.float64], after: NDArray[np.float64], count: NDArray[np.int64], measure: str
+) -> NDArray[np.float64]:
+    """(G): how far a measure improved between two judgements on the same sequences, in standard
+    errors of that difference.
+
+    The difference of the two means is a ratio of sums over sequences, which are the independent
+    cases; its standard error is the linearised one, paired by sequence. 0 where nothing changed,
+    infinite where all sequences changed alike, NaN of a single sequence.
+
+    Args:
+        before, after: (G, S) sums of the measure over each sequence.
+        count: (S) positions behind each.
+        measure: ``accuracy`` is to grow; others are to shrink.
+
+    >>> ones = np.ones(4, np.int64)
+    >>> improvement(np.zeros((1, 4)), np.array([[1.0, 1.0, 0.0, 0.0]]), ones, "accuracy").round(3)
+    array([1.732])
+    """
+    gain = after - before if measure == "accuracy" else before - after
+    size, positions = len(count), count.sum()
+    if size < 2:
+        return np.full(len(gain), math.nan)
+    mean = gain.sum(1) / positions
+    rest = gain - mean[:, None] * count
+    error = np.sqrt(np.square(rest).sum(1) * size / (size - 1)) / positions
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(mean == 0, 0.0, mean / error)
+
+
 CHECK = 200  # fresh sequences in a check during training
+# Sequences on which the gradient's signal is measured at every point of the curve. A quantity that
+# is read by its order of magnitude needs few; with 8 it takes 2 to 5 % of a training of 500
+# updates at N = 32, and a whole batch of 20 takes twice as much.
+SIGNAL = 8
 
 
 class Evaluators:
@@ -135,7 +179,24 @@ class Evaluators:
 
     def __init__(self, job: Job) -> None:
         self.check = Evaluator(job, job.task, "check", min(CHECK, job.eval_size))
+        self.job = job
         variants: dict[str, Task] = {"train": job.task, **job.task.evaluation_sets}
         self.final = {
             name: Evaluator(job, task, "eval", job.eval_size) for name, task in variants.items()
         }
+
+    @cached_property
+    def signal(self) -> Batch:
+        """SIGNAL sequences of the check data, those first whose last step is scored: the gradient's
+        signal is that of the loss there. All of them where there are fewer.
+        """
+        batches = self.check.batches
+
+        def joined(arrays: Iterable[NDArray]) -> NDArray:
+            return np.concatenate(list(arrays), 1)
+
+        inputs, targets = (joined(getattr(b, a) for b in batches) for a in ("inputs", "targets"))
+        masks = [b.mask for b in batches if b.mask is not None]
+        mask = joined(masks) if masks else np.ones(targets.shape[:2], bool)
+        chosen = np.argsort(~mask[-1], kind="stable")[:SIGNAL]
+        return Batch(inputs[:, chosen], targets[:, chosen], mask[:, chosen])

@@ -9,45 +9,109 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from throughtime.engine.sizes import size
-from throughtime.planning.axes import Job
 from throughtime.planning.plan import PlannedJob
 from throughtime.results import tables
+from throughtime.results.causes import CAUSES, failure
 from throughtime.results.identity import identity
+from throughtime.tasks import Task
 from throughtime.training.checkpoints import CheckpointStore
+from throughtime.training.evaluation import Scores
 from throughtime.training.trainer import Trainer
 
-VANISHING = (
-    1e-2  # a signal at the dependency's lag below this fraction of the signal at lag 1 has vanished
-)
-# a run clipped at more than this share of its updates has exploding gradients for its threshold
-EXPLODING = 0.5
+# What is missed has had no signal where the signal at its lag, relative to lag 1, was below this at
+# every point of the curve.
+VANISHING = 1e-2
+CLIPPED = 0.5  # a run is clipped where clipping changed more than this share of its updates
+BEYOND = 0.5  # and truncated where at least this share of what it misses is out of reach
+IMPROVED = 1.96  # standard errors by which a measure that still improves has improved (95 %)
 
 Floats = NDArray[np.float64]
 
 
-def label(
-    job: Job, status: NDArray[np.str_], clipped: Floats, start: Floats, end: Floats
-) -> pd.DataFrame:
-    """How runs failed: vanishing, exploding, truncated, and the first that holds as ``failure``.
+def missed_lags(task: Task, scores: Scores) -> tuple[NDArray[np.int64], Floats]:
+    """Which lags (L, steps) networks miss, and how much of what each misses lies there, (G, L) with
+    a sum of 1; no lags where the task has none.
+
+    A bin of the task's ``lag_group`` is missed where the measure in it fails the task's criterion.
+    It counts by its errors (wrong answers, or the sum of squared errors), so that a bin of few
+    cases weighs little; they are spread evenly over the bin's lags. Of a network that misses no
+    bin, as solved ones do, the errors of all bins count, and where it makes none all bins alike: a
+    label can be tried on it too.
+    """
+    by = task.lag_group or "all"
+    bins = [group for group in scores.groups() if group[0] == by and task.lags_of(group[1])]
+    if not bins or not task.lags:
+        return np.zeros(0, np.int64), np.zeros((len(scores.loss), 0))
+    values = np.stack([scores.measure(group) for group in bins], 1)
+    count = np.array([scores.count[group] for group in bins])
+    errors = count * (1 - values if task.measure == "accuracy" else values)
+    missed = ~np.vectorize(task.solved, otypes=[bool])(values)
+    own = np.where(missed.any(1, keepdims=True), errors * missed, errors)
+    own = np.where(own.sum(1, keepdims=True) > 0, own, 1.0)
+    ranges = [task.lags_of(bin_) for _, bin_ in bins]
+    shares = np.concatenate(
+        [np.tile(own[:, [i]] / len(lags), len(lags)) for i, lags in enumerate(ranges)], 1
+    )
+    return np.concatenate([list(lags) for lags in ranges]), shares / shares.sum(1, keepdims=True)
+
+
+def weighted_median(values: Floats, weights: Floats) -> Floats:
+    """(G): the smallest of each row's values that holds half of its weight together with those
+    below it; NaN where there is no weight.
+
+    >>> weighted_median(np.array([[3.0, 1.0, 2.0]]), np.array([[0.5, 0.2, 0.3]]))
+    array([2.])
+    """
+    if not values.shape[1]:
+        return np.full(len(values), math.nan)
+    order = np.argsort(values, 1, kind="stable")  # NaN last
+    held = np.take_along_axis(weights, order, 1).cumsum(1)
+    place = (held >= 0.5 * held[:, -1:] * (1 - 1e-12)).argmax(1)  # .5 of a sum of rounded parts
+    found = np.take_along_axis(values, np.take_along_axis(order, place[:, None], 1), 1)[:, 0]
+    return np.where(held[:, -1] > 0, found, math.nan)
+
+
+def missed_signal(lags: NDArray[np.int64], shares: Floats, signal: Floats, reach: int) -> Floats:
+    """(G): the largest signal of training at what is missed within reach, its median over that.
 
     Args:
-        job: says whether every dependency is out of reach of its truncation.
-        status: (G) one of tables.STATUSES.
-        clipped: (G) share of clipped updates.
-        start, end: (G) gradient signal at the dependency's lag over that at lag 1; ``end`` may be
-            NaN.
+        lags, shares: of ``missed_lags``.
+        signal: (G, T) the largest of training, by lag.
+        reach: steps.
     """
-    failed, diverged = np.isin(status, ("unsolved", "diverged")), status == "diverged"
-    vanishing = failed & (np.fmin(start, end) < VANISHING)
-    exploding = diverged | (failed & (clipped > EXPLODING))
-    truncated = failed & bool(job.task.lags and job.reach < job.task.lags[0])
-    conditions = [~failed, diverged, truncated, vanishing, exploding]
-    failure = np.select(
-        conditions, ["none", "exploding", "truncated", "vanishing", "exploding"], "other"
-    )
+    near = lags <= reach
+    at = np.minimum(lags[near], signal.shape[1] - 1)
+    return weighted_median(signal[:, at], shares[:, near])
+
+
+def causes(
+    status: NDArray[np.str_], beyond: Floats, signal: Floats, clipped: Floats, improved: Floats
+) -> pd.DataFrame:
+    """The columns of results.causes.CAUSES: which cause holds, whether a network failed or not.
+
+    Missing where a cause cannot be asked for: all of a network that diverged (it is not judged) or
+    was not trained, all but ``still_learning`` where the task has no lags.
+
+    Args:
+        status: (G) one of tables.STATUSES.
+        beyond: (G) share of what is missed that lies beyond reach; NaN where there are no lags.
+        signal: (G) of ``missed_signal``; NaN where nothing is missed within reach.
+        clipped: (G) share of clipped updates.
+        improved: (G) standard errors, of evaluation.improvement.
+    """
+    judged = np.isin(status, ("solved", "unsolved"))
+    lagged = judged & ~np.isnan(beyond)
+    holds = {
+        "truncated": beyond >= BEYOND,
+        "vanishing": signal < VANISHING,
+        "clipped": clipped > CLIPPED,
+        "still_learning": improved > IMPROVED,
+    }
+    holds["plateau"] = ~np.any(list(holds.values()), 0)
+    asked = {name: judged if name == "still_learning" else lagged for name in holds}
     return pd.DataFrame(
-        {"vanishing": vanishing, "exploding": exploding, "truncated": truncated, "failure": failure}
-    )
+        {n: pd.array(v, "boolean") for n, v in holds.items()}, columns=list(CAUSES)
+    ).where(pd.DataFrame(asked))
 
 
 def _middle(values: Floats, reduce: str) -> Floats:
@@ -71,7 +135,7 @@ def train_block(
     schema.
     """
     job, task = planned.job, planned.job.task
-    radius_start, signal_start = block.radius(), block.signal()
+    radius_start = block.radius()
     block.history.point(0, radius=radius_start)
     block.train(keeper)
     dead = block.diverged_at > 0
@@ -79,10 +143,11 @@ def train_block(
     def alive(values: Floats) -> Floats:
         return np.where(dead, math.nan, values)
 
-    radius_end, signal_end = alive(block.radius()), alive(block.signal())
+    radius_end = alive(block.radius())
     if job.updates:
         block.history.point(job.updates, radius=radius_end)
-    breakdown, final, final_loss = judge(block, keys)
+    breakdown, own = judge(block, keys)
+    final, final_loss = alive(own.measure()), alive(own.loss)
     done = np.where(dead, block.diverged_at - 1, job.updates)
     norm = np.stack(block.history.norm) if block.history.norm else np.zeros((0, len(rows)))
     clipped = (
@@ -93,6 +158,12 @@ def train_block(
     untrained = np.full(len(rows), job.updates == 0)
     solved = [task.solved(v) for v in final]
     status = np.select([dead, untrained, solved], ["diverged", "untrained", "solved"], "unsolved")
+    lags, missed = missed_lags(task, own)
+    beyond = (
+        alive(missed[:, lags > job.reach].sum(1)) if len(lags) else np.full(len(rows), math.nan)
+    )
+    signal_max = alive(missed_signal(lags, missed, block.signal_max, job.reach))
+    improved = alive(block.improvement())
     summary = identity(planned, rows, keys).assign(
         status=status,
         diverged_at=pd.array(block.diverged_at, "Int64").astype("Int64"),
@@ -108,15 +179,18 @@ def train_block(
         reach=job.reach,
         radius_start=radius_start,
         radius_end=radius_end,
-        signal_start=signal_start,
-        signal_end=signal_end,
+        signal_start=block.signal_start,
+        signal_end=alive(block.signal_end),
+        signal_max=signal_max,
+        missed_beyond=beyond,
+        improvement=improved,
         parameters=size(block.shapes),
         tokens=done * job.batch * job.steps,
     )
     for column in ("diverged_at", "first_solved_at"):
         summary[column] = summary[column].mask(summary[column] == 0)
-    labels = label(job, status, clipped, signal_start, signal_end)
-    summary = pd.concat([summary, labels], axis=1)
+    summary = pd.concat([summary, causes(status, beyond, signal_max, clipped, improved)], axis=1)
+    summary["failure"] = failure(summary)
     curves = block.history.frame(keys, np.where(dead, block.diverged_at, np.iinfo(np.int64).max))
     return tables.conform(summary, "summary"), curves, breakdown, probed(block, keys)
 
@@ -143,23 +217,18 @@ def train_loss(block: Trainer) -> Floats:
     return np.where(block.diverged_at > 0, block.last_loss, mean)
 
 
-def judge(block: Trainer, keys: list[str]) -> tuple[pd.DataFrame, Floats, Floats]:
-    """The breakdown table, and measure and loss (G) on fresh sequences of the training length; NaN
-    for rows that have diverged.
+def judge(block: Trainer, keys: list[str]) -> tuple[pd.DataFrame, Scores]:
+    """The breakdown table, without rows that have diverged, and the scores on fresh sequences of
+    the training length.
     """
     alive = block.diverged_at == 0
-    parts, final, final_loss = [], np.full(len(keys), math.nan), np.full(len(keys), math.nan)
+    parts, found = [], {}
     for data, judge in block.judges.final.items():
-        scores = block.scores(judge, block.variant_tape(judge.task))
-        if data == "train":
-            final, final_loss = (
-                np.where(alive, scores.measure(), math.nan),
-                np.where(alive, scores.loss, math.nan),
-            )
+        scores = found[data] = block.scores(judge, block.variant_tape(judge.task))
         for by, bin_ in scores.groups():
             part = pd.DataFrame({"run_key": keys, "value": scores.measure((by, bin_))})
             part = part.assign(
                 data=data, by=by, bin=bin_, n=scores.count[by, bin_], measure=judge.task.measure
             )
             parts.append(part[alive])
-    return tables.conform(pd.concat(parts, ignore_index=True), "breakdown"), final, final_loss
+    return tables.conform(pd.concat(parts, ignore_index=True), "breakdown"), found["train"]

@@ -4,6 +4,7 @@ are each row's own.
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -23,7 +24,7 @@ from throughtime.planning.resources import sizes, weight_shapes
 from throughtime.tasks import Task
 from throughtime.training.batches import Feed
 from throughtime.training.checkpoints import CheckpointStore
-from throughtime.training.evaluation import Evaluator, Evaluators, Scores
+from throughtime.training.evaluation import Evaluator, Evaluators, Scores, improvement
 from throughtime.training.history import History
 
 
@@ -31,6 +32,17 @@ def job_decays(job: Job) -> bool:
     """Whether weights move without a gradient."""
     return job.optimizer.weight_decay > 0
 
+
+# What is kept of every row beside its weights and its history; the first axis is the row's.
+KEPT = (
+    "diverged_at",
+    "solved_at",
+    "last_loss",
+    "signal_max",
+    "signal_start",
+    "signal_end",
+    "before",
+)
 
 FindProbe = Callable[
     [str], Callable[["Trainer"], pd.DataFrame]
@@ -78,6 +90,14 @@ class Trainer:
         self.last_loss = np.full(len(rows), math.nan)
         self.state: Tensor | None = None
         self.history = History()
+        # Of the gradient's signal relative to lag 1: by lag its largest so far, and at the largest
+        # lag of the task its first and its last value.
+        self.signal_max = np.full((len(rows), job.steps), math.nan)
+        self.signal_start = np.full(len(rows), math.nan)
+        self.signal_end = np.full(len(rows), math.nan)
+        # (G, S) the measure's sums over the sequences of the check, at three quarters of the budget
+        self.before = np.zeros((len(rows), 0))
+        self.checked: Scores | None = None  # at the latest point
         self.measured: list[
             pd.DataFrame
         ] = []  # what probes found, columns of tables.PROBES with row for run_key
@@ -113,11 +133,11 @@ class Trainer:
         points = {
             round(self.job.updates * i / self.job.points) for i in range(1, self.job.points + 1)
         }
-        probed = set(self.job.probed)
+        probed, quarter = set(self.job.probed), 3 * self.job.updates // 4
         saved = keeper.load() if keeper else None
         done = self.restore(saved) if saved else 0  # updates
         since = max((p for p in points if p <= done), default=0)  # at the last point
-        for stop in sorted(s for s in {0} | points | probed if s > done or not saved):
+        for stop in sorted(s for s in {0, quarter} | points | probed if s > done or not saved):
             for update in range(done + 1, stop + 1):
                 if keeper and update > 1 and keeper.due():
                     keeper.save(self.state_after(update - 1))
@@ -128,6 +148,8 @@ class Trainer:
                 since = stop
             if stop in points or stop == 0:
                 self.check(stop)
+            if stop == quarter:
+                _, self.before = self.scores(self.judges.check).by_sequence
             if stop in probed:
                 self.measure(stop)
 
@@ -142,7 +164,7 @@ class Trainer:
         }
         arrays = {name: tensor.cpu().numpy() for name, tensor in own.items() if tensor is not None}
         arrays |= {"updates": np.array(updates), "count": np.array(self.updater.count)}
-        arrays |= {name: getattr(self, name) for name in ("diverged_at", "solved_at", "last_loss")}
+        arrays |= {name: getattr(self, name) for name in KEPT}
         measured = pd.concat(self.measured, ignore_index=True) if self.measured else pd.DataFrame()
         columns = {f"measured.{c}": measured[c].to_numpy() for c in measured}
         texts = {
@@ -165,7 +187,7 @@ class Trainer:
         if "state" in arrays:
             self.state = torch.from_numpy(arrays["state"]).to(self.device)
         self.updater.count = int(arrays["count"])
-        for name in ("diverged_at", "solved_at", "last_loss"):
+        for name in KEPT:
             setattr(self, name, arrays[name])
         columns = {
             name.removeprefix("measured."): values
@@ -249,8 +271,8 @@ class Trainer:
         return judge.scores(tape or self.tape, self.weights, self.resets(found))
 
     def check(self, step: int) -> None:
-        """A point of the evaluation curves."""
-        scores = self.scores(self.judges.check)
+        """A point of the evaluation curves, and the gradient's signal there."""
+        scores = self.checked = self.scores(self.judges.check)
         value = scores.measure()
         self.history.point(step, eval_loss=scores.loss, eval_measure=value)
         now = (
@@ -259,6 +281,22 @@ class Trainer:
             & (self.diverged_at == 0)
         )
         self.solved_at[now & (step > 0)] = step
+        lags = self.job.task.lags
+        if lags or step in (0, self.job.updates):  # without a lag no cause asks for what is between
+            signal = self.signal()
+            self.signal_max = np.fmax(self.signal_max, signal)
+            self.signal_end = signal[:, min(lags[1], self.job.steps - 1) if lags else -1]
+            if step == 0:
+                self.signal_start = self.signal_end
+
+    def improvement(self) -> Floats:
+        """(G) improvement of the measure over the last quarter of the budget, in its standard
+        errors; NaN where there were no updates.
+        """
+        if not self.job.updates or not self.checked:
+            return np.full(len(self.rows), math.nan)
+        count, after = self.checked.by_sequence
+        return improvement(self.before, after, count, self.job.task.measure)
 
     def radius(self) -> Floats:
         """(G) spectral radius of the first N x N block of W_hh."""
@@ -266,15 +304,21 @@ class Trainer:
         return np.abs(np.linalg.eigvals(w)).max(-1)
 
     def signal(self) -> Floats:
-        """(G) gradient signal at the dependency's largest lag (T - 1 where there is none) over that
-        at lag 1; one check batch, float64.
+        """(G, T) gradient signal at each lag over that at lag 1, at full depth; float64, on a few
+        sequences of the check data.
         """
-        judge, lags = self.judges.check, self.job.task.lags
-        tape = Tape(self.cell, self.sizes, torch.float64, self.device, overlap=False)
-        x, targets = judge.inputs(judge.batches[0], tape)
+        batch, judge = self.judges.signal, self.judges.check
+        tape = Tape(
+            self.cell,
+            replace(self.sizes, batch=batch.size),
+            torch.float64,
+            self.device,
+            overlap=False,
+        )
+        x, targets = judge.inputs(batch, tape)
         weights = views(self.flat.double(), self.shapes)
         logs = log_signal_by_lag(tape, weights, x, targets, self.job.task.head)
-        return signal_ratio(logs, lags[1] if lags else self.job.steps - 1).cpu().numpy()
+        return signal_ratio(logs).cpu().numpy()
 
     def variant_tape(self, task: Task) -> Tape:
         """Memory for judging on ``task``."""

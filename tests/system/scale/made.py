@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from tests.support import synthetic
+from tests.support import causes, synthetic
 from tests.support.plausible_probes import LADDER
 from throughtime.core.rng import stream
 from throughtime.pipeline.progress import job_digest
@@ -143,10 +143,12 @@ def _summary(planned: PlannedJob, rng: np.random.Generator) -> pd.DataFrame:
     )
     diverged = np.isinf(own["clip"]) & (own["gain"] > 1.4) & (rng.random(n) < 0.7)
     solved = ~diverged & (reached >= lag) & (task.measure != "bpc")
-    truncated = ~solved & (job.reach < (task.lags or (0, 0))[0])
-    vanishing, clipped = (
-        ~solved & ~diverged & (own["gain"] < 1),
-        ~solved & (own["gain"] > 1.2) & (own["clip"] < 5),
+    status = np.select([diverged, solved], ["diverged", "solved"], "unsolved")
+    labels = causes.columns(
+        own.assign(status=status),
+        truncated=job.reach < (task.lags or (0, 0))[0],
+        vanishing=~solved & (own["gain"] < 1),
+        clipped=~solved & (own["gain"] > 1.2) & (own["clip"] < 5),
     )
     final = task.chance + (BEST[task.measure] - task.chance) * np.where(
         solved, 1, np.minimum(1, reached / lag) * rng.uniform(0.6, 0.9, n)
@@ -154,7 +156,7 @@ def _summary(planned: PlannedJob, rng: np.random.Generator) -> pd.DataFrame:
     when = pd.Series(rng.integers(1, max(job.updates, 1) + 1, n), dtype="Int64")
     return tables.conform(
         own.assign(
-            status=np.select([diverged, solved], ["diverged", "solved"], "unsolved"),
+            status=status,
             diverged_at=when.where(diverged),
             first_solved_at=when.where(solved),
             measure=task.measure,
@@ -170,14 +172,7 @@ def _summary(planned: PlannedJob, rng: np.random.Generator) -> pd.DataFrame:
             radius_end=np.where(diverged, np.nan, own["gain"] * rng.uniform(0.8, 1.3, n)),
             signal_start=rng.lognormal(-3, size=n),
             signal_end=np.where(diverged, np.nan, rng.lognormal(-2, size=n)),
-            vanishing=vanishing,
-            exploding=diverged | clipped,
-            truncated=truncated,
-            failure=np.select(
-                [solved, diverged, truncated, vanishing, clipped],
-                ["none", "exploding", "truncated", "vanishing", "exploding"],
-                "other",
-            ),
+            **labels,
             parameters=job.hidden**2,
             tokens=job.updates * job.batch * job.steps,
         ),
