@@ -9,7 +9,7 @@ nor on the width of a register, so a network's bits depend on its own data alone
 neighbour. tanh, exp and the sigmoid are written out below, with no call of a system's library.
 
 Shapes: T steps, B sequences, I inputs, N units, O outputs, Ts scored steps (the last Ts), V lanes
-per vector. N and O are padded with zeros to whole vectors: N' and O'; gates of Z' = gates N'. One
+per vector. N and O are padded with zeros to whole vectors: N' and O'. One
 network at a time is in ``Memory``, which a core's second-level cache holds, so the number of
 networks costs no memory beside their weights.
 """
@@ -34,6 +34,9 @@ CHUNK = 128  # rows of h and dL/dz that are summed into the weights' gradient at
 # Without fused multiply-add in hardware a call of it is a hundred times as slow as two roundings.
 FMA = binding.get_host_cpu_features().get("fma", True)
 Vector = NDArray[Any]
+# numpy: a division by zero is infinite, and no branch stands in the way of vectors
+compiled: Any = njit(cache=True, error_model="numpy")
+inlined: Any = njit(forceinline=True, error_model="numpy")
 
 
 class Shape(NamedTuple):
@@ -60,22 +63,22 @@ class Memory(NamedTuple):
 
     h: Vector  # (T + 1, B, N'), h before step t
     c: Vector  # (T + 1, B, N'), LSTM: the cell state
-    z: Vector  # (T, B, Z'), gates after their nonlinearity; LSTM and GRU
+    z: Vector  # (gates, T, B, N'), after the nonlinearity; LSTM and GRU
     e: Vector  # (T, B, N'), LSTM: tanh(c); GRU: the h part of the new state
-    zh: Vector  # (B, Z'), GRU: the h part of z
-    dz: Vector  # (T, B, Z'), dL/dz, its x part
-    dzh: Vector  # (T, B, Z'), GRU: its h part; the same memory as dz for other cells
-    one: Vector  # (B, Z'), one step's dL/dz, where windows overlap
-    oneh: Vector  # (B, Z')
+    zh: Vector  # (gates, B, N'), GRU: the h part of z
+    dz: Vector  # (gates, T, B, N'), dL/dz, its x part
+    dzh: Vector  # (gates, T, B, N'), GRU: its h part; the same memory as dz for other cells
+    one: Vector  # (gates, B, N'), one step's dL/dz, where windows overlap
+    oneh: Vector  # (gates, B, N')
     dh: Vector  # (B, N')
     dc: Vector  # (B, N')
     y: Vector  # (Ts, B, O'), then dL/dy
     dhs: Vector  # (Ts, B, N'), dL/dh of the scored steps, from the head
-    wx: Vector  # (I, Z')
-    wh: Vector  # (N', Z')
-    wht: Vector  # (Z', N')
-    b: Vector  # (Z')
-    bh: Vector  # (Z')
+    wx: Vector  # (gates, I, N')
+    wh: Vector  # (gates, N', N')
+    wht: Vector  # (gates, N', N'), each transposed
+    b: Vector  # (gates, N')
+    bh: Vector  # (gates, N')
     wy: Vector  # (N', O')
     wyt: Vector  # (O', N')
     by: Vector  # (O')
@@ -275,7 +278,7 @@ def _reduction(largest: bool) -> Any:
 _sum, _max = _reduction(largest=False), _reduction(largest=True)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def multiply(
     a: Vector, oa: int, ra: int, ka: int, b: Vector, ob: int, lb: int, c: Vector, oc: int, lc: int,
     m: int, vectors: int, k: int,
@@ -301,8 +304,6 @@ def multiply(
             i += rows
 
 
-
-
 # Functions of one number --------------------------------------------------------------------------
 # exp(x) - 1 = 2^k (exp(r) - 1) + (2^k - 1) with x = k ln 2 + r and |r| <= ln 2 / 2, by the Taylor
 # series of exp(r) - 1 up to the degree whose rest is below half a unit in the last place.
@@ -323,7 +324,7 @@ def _like(typing: Any, value: Any, x: Any) -> Any:
     return x(types.float64, x), emit
 
 
-@njit(forceinline=True)  # type: ignore[untyped-decorator]
+@inlined
 def _reduce_single(x: Any) -> Any:
     t = _fma(x, _like(1 / LN2, x), _like(1.5 * 2**23, x))
     k = t - _like(1.5 * 2**23, x)
@@ -336,7 +337,7 @@ def _reduce_single(x: Any) -> Any:
     return _power(t), _fma(r * r, p, r)
 
 
-@njit(forceinline=True)  # type: ignore[untyped-decorator]
+@inlined
 def _reduce_double(x: Any) -> Any:
     t = _fma(x, 1 / LN2, 1.5 * 2**52)
     k = t - 1.5 * 2**52
@@ -367,24 +368,25 @@ def _reduce_by_type(x):  # type: ignore[no-untyped-def]  # numba compares signat
     return lambda x: _reduce_double(x)
 
 
-@njit(forceinline=True)  # type: ignore[untyped-decorator]
+@inlined
 def tanh(x: Any) -> Any:
     """(e^2x - 1) / (e^2x + 1); odd, and NaN for NaN."""
     u, limit, one = abs(x) + abs(x), _like(40.0, x), _like(1.0, x)
     u = limit if u > limit else u
     scale, p = _reduce(u)
     e = _fma(scale, p, scale - one)
-    return math.copysign(e / (e + _like(2.0, x)), x)
+    result = e / (e + _like(2.0, x))
+    return -result if x < _like(0.0, x) else result
 
 
-@njit(forceinline=True)  # type: ignore[untyped-decorator]
+@inlined
 def sigmoid(x: Any) -> Any:
     """1 / (1 + e^-x), by tanh(x / 2)."""
     half = _like(0.5, x)
     return _fma(half, tanh(half * x), half)
 
 
-@njit(forceinline=True)  # type: ignore[untyped-decorator]
+@inlined
 def exp(x: Any) -> Any:
     """e^x for x <= 0; what is below -80 counts as -80."""
     limit = _like(-80.0, x)
@@ -396,79 +398,91 @@ def exp(x: Any) -> Any:
 # One network --------------------------------------------------------------------------------------
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+# A slice's index counts from 0, so numba looks for no negative index, and the loop is vectorised.
+
+
+@inlined
+def part(a: Vector, start: int, count: int) -> Vector:
+    """``count`` numbers from ``start`` on."""
+    return a[start : start + count]
+
+
+@inlined
 def fill(a: Vector, start: int, count: int, value: float) -> None:
     """``count`` numbers from ``start`` on become ``value``."""
-    for i in range(start, start + count):
-        a[i] = value
+    into = part(a, start, count)
+    for i in range(len(into)):
+        into[i] = value
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@inlined
 def copy(a: Vector, start: int, b: Vector, first: int, count: int) -> None:
     """``a[start + i] = b[first + i]``."""
-    for i in range(count):
-        a[start + i] = b[first + i]
+    into, of = part(a, start, count), part(b, first, count)
+    for i in range(len(into)):
+        into[i] = of[i]
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@inlined
 def add(a: Vector, start: int, b: Vector, first: int, count: int) -> None:
     """``a[start + i] += b[first + i]``."""
-    for i in range(count):
-        a[start + i] += b[first + i]
+    into, of = part(a, start, count), part(b, first, count)
+    for i in range(len(into)):
+        into[i] += of[i]
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def load(s: Shape, row: Vector, m: Memory) -> None:
-    """One network's weights, laid out as in parameters.views, with their gates padded."""
-    Z, at = s.gates * s.Np, 0
+    """One network's weights, laid out as in parameters.views, become a padded matrix per gate."""
+    N, at = s.Np, 0
     for i in range(s.I):
         for gate in range(s.gates):
-            copy(m.wx, i * Z + gate * s.Np, row, at, s.N)
+            copy(m.wx, (gate * s.I + i) * N, row, at, s.N)
             at += s.N
     for i in range(s.N):
         for gate in range(s.gates):
-            copy(m.wh, i * Z + gate * s.Np, row, at, s.N)
+            copy(m.wh, (gate * N + i) * N, row, at, s.N)
             for j in range(s.N):
-                m.wht[(gate * s.Np + j) * s.Np + i] = row[at + j]
+                m.wht[(gate * N + j) * N + i] = row[at + j]
             at += s.N
     for gate in range(s.gates):
-        copy(m.b, gate * s.Np, row, at, s.N)
+        copy(m.b, gate * N, row, at, s.N)
         at += s.N
     if s.cell == GRU:
         for gate in range(s.gates):
-            copy(m.bh, gate * s.Np, row, at, s.N)
+            copy(m.bh, gate * N, row, at, s.N)
             at += s.N
     for i in range(s.N):
         copy(m.wy, i * s.Op, row, at, s.O)
         for j in range(s.O):
-            m.wyt[j * s.Np + i] = row[at + j]
+            m.wyt[j * N + i] = row[at + j]
         at += s.O
     copy(m.by, 0, row, at, s.O)
     fill(m.by, s.O, s.Op - s.O, -1e30)  # outputs that are not there have no probability
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def unload(s: Shape, m: Memory, row: Vector) -> None:
     """The gradients as a row, in the order of ``load``."""
-    Z, at = s.gates * s.Np, 0
+    N, at = s.Np, 0
     if s.tokens:  # every step has one symbol: the bias's gradient is the sum over symbols
-        fill(m.gb, 0, Z, 0.0)
-        for i in range(s.I):
-            add(m.gb, 0, m.gwx, i * Z, Z)
+        for gate in range(s.gates):
+            for i in range(s.I):
+                add(m.gb, gate * N, m.gwx, (gate * s.I + i) * N, N)
     for i in range(s.I):
         for gate in range(s.gates):
-            copy(row, at, m.gwx, i * Z + gate * s.Np, s.N)
+            copy(row, at, m.gwx, (gate * s.I + i) * N, s.N)
             at += s.N
     for i in range(s.N):
         for gate in range(s.gates):
-            copy(row, at, m.gwh, i * Z + gate * s.Np, s.N)
+            copy(row, at, m.gwh, (gate * N + i) * N, s.N)
             at += s.N
     for gate in range(s.gates):
-        copy(row, at, m.gb, gate * s.Np, s.N)
+        copy(row, at, m.gb, gate * N, s.N)
         at += s.N
     if s.cell == GRU:
         for gate in range(s.gates):
-            copy(row, at, m.gbh, gate * s.Np, s.N)
+            copy(row, at, m.gbh, gate * N, s.N)
             at += s.N
     for i in range(s.N):
         copy(row, at, m.gwy, i * s.Op, s.O)
@@ -477,11 +491,11 @@ def unload(s: Shape, m: Memory, row: Vector) -> None:
     at += s.O
     if s.learned:
         for state in range(s.states):
-            copy(row, at, m.gh0, state * s.Np, s.N)
+            copy(row, at, m.gh0, state * N, s.N)
             at += s.N
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def begin(s: Shape, m: Memory, row: Vector, start: Vector) -> None:
     """The state before step 0: ``start`` (B states N), if it is given; else the learned one, or
     zero.
@@ -501,7 +515,7 @@ def begin(s: Shape, m: Memory, row: Vector, start: Vector) -> None:
                 copy(into, i * s.Np, row, learned + state * s.N, s.N)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def end(s: Shape, m: Memory, final: Vector) -> None:
     """The state after the last step, as ``final`` (B states N)."""
     for i in range(s.B):
@@ -511,113 +525,134 @@ def end(s: Shape, m: Memory, final: Vector) -> None:
             copy(final, (i * s.states + 1) * s.N, m.c, at, s.N)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def forward(s: Shape, m: Memory, tokens: Vector, features: Vector, resets: Vector) -> None:
     """All steps; ``y`` of the scored ones."""
-    Z, n, lanes = s.gates * s.Np, s.B * s.Np, BYTES // m.h.itemsize
-    in_place = s.cell <= SIGMOID
-    z, ahead = (m.h, 1) if in_place else (m.z, 0)  # z_t is where h after step t will be
+    N, n, lanes = s.Np, s.B * s.Np, BYTES // m.h.itemsize
     if s.tokens:
-        for i in range(s.I):
-            add(m.wx, i * Z, m.b, 0, Z)
+        for gate in range(s.gates):
+            for i in range(s.I):
+                add(m.wx, (gate * s.I + i) * N, m.b, gate * N, N)
+    z = m.h if s.cell <= SIGMOID else m.z
     for t in range(s.T):
-        at = (t + ahead) * s.B * Z
-        if s.tokens:
-            for i in range(s.B):
-                copy(z, at + i * Z, m.wx, tokens[t * s.B + i] * Z, Z)
+        now, after = t * n, (t + 1) * n
+        for gate in range(s.gates):
+            # in place: z_t is where h after step t will be
+            at = after if s.cell <= SIGMOID else gate * s.T * n + now
+            if s.tokens:
+                for i in range(s.B):
+                    copy(z, at + i * N, m.wx, (gate * s.I + tokens[t * s.B + i]) * N, N)
+            else:
+                for i in range(s.B):
+                    copy(z, at + i * N, m.b, gate * N, N)
+                multiply(features, t * s.B * s.I, s.I, 1, m.wx, gate * s.I * N, N, z, at, N, s.B,
+                         N // lanes, s.I)  # fmt: skip
+            into = z
+            if s.cell == GRU:
+                into, at = m.zh, gate * n
+                for i in range(s.B):
+                    copy(m.zh, at + i * N, m.bh, gate * N, N)
+            if not resets[t]:
+                multiply(m.h, now, N, 1, m.wh, gate * N * N, N, into, at, N, s.B, N // lanes, s.N)
+        h = part(m.h, after, n)
+        if s.cell <= SIGMOID:
+            _step_elman(s.cell, h)
+            continue
+        size = s.T * n
+        z0, z1, z2 = part(m.z, now, n), part(m.z, size + now, n), part(m.z, 2 * size + now, n)
+        if s.cell == LSTM:
+            _step_lstm(z0, z1, z2, part(m.z, 3 * size + now, n), part(m.c, now, n),
+                       part(m.c, after, n), part(m.e, now, n), h, resets[t])  # fmt: skip
         else:
-            for i in range(s.B):
-                copy(z, at + i * Z, m.b, 0, Z)
-            multiply(features, t * s.B * s.I, s.I, 1, m.wx, 0, Z, z, at, Z, s.B, Z // lanes, s.I)
-        into = z
-        if s.cell == GRU:
-            into, at = m.zh, 0
-            for i in range(s.B):
-                copy(m.zh, i * Z, m.bh, 0, Z)
-        if not resets[t]:
-            multiply(m.h, t * n, s.Np, 1, m.wh, 0, Z, into, at, Z, s.B, Z // lanes, s.N)
-        if s.cell == TANH:
-            for i in range(at, at + n):
-                m.h[i] = tanh(m.h[i])
-        elif s.cell == RELU:
-            for i in range(at, at + n):
-                m.h[i] = m.h[i] * _like(0.0, m.h[i]) if m.h[i] <= _like(0.0, m.h[i]) else m.h[i]
-        elif s.cell == SIGMOID:
-            for i in range(at, at + n):
-                m.h[i] = sigmoid(m.h[i])
-        elif s.cell == LSTM:
-            _step_lstm(s, m, t, resets[t])
-        elif s.cell == GRU:
-            _step_gru(s, m, t, resets[t])
-    first = s.T - s.Ts
+            _step_gru(z0, z1, z2, part(m.zh, 0, n), part(m.zh, n, n), part(m.zh, 2 * n, n), part(m.e, now, n), part(m.h, now, n), h,
+                      resets[t])  # fmt: skip
     for i in range(s.Ts * s.B):
         copy(m.y, i * s.Op, m.by, 0, s.Op)
-    multiply(m.h, (first + 1) * n, s.Np, 1, m.wy, 0, s.Op, m.y, 0, s.Op, s.Ts * s.B,
+    multiply(m.h, (s.T - s.Ts + 1) * n, N, 1, m.wy, 0, s.Op, m.y, 0, s.Op, s.Ts * s.B,
              s.Op // lanes, s.N)  # fmt: skip
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def _step_lstm(s: Shape, m: Memory, t: int, reset: bool) -> None:
-    """c = sigma(f) c + sigma(i) tanh(g), h = sigma(o) tanh(c)."""
-    N = s.Np
-    for b in range(s.B):
-        z, now, after = (t * s.B + b) * 4 * N, (t * s.B + b) * N, ((t + 1) * s.B + b) * N
-        for j in range(z, z + 2 * N):
-            m.z[j] = sigmoid(m.z[j])
-        for j in range(z + 2 * N, z + 3 * N):
-            m.z[j] = tanh(m.z[j])
-        for j in range(z + 3 * N, z + 4 * N):
-            m.z[j] = sigmoid(m.z[j])
-        for j in range(N):
-            m.c[after + j] = m.z[z + j] * m.z[z + 2 * N + j]
-        if not reset:
-            for j in range(N):
-                m.c[after + j] += m.z[z + N + j] * m.c[now + j]
-        for j in range(N):
-            m.e[now + j] = tanh(m.c[after + j])
-        for j in range(N):
-            m.h[after + j] = m.z[z + 3 * N + j] * m.e[now + j]
+@compiled
+def _step_elman(cell: int, h: Vector) -> None:
+    """h = phi(z), in place."""
+    if cell == TANH:
+        for i in range(len(h)):
+            h[i] = tanh(h[i])
+    elif cell == RELU:
+        for i in range(len(h)):
+            h[i] = _like(0.0, h[i]) if h[i] <= _like(0.0, h[i]) else h[i]  # NaN stays
+    elif cell == SIGMOID:
+        for i in range(len(h)):
+            h[i] = sigmoid(h[i])
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def _step_gru(s: Shape, m: Memory, t: int, reset: bool) -> None:
-    """h = n + u (h - n) with n = tanh(x_n + r h_n)."""
-    N = s.Np
-    for b in range(s.B):
-        z, now, after = (t * s.B + b) * 3 * N, (t * s.B + b) * N, ((t + 1) * s.B + b) * N
-        for j in range(2 * N):
-            m.z[z + j] = sigmoid(m.z[z + j] + m.zh[b * 3 * N + j])
-        copy(m.e, now, m.zh, b * 3 * N + 2 * N, N)
-        for j in range(N):
-            m.z[z + 2 * N + j] += m.z[z + j] * m.e[now + j]
-        for j in range(z + 2 * N, z + 3 * N):
-            m.z[j] = tanh(m.z[j])
-        for j in range(N):
-            n, u = m.z[z + 2 * N + j], m.z[z + N + j]
-            before = _like(0.0, n) if reset else m.h[now + j]
-            m.h[after + j] = n + u * (before - n)
+# Below, a loop writes one array and reads few: so LLVM sees that they are apart, and uses vectors.
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled
+def _step_lstm(
+    i: Vector, f: Vector, g: Vector, o: Vector, before: Vector, c: Vector, e: Vector, h: Vector,
+    reset: bool,
+) -> None:  # fmt: skip
+    """c = sigma(f) c + sigma(i) tanh(g), h = sigma(o) tanh(c); e = tanh(c)."""
+    for gate in (i, f, o):
+        for k in range(len(gate)):
+            gate[k] = sigmoid(gate[k])
+    for k in range(len(g)):
+        g[k] = tanh(g[k])
+    for k in range(len(c)):
+        c[k] = i[k] * g[k]
+    if not reset:
+        for k in range(len(c)):
+            c[k] = _fma(f[k], before[k], c[k])
+    for k in range(len(e)):
+        e[k] = tanh(c[k])
+    for k in range(len(h)):
+        h[k] = o[k] * e[k]
+
+
+@compiled
+def _step_gru(
+    r: Vector, u: Vector, n: Vector, hr: Vector, hu: Vector, hn: Vector, e: Vector, before: Vector,
+    h: Vector, reset: bool,
+) -> None:  # fmt: skip
+    """h = n + u (h - n) with n = tanh(n + r e), e = h_n."""
+    for k in range(len(r)):
+        r[k] = sigmoid(r[k] + hr[k])
+    for k in range(len(u)):
+        u[k] = sigmoid(u[k] + hu[k])
+    for k in range(len(e)):
+        e[k] = hn[k]
+    for k in range(len(n)):
+        n[k] = tanh(_fma(r[k], hn[k], n[k]))
+    if reset:
+        for k in range(len(h)):
+            h[k] = n[k] - u[k] * n[k]
+    else:
+        for k in range(len(h)):
+            h[k] = _fma(u[k], before[k] - n[k], n[k])
+
+
+@compiled
 def softmax(s: Shape, m: Memory, targets: Vector, weight: Vector) -> float:
     """Mean cross-entropy in nats; ``y`` becomes dL/dy."""
     total, vectors = 0.0, s.Op // (BYTES // m.y.itemsize)
     for i in range(s.Ts * s.B):
-        at, w = i * s.Op, weight[i]
-        largest = _max(m.y, at, vectors)
-        right = m.y[at + targets[i]] - largest
-        for j in range(at, at + s.Op):
-            m.y[j] = exp(m.y[j] - largest)
-        sum_ = _sum(m.y, at, vectors)
+        y, w = part(m.y, i * s.Op, s.Op), weight[i]
+        largest = _max(y, 0, vectors)
+        right = y[targets[i]] - largest
+        for j in range(len(y)):
+            y[j] = exp(y[j] - largest)
+        sum_ = _sum(y, 0, vectors)
         total += w * (math.log(float(sum_)) - right)
         factor = w / sum_
-        for j in range(at, at + s.Op):
-            m.y[j] *= factor
-        m.y[at + targets[i]] -= w
+        for j in range(len(y)):
+            y[j] *= factor
+        y[targets[i]] -= w
     return total
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def squared(s: Shape, m: Memory, targets: Vector, weight: Vector) -> float:
     """Mean squared error; ``y`` becomes dL/dy."""
     total = 0.0
@@ -632,13 +667,13 @@ def squared(s: Shape, m: Memory, targets: Vector, weight: Vector) -> float:
     return total
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def backward(
     s: Shape, m: Memory, tokens: Vector, features: Vector, resets: Vector, windows: Vector,
     overlap: bool,
 ) -> None:  # fmt: skip
     """All gradients, from dL/dy in ``y``, through ``windows`` (start, scored, stop), in order."""
-    Z, n, lanes, first = s.gates * s.Np, s.B * s.Np, BYTES // m.h.itemsize, s.T - s.Ts
+    n, lanes, first = s.B * s.Np, BYTES // m.h.itemsize, s.T - s.Ts
     for g in (m.gwx, m.gwh, m.gb, m.gbh, m.gwy, m.gby, m.gh0):
         fill(g, 0, len(g), 0.0)
     # The head
@@ -659,66 +694,78 @@ def backward(
         if not visited:
             visited, earliest = True, start
             if overlap:
-                fill(m.dz, start * s.B * Z, (s.T - start) * s.B * Z, 0.0)
+                fill(m.dz, 0, len(m.dz), 0.0)
                 if s.cell == GRU:
-                    fill(m.dzh, start * s.B * Z, (s.T - start) * s.B * Z, 0.0)
+                    fill(m.dzh, 0, len(m.dzh), 0.0)
         _run_back(s, m, tokens, features, resets, start, max(scored, first), stop, overlap)
     if overlap and visited:
         _sum_chunks(s, m, tokens, features, resets, earliest, s.T)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def _run_back(
     s: Shape, m: Memory, tokens: Vector, features: Vector, resets: Vector, start: int,
     injected: int, stop: int, overlap: bool,
 ) -> None:  # fmt: skip
     """One window, last step to first; losses at steps ``injected``.. count."""
-    Z, n, lanes, first = s.gates * s.Np, s.B * s.Np, BYTES // m.h.itemsize, s.T - s.Ts
-    chunk, flushed = max(1, CHUNK // s.B), stop
+    N, n, lanes, first = s.Np, s.B * s.Np, BYTES // m.h.itemsize, s.T - s.Ts
+    chunk, flushed, size = max(1, CHUNK // s.B), stop, s.T * n
     dz, dzh = (m.one, m.oneh) if overlap else (m.dz, m.dzh)
-    if s.states == 2:
-        fill(m.dc, 0, n, 0.0)
-    copy(m.dh, 0, m.dhs, (stop - 1 - first) * n, n)
+    apart = n if overlap else size  # from one gate's dL/dz to the next's
+    dh, dc = part(m.dh, 0, n), part(m.dc, 0, n)
+    fill(dc, 0, len(dc), 0.0)
+    copy(dh, 0, m.dhs, (stop - 1 - first) * n, n)
     for t in range(stop - 1, start - 1, -1):
-        at = 0 if overlap else t * s.B * Z
+        now, after = t * n, (t + 1) * n
+        at = 0 if overlap else now
         if s.cell <= SIGMOID:
-            _adjoint_elman(s, m, t, dz, at)
-        elif s.cell == LSTM:
-            _adjoint_lstm(s, m, t, resets[t], dz, at)
+            _adjoint_elman(s.cell, part(m.h, after, n), dh, part(dz, at, n))
         else:
-            _adjoint_gru(s, m, t, resets[t], dz, dzh, at)
+            z0, z1, z2 = part(m.z, now, n), part(m.z, size + now, n), part(m.z, 2 * size + now, n)
+            d0, d1, d2 = part(dz, at, n), part(dz, apart + at, n), part(dz, 2 * apart + at, n)
+            e = part(m.e, now, n)
+            if s.cell == LSTM:
+                _adjoint_lstm(z0, z1, z2, part(m.z, 3 * size + now, n), part(m.c, now, n), e, dh,
+                              dc, d0, d1, d2, part(dz, 3 * apart + at, n), resets[t])  # fmt: skip
+            else:
+                h0, h1 = part(dzh, at, n), part(dzh, apart + at, n)
+                h2 = part(dzh, 2 * apart + at, n)
+                _adjoint_gru(z0, z1, z2, part(m.h, now, n), e, dh, d0, d1, d2, h0, h1, h2,
+                             resets[t])  # fmt: skip
         if overlap:
-            add(m.dz, t * s.B * Z, dz, 0, s.B * Z)
-            if s.cell == GRU:
-                add(m.dzh, t * s.B * Z, dzh, 0, s.B * Z)
+            for gate in range(s.gates):
+                add(m.dz, gate * size + now, dz, gate * n, n)
+                if s.cell == GRU:
+                    add(m.dzh, gate * size + now, dzh, gate * n, n)
         elif flushed - t >= chunk or t == start:
             _sum_chunks(s, m, tokens, features, resets, t, flushed)
             flushed = t
         if t == start and not (t == 0 and s.learned):
             return  # what would come next lies outside of the window
         if resets[t]:  # nothing before the reset has any influence
-            fill(m.dh, 0, n, 0.0)
-            if s.states == 2:
-                fill(m.dc, 0, n, 0.0)
+            fill(dh, 0, n, 0.0)
+            fill(dc, 0, len(dc), 0.0)
         elif s.cell != GRU:
-            fill(m.dh, 0, n, 0.0)
-        if t - 1 >= injected and t > start:
-            add(m.dh, 0, m.dhs, (t - 1 - first) * n, n)
+            fill(dh, 0, n, 0.0)
+        if t > start and t - 1 >= injected:
+            add(dh, 0, m.dhs, (t - 1 - first) * n, n)
         if not resets[t]:
-            multiply(dzh, at, Z, 1, m.wht, 0, s.Np, m.dh, 0, s.Np, s.B, s.Np // lanes, Z)
+            for gate in range(s.gates):
+                multiply(dzh, gate * apart + at, N, 1, m.wht, gate * N * N, N, dh, 0, N, s.B,
+                         N // lanes, s.N)  # fmt: skip
     if start == 0 and s.learned:
         for i in range(s.B):
-            add(m.gh0, 0, m.dh, i * s.Np, s.Np)
+            add(m.gh0, 0, dh, i * N, N)
             if s.states == 2:
-                add(m.gh0, s.Np, m.dc, i * s.Np, s.Np)
+                add(m.gh0, N, dc, i * N, N)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def _sum_chunks(
     s: Shape, m: Memory, tokens: Vector, features: Vector, resets: Vector, start: int, stop: int
 ) -> None:
     """The part of steps ``start``..``stop - 1`` in the gradients of W_xh, W_hh and the biases."""
-    Z, n, lanes = s.gates * s.Np, s.B * s.Np, BYTES // m.h.itemsize
+    N, n, lanes = s.Np, s.B * s.Np, BYTES // m.h.itemsize
     t = start
     while t < stop:
         after = min(stop, t + max(1, CHUNK // s.B))
@@ -726,92 +773,98 @@ def _sum_chunks(
             if resets[u]:
                 after = u
                 break
-        k, at = (after - t) * s.B, t * s.B * Z
+        k = (after - t) * s.B
         begun = t + 1 if resets[t] else t  # before step t the state was zero
-        multiply(m.h, begun * n, 1, s.Np, m.dzh, begun * s.B * Z, Z, m.gwh, 0, Z, s.N, Z // lanes,
-                 (after - begun) * s.B)  # fmt: skip
-        if s.tokens:
-            for i in range(k):
-                add(m.gwx, tokens[t * s.B + i] * Z, m.dz, at + i * Z, Z)
-        else:
-            multiply(features, t * s.B * s.I, 1, s.I, m.dz, at, Z, m.gwx, 0, Z, s.I, Z // lanes, k)
-            for i in range(k):
-                add(m.gb, 0, m.dz, at + i * Z, Z)
-        if s.cell == GRU:
-            for i in range(k):
-                add(m.gbh, 0, m.dzh, at + i * Z, Z)
+        for gate in range(s.gates):
+            at = (gate * s.T + t) * n
+            multiply(m.h, begun * n, 1, N, m.dzh, (gate * s.T + begun) * n, N, m.gwh, gate * N * N,
+                     N, s.N, N // lanes, (after - begun) * s.B)  # fmt: skip
+            if s.tokens:
+                for i in range(k):
+                    add(m.gwx, (gate * s.I + tokens[t * s.B + i]) * N, m.dz, at + i * N, N)
+            else:
+                multiply(features, t * s.B * s.I, 1, s.I, m.dz, at, N, m.gwx, gate * s.I * N, N,
+                         s.I, N // lanes, k)  # fmt: skip
+                for i in range(k):
+                    add(m.gb, gate * N, m.dz, at + i * N, N)
+            if s.cell == GRU:
+                for i in range(k):
+                    add(m.gbh, gate * N, m.dzh, at + i * N, N)
         t = after
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def _adjoint_elman(s: Shape, m: Memory, t: int, dz: Vector, at: int) -> None:
+@compiled
+def _adjoint_elman(cell: int, h: Vector, dh: Vector, dz: Vector) -> None:
     """dz = phi'(z) dh, with phi' from h."""
-    n, after = s.B * s.Np, (t + 1) * s.B * s.Np
-    if s.cell == TANH:
-        for i in range(n):
-            h = m.h[after + i]
-            dz[at + i] = m.dh[i] * (_like(1.0, h) - h * h)
-    elif s.cell == RELU:
-        for i in range(n):
-            h = m.h[after + i]
-            dz[at + i] = m.dh[i] if h > _like(0.0, h) else _like(0.0, h)
-    elif s.cell == SIGMOID:
-        for i in range(n):
-            h = m.h[after + i]
-            dz[at + i] = m.dh[i] * (h * (_like(1.0, h) - h))
+    if cell == TANH:
+        for i in range(len(dz)):
+            dz[i] = dh[i] * (_like(1.0, h[i]) - h[i] * h[i])
+    elif cell == RELU:
+        for i in range(len(dz)):
+            dz[i] = dh[i] if h[i] > _like(0.0, h[i]) else _like(0.0, h[i])
+    elif cell == SIGMOID:
+        for i in range(len(dz)):
+            dz[i] = dh[i] * (h[i] * (_like(1.0, h[i]) - h[i]))
     else:
-        copy(dz, at, m.dh, 0, n)
+        for i in range(len(dz)):
+            dz[i] = dh[i]
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def _adjoint_lstm(s: Shape, m: Memory, t: int, reset: bool, dz: Vector, at: int) -> None:
+@compiled
+def _adjoint_lstm(
+    i: Vector, f: Vector, g: Vector, o: Vector, before: Vector, e: Vector, dh: Vector, dc: Vector,
+    di: Vector, df: Vector, dg: Vector, do: Vector, reset: bool,
+) -> None:  # fmt: skip
     """See cells/lstm.py; ``dc`` becomes that of the state before."""
-    N = s.Np
-    for b in range(s.B):
-        z, now, d = (t * s.B + b) * 4 * N, (t * s.B + b) * N, at + b * 4 * N
-        for j in range(N):
-            one = _like(1.0, m.dh[0])
-            i, f = m.z[z + j], m.z[z + N + j]
-            g, o = m.z[z + 2 * N + j], m.z[z + 3 * N + j]
-            c, dh = m.e[now + j], m.dh[b * N + j]
-            dc = m.dc[b * N + j] + dh * o * (one - c * c)
-            before = _like(0.0, c) if reset else m.c[now + j]
-            dz[d + j] = dc * g * (i * (one - i))
-            dz[d + N + j] = dc * before * (f * (one - f))
-            dz[d + 2 * N + j] = dc * i * (one - g * g)
-            dz[d + 3 * N + j] = dh * c * (o * (one - o))
-            m.dc[b * N + j] = dc * f
+    one = _like(1.0, dh[0])
+    for k in range(len(dc)):
+        dc[k] += dh[k] * o[k] * (one - e[k] * e[k])
+    for k in range(len(do)):
+        do[k] = dh[k] * e[k] * (o[k] * (one - o[k]))
+    for k in range(len(di)):
+        di[k] = dc[k] * g[k] * (i[k] * (one - i[k]))
+    for k in range(len(dg)):
+        dg[k] = dc[k] * i[k] * (one - g[k] * g[k])
+    if reset:
+        fill(df, 0, len(df), 0.0)
+    else:
+        for k in range(len(df)):
+            df[k] = dc[k] * before[k] * (f[k] * (one - f[k]))
+    for k in range(len(dc)):
+        dc[k] *= f[k]
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def _adjoint_gru(
-    s: Shape, m: Memory, t: int, reset: bool, dz: Vector, dzh: Vector, at: int
-) -> None:
+    r: Vector, u: Vector, n: Vector, before: Vector, e: Vector, dh: Vector, dr: Vector, du: Vector,
+    dn: Vector, hr: Vector, hu: Vector, hn: Vector, reset: bool,
+) -> None:  # fmt: skip
     """See cells/gru.py; ``dh`` becomes the part that passes u alone."""
-    N = s.Np
-    for b in range(s.B):
-        z, now, d = (t * s.B + b) * 3 * N, (t * s.B + b) * N, at + b * 3 * N
-        for j in range(N):
-            one = _like(1.0, m.dh[0])
-            r, u, n = m.z[z + j], m.z[z + N + j], m.z[z + 2 * N + j]
-            dh = m.dh[b * N + j]
-            before = _like(0.0, n) if reset else m.h[now + j]
-            dn = dh * (one - u) * (one - n * n)
-            du = dh * (before - n) * (u * (one - u))
-            dr = dn * m.e[now + j] * (r * (one - r))
-            dz[d + j] = dr
-            dz[d + N + j] = du
-            dz[d + 2 * N + j] = dn
-            dzh[d + j] = dr
-            dzh[d + N + j] = du
-            dzh[d + 2 * N + j] = dn * r
-            m.dh[b * N + j] = dh * u
+    one = _like(1.0, dh[0])
+    for k in range(len(dn)):
+        dn[k] = dh[k] * (one - u[k]) * (one - n[k] * n[k])
+    if reset:
+        for k in range(len(du)):
+            du[k] = -dh[k] * n[k] * (u[k] * (one - u[k]))
+    else:
+        for k in range(len(du)):
+            du[k] = dh[k] * (before[k] - n[k]) * (u[k] * (one - u[k]))
+    for k in range(len(dr)):
+        dr[k] = dn[k] * e[k] * (r[k] * (one - r[k]))
+    for k in range(len(hr)):
+        hr[k] = dr[k]
+    for k in range(len(hu)):
+        hu[k] = du[k]
+    for k in range(len(hn)):
+        hn[k] = dn[k] * r[k]
+    for k in range(len(dh)):
+        dh[k] *= u[k]
 
 
 # Many networks ------------------------------------------------------------------------------------
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def run(
     s: Shape, m: Memory, flat: Vector, source: Vector, tokens: Vector, features: Vector,
     resets: Vector, start: Vector, final: Vector, y: Vector,
@@ -836,7 +889,7 @@ def run(
             copy(y[g], i * s.O, m.y, i * s.Op, s.O)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def differentiate(
     s: Shape, m: Memory, flat: Vector, source: Vector, tokens: Vector, features: Vector,
     resets: Vector, start: Vector, final: Vector, classes: Vector, values: Vector, weight: Vector,
