@@ -20,9 +20,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import binding, ir
-from numba import njit, types
+from numba import extending, njit, types
 from numba.core import cgutils
-from numba.extending import intrinsic, overload
 from numpy.typing import NDArray
 
 TANH, RELU, IDENTITY, SIGMOID, LSTM, GRU = range(6)
@@ -35,6 +34,7 @@ CHUNK = 128  # rows of h and dL/dz that are summed into the weights' gradient at
 FMA = binding.get_host_cpu_features().get("fma", True)
 Vector = NDArray[Any]
 # numpy: a division by zero is infinite, and no branch stands in the way of vectors
+intrinsic: Any = extending.intrinsic
 compiled: Any = njit(cache=True, error_model="numpy")
 inlined: Any = njit(forceinline=True, error_model="numpy")
 
@@ -165,7 +165,7 @@ def _emit_tile(
             builder.store(value, at(pc, where)).align = size
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def _tile(
     typing: Any, a: Any, oa: Any, ra: Any, ka: Any, b: Any, ob: Any, lb: Any, c: Any, oc: Any,
     lc: Any, k: Any, rows: Any, vectors: Any,
@@ -198,7 +198,7 @@ def _tile(
     return types.void(a, n, n, n, b, n, n, c, n, n, n, n, n), emit
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def _fma(typing: Any, a: Any, b: Any, c: Any) -> Any:
     """a b + c with one rounding (two where the processor has no such instruction)."""
 
@@ -208,7 +208,7 @@ def _fma(typing: Any, a: Any, b: Any, c: Any) -> Any:
     return a(a, a, a), emit
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def _power(typing: Any, t: Any) -> Any:
     """2^k, where t = k + 1.5 2^m for the m bits of a mantissa: k stands in t's lowest bits."""
 
@@ -228,7 +228,7 @@ def _reduction(largest: bool) -> Any:
     halves of a vector.
     """
 
-    @intrinsic  # type: ignore[untyped-decorator]
+    @intrinsic
     def reduce(typing: Any, a: Any, offset: Any, vectors: Any) -> Any:
         def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             a_, offset_, vectors_ = arguments
@@ -314,7 +314,7 @@ LN2_SINGLE = float(np.float32(LN2))
 LN2_SINGLE_REST = LN2 - LN2_SINGLE
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def _like(typing: Any, value: Any, x: Any) -> Any:
     """A constant as a number of x's type."""
 
@@ -361,7 +361,7 @@ def _reduce(x: Any) -> Any:
     raise NotImplementedError
 
 
-@overload(_reduce, inline="always")
+@extending.overload(_reduce, inline="always")
 def _reduce_by_type(x):  # type: ignore[no-untyped-def]  # numba compares signatures
     if x == types.float32:
         return lambda x: _reduce_single(x)
@@ -564,8 +564,8 @@ def forward(s: Shape, m: Memory, tokens: Vector, features: Vector, resets: Vecto
             _step_lstm(z0, z1, z2, part(m.z, 3 * size + now, n), part(m.c, now, n),
                        part(m.c, after, n), part(m.e, now, n), h, resets[t])  # fmt: skip
         else:
-            _step_gru(z0, z1, z2, part(m.zh, 0, n), part(m.zh, n, n), part(m.zh, 2 * n, n), part(m.e, now, n), part(m.h, now, n), h,
-                      resets[t])  # fmt: skip
+            _step_gru(z0, z1, z2, part(m.zh, 0, n), part(m.zh, n, n), part(m.zh, 2 * n, n),
+                      part(m.e, now, n), part(m.h, now, n), h, resets[t])  # fmt: skip
     for i in range(s.Ts * s.B):
         copy(m.y, i * s.Op, m.by, 0, s.Op)
     multiply(m.h, (s.T - s.Ts + 1) * n, N, 1, m.wy, 0, s.Op, m.y, 0, s.Op, s.Ts * s.B,

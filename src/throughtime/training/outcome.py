@@ -150,7 +150,7 @@ def judge(block: Trainer, keys: list[str]) -> tuple[pd.DataFrame, Floats, Floats
     alive = block.diverged_at == 0
     parts, final, final_loss = [], np.full(len(keys), math.nan), np.full(len(keys), math.nan)
     for data, judge in block.judges.final.items():
-        scores = block.scores(judge, block.variant_tape(judge.task))
+        scores = block.scores(judge, block.variant_program(judge.task))
         if data == "train":
             final, final_loss = (
                 np.where(alive, scores.measure(), math.nan),
