@@ -40,7 +40,11 @@ def jobs(preset: str) -> list[PlannedJob]:
     ],
 )
 def test_memory_is_what_the_engine_allocates(axes: dict[str, object]):
-    job = expand("x", "s", {"task": "copy", "length": 10, **axes}, "here").jobs[0].job
+    job = (
+        expand("x", "s", {"task": "copy", "length": 10, "engine": "torch", **axes}, "here")
+        .jobs[0]
+        .job
+    )
     made = Tape(
         job.cell, resources.sizes(job, job.task, 1), getattr(torch, job.dtype),
         overlap=overlapping(windows(job.steps, *job.strides, job.offset())),
@@ -65,7 +69,10 @@ def test_memory_is_what_the_engine_allocates(axes: dict[str, object]):
 
 def test_memory_grows_with_the_rows_of_a_block_and_doubles_with_every_attempt():
     wide = expand(
-        "x", "s", {"task": "copy", "length": 400, "batch": 100, "seeds": 200}, "here"
+        "x",
+        "s",
+        {"task": "copy", "length": 400, "batch": 100, "seeds": 200, "engine": "torch"},
+        "here",
     ).jobs[0]
     one = PlannedJob(wide.experiment, wide.sweep, wide.job, wide.grid.head(1))
     per_row = resources.bytes_per_row(wide.job) / 2**20

@@ -89,6 +89,11 @@ JOBS = {
         **WILD,
     },
 }
+JOBS |= {
+    "lstm": {**WILD, "cell": "lstm", "mode": "chunked", "K": 3},
+    "gru": {**WILD, "cell": "gru", "h0": "learned"},
+    **{f"{name} by torch": {**JOBS[name], "engine": "torch"} for name in ("copy", "odd", "text")},
+}
 FOREIGN = {
     "text": ("length", "payload", "alphabet"),
     "adding": ("payload", "alphabet"),
@@ -97,7 +102,7 @@ FOREIGN = {
 
 
 def wild(name: str) -> PlannedJob:
-    base = {k: v for k, v in COPY.items() if k not in FOREIGN.get(name, ())}
+    base = {k: v for k, v in COPY.items() if k not in FOREIGN.get(name.split()[0], ())}
     (job,) = expand("x", "s", {**base, **JOBS[name]}, "here").jobs
     return job
 
@@ -140,13 +145,15 @@ SIZED: dict[str, dict[str, object]] = {
 }
 
 
+@pytest.mark.parametrize("engine", ["numba", "torch"])
 @pytest.mark.parametrize("hidden", [1, 32, 64])
 @pytest.mark.parametrize("task", SIZED)
-def test_a_network_trained_alone_has_the_bits_it_has_in_a_grid(task, hidden):
+def test_a_network_trained_alone_has_the_bits_it_has_in_a_grid(task, hidden, engine):
     axes = {
         "task": task,
         **SIZED[task],
         "hidden": hidden,
+        "engine": engine,
         "batch": 20,
         "updates": 2,
         "points": 1,
@@ -405,7 +412,7 @@ def test_text_carries_its_state_from_batch_to_batch():
 
 
 def test_a_block_fits_the_memory_it_was_given():
-    job = planned().job
+    job = planned(engine="torch").job
     need = bytes_per_row(job)
     assert rows_at_once(job, memory=3 * need) == 3
     assert rows_at_once(job, memory=10**6 * need) == MOST

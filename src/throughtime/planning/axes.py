@@ -5,8 +5,10 @@ job and columns of the results on the way out, under the same names.
 """
 
 import math
+from functools import cache
+from importlib.util import find_spec
 from itertools import product
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import pandas as pd
 from pydantic import (
@@ -27,6 +29,12 @@ from throughtime.engine.optimizers import Optimizer, optimizers
 from throughtime.engine.schedules import Schedule, schedules
 from throughtime.engine.truncation import reach, strides
 from throughtime.tasks import Task
+
+
+@cache
+def numba_is_installed() -> bool:
+    """Whether the engine ``numba`` is at hand."""
+    return find_spec("numba") is not None
 
 
 def _infinity(value: Any) -> Any:
@@ -143,6 +151,11 @@ class Job(BaseModel):
         1000, ge=1, le=10_000_000, description="fresh sequences in the final evaluation"
     )
     dtype: Literal["float32", "float64"] = Field("float32", description="arithmetic of the engine")
+    engine: Literal["auto", "numba", "torch"] = Field(
+        "auto",
+        description="what computes: numba compiles the loop over time for the CPU; auto: numba "
+        "where it is installed and knows the cell",
+    )
     probes: tuple[str, ...] = Field(
         (),
         description="what is measured on the networks beside their training, by the names of files",
@@ -155,6 +168,20 @@ class Job(BaseModel):
     keep_weights: bool = Field(
         False, description="keep final weights beside the tables, for probes added later"
     )
+
+    @model_validator(mode="after")
+    def _engine(self) -> Self:
+        if self.engine == "numba" and not self.cell.compiled:
+            raise ValueError(f"engine numba does not know the cell {self.cell.name}; use auto")
+        if self.engine == "numba" and not numba_is_installed():
+            raise ValueError("engine numba needs the package numba: pip install numba")
+        return self
+
+    @property
+    def kernel(self) -> str:
+        """The engine in use on the CPU, ``numba`` or ``torch``."""
+        usable = self.cell.compiled and numba_is_installed()
+        return "numba" if self.engine != "torch" and usable else "torch"
 
     @property
     def steps(self) -> int:
@@ -212,6 +239,7 @@ class Job(BaseModel):
         as ``cell_args`` and so on.
         """
         own = self.model_dump(mode="json", exclude={"task", *self.components(), *OF_A_SWEEP})
+        own["engine"] = self.kernel
         parts = {"task": self.task, **self.components()}
         return {**own, **{k: c.name for k, c in parts.items()}} | {
             f"{k}_args": c.args for k, c in parts.items()
@@ -225,10 +253,12 @@ class Job(BaseModel):
         own = {
             name: value
             for name, value in self.model_dump(
-                mode="json", exclude={"task", "K", *self.components(), *OF_A_SWEEP}
+                mode="json", exclude={"task", "K", "engine", *self.components(), *OF_A_SWEEP}
             ).items()
             if value != fields[name].get_default()
         }
+        if self.kernel != ("numba" if self.cell.compiled else "torch"):
+            own["engine"] = self.kernel
         if self.mode != "full":  # K of mode full is T
             own["K"] = self.K
         parts: dict[str, Component] = {"task": self.task, **self.components()}

@@ -4,6 +4,7 @@ asked for. Imports no torch.
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 
 from throughtime.core.errors import UserError
 from throughtime.engine.sizes import Shapes, Sizes, shapes, size, tape_bytes
@@ -24,6 +25,8 @@ SAFETY = 5.0
 ARRIVAL = 2.0
 CACHE = 1 << 20  # bytes that one step of a block should take: what a core keeps at hand
 FEWEST, MOST = 8, 48  # rows of a block where memory allows: enough to spread the cost of a call
+# rows of a block of the engine numba, which computes one after another: their cost of a call is 1 %
+MOST_COMPILED = 256
 MEMORY = 1 << 30  # bytes a block may take
 # Job.cost per second on one core, measured over the laptop preset: 5e12 in 1,665 seconds, with
 # evaluation, probes and data. It is used until a job has been timed.
@@ -96,30 +99,49 @@ def weight_shapes(job: Job) -> Shapes:
 
 
 def bytes_per_row(job: Job) -> int:
-    """Memory that one row of ``job`` takes in training, in bytes: the tape, and eight copies of the
-    weights (optimizer, gradients).
+    """Memory that one row of ``job`` takes in training, in bytes: eight copies of the weights
+    (optimizer, gradients) and what is read out; with the engine torch the whole tape.
     """
-    itemsize = 8 if job.dtype == "float64" else 4
+    itemsize = _itemsize(job)
+    weights = 8 * itemsize * size(weight_shapes(job))
+    if job.kernel == "numba":
+        return weights + itemsize * job.batch * job.task.scored * 4 * job.task.outputs
     overlap = overlapping(windows(job.steps, *job.strides, job.offset()))
-    tape = tape_bytes(job.cell, sizes(job, job.task, 1), itemsize, overlap=overlap)
-    return tape + 8 * itemsize * size(weight_shapes(job))
+    return weights + tape_bytes(job.cell, sizes(job, job.task, 1), itemsize, overlap=overlap)
+
+
+def bytes_shared(job: Job) -> int:
+    """Memory that a block takes whatever its rows, in bytes: with the engine numba one network's
+    tape, on which the rows follow each other.
+    """
+    if job.kernel != "numba":
+        return 0
+    lanes = 64 // _itemsize(job)
+    units = -(-job.hidden // lanes) * lanes  # whole vectors
+    shape = replace(sizes(job, job.task, 1), hidden=units)
+    return tape_bytes(job.cell, shape, _itemsize(job), overlap=True)
+
+
+def _itemsize(job: Job) -> int:
+    return 8 if job.dtype == "float64" else 4
 
 
 def rows_at_once(job: Job, memory: int = MEMORY) -> int:
-    """Rows of a block: as many as one step's weights, their gradient and four states fit CACHE, and
-    as all fit ``memory`` bytes.
+    """Rows of a block: as many as fit ``memory`` bytes, and with the engine torch as one step's
+    weights, their gradient and four states fit CACHE.
 
     Raises:
         UserError: not even one row fits.
     """
-    need = bytes_per_row(job)
-    if need > memory:
+    need, shared = bytes_per_row(job), bytes_shared(job)
+    if need + shared > memory:
         raise UserError(
             f"one network on {job.task.name} with {job.steps} steps, batch {job.batch} and "
-            f"{job.hidden} units needs "
-            f"{need / 2**20:,.0f} MiB of {memory / 2**20:,.0f} allowed; shorten the sequence, or "
-            "lower batch or hidden"
+            f"{job.hidden} units needs {(need + shared) / 2**20:,.0f} MiB of "
+            f"{memory / 2**20:,.0f} allowed; shorten the sequence, or lower batch or hidden"
         )
+    if job.kernel == "numba":
+        return min(MOST_COMPILED, (memory - shared) // need)
     step = 4 * (2 * job.hidden**2 + 4 * job.batch * job.hidden)
     return min(max(FEWEST, min(MOST, CACHE // step)), memory // need)
 
@@ -128,5 +150,6 @@ def block_bytes(planned: PlannedJob) -> int:
     """Memory that a job's largest block takes, in bytes; of one row where not even that fits
     (training refuses it).
     """
-    need = bytes_per_row(planned.job)
-    return need * (1 if need > MEMORY else min(len(planned.grid), rows_at_once(planned.job)))
+    need, shared = bytes_per_row(planned.job), bytes_shared(planned.job)
+    fits = need + shared <= MEMORY
+    return shared + need * (min(len(planned.grid), rows_at_once(planned.job)) if fits else 1)

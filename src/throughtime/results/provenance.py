@@ -20,6 +20,8 @@ PACKAGES = (
     "throughtime",
     "torch",
     "numpy",
+    "numba",
+    "llvmlite",
     "scipy",
     "pandas",
     "pyarrow",
@@ -43,6 +45,8 @@ DECIDES_NO_NUMBER = frozenset(
     )
 )
 
+COMPILED = {"throughtime.engine.compiled", "throughtime.engine.kernels"}  # the engine numba alone
+
 
 def training_modules(planned: PlannedJob) -> tuple[str, ...]:
     """The modules whose code, with all that they import, decides the numbers of a job's networks:
@@ -60,7 +64,8 @@ def training_digest(planned: PlannedJob) -> str:
     """A digest of the code that decides the numbers of a job's networks. An edit of another task,
     cell or optimizer does not change it.
     """
-    return _digest(training_modules(planned), DECIDES_NO_NUMBER)
+    compiled = planned.job.kernel == "numba" and planned.device == "cpu"
+    return _digest(training_modules(planned), DECIDES_NO_NUMBER | (set() if compiled else COMPILED))
 
 
 def probe_digest(name: str) -> str:

@@ -86,6 +86,7 @@ optimizer_args | str     | the optimizer's parameters, canonical JSON
 schedule       | str     | course of the learning rate
 schedule_args  | str     | the schedule's parameters, canonical JSON
 dtype          | str     | arithmetic of the engine
+engine         | str     | what computed: numba or torch
 device         | str     | where it was trained
 seed           | int64   | names the streams of data, initial weights and phase
 init           | str     | distribution of W_hh

@@ -1,49 +1,41 @@
-"""From a task's NumPy batches to the engine's tensors."""
+"""From a task's NumPy batches to what the engine takes."""
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
 import numpy as np
 import pandas as pd
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
 from throughtime.core.rng import stream
-from throughtime.engine.bptt import input_index, with_ones
-from throughtime.engine.losses._base import Targets, weights
+from throughtime.engine.program import Examples
 from throughtime.engine.sizes import Sizes
 from throughtime.tasks import Batch, Task
 
 
-def tensors(
-    batches: Sequence[Batch], rows: Tensor, sizes: Sizes, dtype: torch.dtype
-) -> tuple[Tensor, Targets]:
-    """Inputs and targets of all rows, from one batch a distinct source.
+def examples(
+    batches: Sequence[Batch], rows: NDArray[np.int64], sizes: Sizes, dtype: str
+) -> Examples:
+    """Inputs and targets of all rows, from one batch per distinct source.
 
     Args:
         batches: S batches of equal shapes.
         rows: (G) the source of each row, in 0..S-1.
         sizes: of the block.
-        dtype: of features, values and weights.
-
-    Returns:
-        x as bptt.forward takes it, and the targets.
+        dtype: of features, values and weights, ``float32`` or ``float64``.
     """
-    x = torch.from_numpy(np.stack([b.inputs for b in batches], 1)).to(rows.device)
-    values = torch.from_numpy(np.stack([b.targets for b in batches], 1)).to(rows.device)
-    masks = None
-    if batches[0].mask is not None:
-        masks = torch.from_numpy(np.stack([b.mask for b in batches if b.mask is not None], 1)).to(
-            rows.device
-        )
-    if sizes.tokens:
-        x = input_index(x.index_select(1, rows), sizes.inputs)
+    x = np.stack([b.inputs for b in batches])
+    values = np.stack([b.targets for b in batches])
+    masks = [b.mask for b in batches if b.mask is not None]
+    if masks:
+        mask = np.stack(masks)
+        weight = mask.astype(dtype) / np.maximum(mask.sum((1, 2), keepdims=True), 1).astype(dtype)
     else:
-        x = with_ones(x.to(dtype)).index_select(1, rows)
-    if values.is_floating_point():
-        values = values.to(dtype)
-    weight = weights(masks, values, dtype).index_select(1, rows)
-    return x, Targets(values.index_select(1, rows), weight)
+        weight = np.full(values.shape[:3], 1 / (sizes.scored * sizes.batch), dtype)
+    if values.dtype.kind == "f":
+        values = values.astype(dtype, copy=False)
+    x = x.astype(np.int64 if sizes.tokens else dtype, copy=False)
+    return Examples(x, values, weight, rows)
 
 
 class Feed:
@@ -51,11 +43,9 @@ class Feed:
     rows of one seed share theirs.
     """
 
-    def __init__(
-        self, task: Task, seeds: pd.Series, sizes: Sizes, dtype: torch.dtype, device: str
-    ) -> None:
+    def __init__(self, task: Task, seeds: pd.Series, sizes: Sizes, dtype: str) -> None:
         distinct, index = np.unique(seeds, return_inverse=True)
-        self.rows = torch.from_numpy(index.astype(np.int64)).to(device)
+        self.rows = index.astype(np.int64)
         self.streams: list[Iterator[Batch]] = [
             task.batches(stream(int(s), "data", task.name), sizes.batch) for s in distinct
         ]
@@ -66,5 +56,5 @@ class Feed:
         for source in self.streams:
             next(islice(source, batches, batches), None)
 
-    def __next__(self) -> tuple[Tensor, Targets]:
-        return tensors([next(s) for s in self.streams], self.rows, self.sizes, self.dtype)
+    def __next__(self) -> Examples:
+        return examples([next(s) for s in self.streams], self.rows, self.sizes, self.dtype)

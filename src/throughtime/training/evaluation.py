@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from throughtime.core.rng import stream
-from throughtime.engine.bptt import Tape, Weights, forward
+from throughtime.engine.bptt import Tape
 from throughtime.engine.losses._base import Targets
 from throughtime.engine.losses.softmax import log_softmax
+from throughtime.engine.program import Examples, Program
+from throughtime.engine.sizes import Sizes
 from throughtime.planning.axes import Job
 from throughtime.tasks import Batch, Task
-from throughtime.training.batches import tensors
+from throughtime.training.batches import examples
 
 Group = tuple[str, int]  # what errors are grouped by, and the bin
 ALL: Group = ("all", 0)
@@ -47,26 +49,32 @@ class Evaluator:
 
     def inputs(self, batch: Batch, tape: Tape) -> tuple[Tensor, Targets]:
         """The batch for every row of the tape."""
-        rows = torch.zeros(tape.sizes.rows, dtype=torch.int64, device=tape.zero.device)
-        return tensors([batch], rows, tape.sizes, tape.zero.dtype)
+        dtype = str(tape.zero.dtype).split(".")[1]
+        return self.examples(batch, tape.sizes, dtype).tensors(tape.sizes, str(tape.zero.device))
+
+    def examples(self, batch: Batch, sizes: Sizes, dtype: str) -> Examples:
+        """The batch for every network of a program."""
+        return examples([batch], np.zeros(sizes.rows, np.int64), sizes, dtype)
 
     def scores(
-        self, tape: Tape, weights: Weights, resets: frozenset[int] = frozenset()
+        self, program: Program, flat: Tensor, resets: frozenset[int] = frozenset()
     ) -> "Scores":
         """Errors of every row on all batches.
 
         Args:
-            tape: memory of this task's shapes.
-            weights: of parameters.views.
+            program: of this task's shapes.
+            flat: (G, P) weights.
             resets: steps before which the state is set to zero.
         """
-        scores, state = Scores(self.task, tape.sizes.rows), None
+        scores, state = Scores(self.task, program.sizes.rows), None
         for batch in self.batches:
-            x, targets = self.inputs(batch, tape)
-            y = forward(tape, weights, x, state, resets)
-            scores.add(batch, *_errors(self.task, y, targets.values))
+            given = self.examples(batch, program.sizes, str(flat.dtype).split(".")[1])
+            y = program.outputs(flat, given, state, resets)
+            values = torch.from_numpy(given.values[0]).to(y.device)[:, None]
+            values = values.expand(-1, y.shape[1], *values.shape[2:])
+            scores.add(batch, *_errors(self.task, y, values))
             if self.task.carries_state and self.job.border == "carry":
-                state = tape.states[-1].clone()
+                state = program.final.clone()
         return scores
 
 

@@ -224,7 +224,7 @@ def judge(block: Trainer, keys: list[str]) -> tuple[pd.DataFrame, Scores]:
     alive = block.diverged_at == 0
     parts, found = [], {}
     for data, judge in block.judges.final.items():
-        scores = found[data] = block.scores(judge, block.variant_tape(judge.task))
+        scores = found[data] = block.scores(judge, block.variant_program(judge.task))
         for by, bin_ in scores.groups():
             part = pd.DataFrame({"run_key": keys, "value": scores.measure((by, bin_))})
             part = part.assign(

@@ -13,10 +13,12 @@ from torch import Tensor
 
 from throughtime.core.rng import stream
 from throughtime.core.typing import Arrays, Floats
-from throughtime.engine.bptt import Tape, Weights, gradients
+from throughtime.engine.bptt import Tape
 from throughtime.engine.clipping import clip_, norms
 from throughtime.engine.gradient_signal import log_signal_by_lag, signal_ratio
 from throughtime.engine.parameters import initial, views
+from throughtime.engine.program import Program, program
+from throughtime.engine.sizes import Sizes
 from throughtime.engine.truncation import Window, overlapping, windows
 from throughtime.engine.updates import Updater
 from throughtime.planning.axes import Job
@@ -74,10 +76,8 @@ class Trainer:
         self.shapes = weight_shapes(job)
         self.flat = initial(self.cell, rows, self.shapes, self.dtype).to(device)
         self.weights = views(self.flat, self.shapes)
-        self.tape = Tape(
-            self.cell, self.sizes, self.dtype, device, overlap=overlapping(self.windows())
-        )
-        self.feed = Feed(job.task, rows["seed"], self.sizes, self.dtype, device)
+        self.program = self.program_for(self.sizes)
+        self.feed = Feed(job.task, rows["seed"], self.sizes, job.dtype)
         self.updater = Updater(
             job.optimizer, job.schedule, job.updates, self.flat, self._column("lr")
         )
@@ -108,6 +108,20 @@ class Trainer:
     def _threshold(self, kind: str) -> Tensor:
         values = np.where(self.rows["clip_kind"] == kind, self.rows["clip"], math.inf)
         return torch.tensor(values, dtype=torch.float64, device=self.device)
+
+    def program_for(self, sizes: Sizes) -> Program:
+        """A program of other shapes for the same networks."""
+        engine = self.job.kernel if self.device == "cpu" else "torch"
+        return program(
+            engine,
+            self.cell,
+            self.job.task.head,
+            sizes,
+            self.shapes,
+            self.dtype,
+            self.device,
+            overlap=overlapping(self.windows()),
+        )
 
     def windows(self, phase: float = 0.0) -> list[Window]:
         """The job's windows; ``phase`` matters where they are aligned at random."""
@@ -203,12 +217,12 @@ class Trainer:
     def update(self, number: int) -> None:
         """One optimizer step of every row that is alive; ``number`` counts from 1."""
         found = self.windows(float(self.phases.random()))
-        x, targets = next(self.feed)
-        head = self.job.task.head
-        loss, named = gradients(
-            self.tape, self.weights, x, targets, head, found, self.state, self.resets(found)
+        alive = torch.from_numpy(self.diverged_at == 0)
+        loss, gradient = self.program.gradients(
+            self.flat, next(self.feed), found, self.state, self.resets(found), alive
         )
-        gradient = self.flatten(named)
+        # no threshold sees the gradient of weights that do not move
+        views(gradient, self.shapes)["W_hh"][self.frozen] = 0
         norm = norms(gradient)
         # a NaN loss compares false
         bad = ~(torch.isfinite(norm) & (loss <= self.job.task.loss_bound))
@@ -219,17 +233,10 @@ class Trainer:
             self.weights["W_hh"][self.frozen] = still  # decay moves no frozen weight
         bad |= ~torch.isfinite(self.flat).all(1)
         if self.job.task.carries_state and self.job.border == "carry":
-            self.state = self.tape.states[-1].clone()
+            self.state = self.program.final.clone()
         if bad.any():
             self.stop(bad, number)
         self.record(loss, norm, clipped)
-
-    def flatten(self, named: Weights) -> Tensor:
-        """Gradients as rows (G, P); those of frozen weights are zero, so that no threshold sees
-        them.
-        """
-        named["W_hh"][self.frozen] = 0
-        return torch.cat([named[name].flatten(1) for name in self.shapes], 1)
 
     def stop(self, bad: Tensor, number: int) -> None:
         """Rows that have diverged train no more: their weights become zero, which costs nothing and
@@ -265,10 +272,10 @@ class Trainer:
         ]
 
     # Judgement ------------------------------------------------------------------------------------
-    def scores(self, judge: Evaluator, tape: Tape | None = None) -> Scores:
+    def scores(self, judge: Evaluator, program: Program | None = None) -> Scores:
         """The rows' scores on a judge's data, with the state reset where training resets it."""
         found = windows(judge.task.steps, *self.job.strides, self.job.offset())
-        return judge.scores(tape or self.tape, self.weights, self.resets(found))
+        return judge.scores(program or self.program, self.flat, self.resets(found))
 
     def check(self, step: int) -> None:
         """A point of the evaluation curves, and the gradient's signal there."""
@@ -320,17 +327,7 @@ class Trainer:
         logs = log_signal_by_lag(tape, weights, x, targets, self.job.task.head)
         return signal_ratio(logs).cpu().numpy()
 
-    def variant_tape(self, task: Task) -> Tape:
-        """Memory for judging on ``task``."""
-        same = sizes(self.job, task, len(self.rows)) == self.sizes
-        return (
-            self.tape
-            if same
-            else Tape(
-                self.cell,
-                sizes(self.job, task, len(self.rows)),
-                self.dtype,
-                self.device,
-                overlap=False,
-            )
-        )
+    def variant_program(self, task: Task) -> Program:
+        """The program for judging on ``task``."""
+        other = sizes(self.job, task, len(self.rows))
+        return self.program if other == self.sizes else self.program_for(other)

@@ -40,12 +40,14 @@ class Cell(Component, ABC):
         states: blocks of N numbers that are carried from step to step.
         in_place: True: z_t and the new state share memory, and the adjoint needs the state alone.
         separate: True: z holds the x parts, then the h parts.
+        compiled: True: kernels.py knows the cell, and the engine ``numba`` trains it.
     """
 
     gates: ClassVar[int] = 1
     states: ClassVar[int] = 1
     in_place: ClassVar[bool] = False
     separate: ClassVar[bool] = False
+    compiled: ClassVar[bool] = False
 
     @property
     def width(self) -> int:

@@ -26,6 +26,7 @@ class Gru(Cell):
     """
 
     name: ClassVar[str] = "gru"
+    compiled: ClassVar[bool] = True
     source: ClassVar[str] = "Cho et al. 2014; torch.nn.GRU"
     gates: ClassVar[int] = 3
     separate: ClassVar[bool] = True

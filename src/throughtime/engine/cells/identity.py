@@ -14,6 +14,7 @@ class Identity(Elman):
     """``h_t = z_t``: every gradient has a closed form."""
 
     name: ClassVar[str] = "identity"
+    compiled: ClassVar[bool] = True
 
     def phi_(self, z: Tensor) -> None:
         """See Elman."""

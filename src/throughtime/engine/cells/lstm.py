@@ -32,6 +32,7 @@ class Lstm(Cell):
     """
 
     name: ClassVar[str] = "lstm"
+    compiled: ClassVar[bool] = True
     source: ClassVar[str] = "Hochreiter & Schmidhuber 1997; Gers, Schmidhuber & Cummins 2000"
     gates: ClassVar[int] = 4
     states: ClassVar[int] = 2

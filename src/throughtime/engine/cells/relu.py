@@ -16,6 +16,7 @@ class Relu(Elman):
     """
 
     name: ClassVar[str] = "relu"
+    compiled: ClassVar[bool] = True
 
     def phi_(self, z: Tensor) -> None:
         """See Elman."""

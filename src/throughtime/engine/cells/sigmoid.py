@@ -18,6 +18,7 @@ class Sigmoid(Elman):
     """
 
     name: ClassVar[str] = "sigmoid"
+    compiled: ClassVar[bool] = True
     source: ClassVar[str] = "Pascanu, Mikolov & Bengio 2013, section 2.1"
 
     def phi_(self, z: Tensor) -> None:

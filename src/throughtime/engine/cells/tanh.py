@@ -14,6 +14,7 @@ class Tanh(Elman):
     """``h_t = tanh(z_t)``; phi' = 1 - h^2."""
 
     name: ClassVar[str] = "tanh"
+    compiled: ClassVar[bool] = True
 
     def phi_(self, z: Tensor) -> None:
         """See Elman."""

@@ -1,0 +1,183 @@
+"""A program for the CPU by numba: see kernels.py. What it computes is what bptt.py computes."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import DTypeLike, NDArray
+from torch import Tensor
+
+from throughtime.engine import kernels
+from throughtime.engine.cells._base import Cell
+from throughtime.engine.program import Examples, Program
+from throughtime.engine.sizes import Sizes
+from throughtime.engine.truncation import Window, overlapping
+
+CELLS = {
+    "tanh": kernels.TANH,
+    "relu": kernels.RELU,
+    "identity": kernels.IDENTITY,
+    "sigmoid": kernels.SIGMOID,
+    "lstm": kernels.LSTM,
+    "gru": kernels.GRU,
+}
+HEADS = {"softmax": kernels.SOFTMAX, "regression": kernels.REGRESSION}
+NOTHING = np.empty(0)
+
+
+def aligned(count: int, dtype: DTypeLike) -> NDArray[np.float64]:
+    """``count`` zeros that begin on a border of kernels.BYTES."""
+    size = count * np.dtype(dtype).itemsize
+    memory = np.zeros(size + kernels.BYTES, np.uint8)
+    start = -memory.ctypes.data % kernels.BYTES
+    return memory[start : start + size].view(dtype)
+
+
+def padded(n: int, dtype: DTypeLike) -> int:
+    """``n``, rounded up to whole vectors.
+
+    >>> padded(9, "float32"), padded(9, "float64")
+    (16, 16)
+    """
+    lanes = kernels.BYTES // np.dtype(dtype).itemsize
+    return -(-n // lanes) * lanes
+
+
+class CompiledProgram(Program):
+    """Forward, loss and backward of one network after another.
+
+    Args:
+        cell: of CELLS.
+        head: ``softmax`` or ``regression``.
+        sizes: of the program.
+        dtype: ``float32`` or ``float64``.
+        learned: whether the initial state is learned.
+    """
+
+    def __init__(self, cell: Cell, head: str, sizes: Sizes, dtype: str, learned: bool) -> None:
+        self.sizes, self.dtype = sizes, np.dtype(dtype)
+        n, o = padded(sizes.hidden, dtype), padded(sizes.outputs, dtype)
+        self.shape = kernels.Shape(
+            CELLS[cell.name],
+            HEADS[head],
+            sizes.steps,
+            sizes.batch,
+            sizes.inputs,
+            sizes.hidden,
+            sizes.outputs,
+            sizes.scored,
+            cell.gates,
+            cell.states,
+            sizes.tokens,
+            learned,
+            n,
+            o,
+        )
+        self.memory = self._memory(cell, n, o)
+        self.states = np.zeros((sizes.rows, sizes.batch * cell.states * sizes.hidden), dtype)
+
+    def _memory(self, cell: Cell, n: int, o: int) -> kernels.Memory:
+        s, z = self.sizes, cell.gates * n
+        apart, gated, two = cell.separate, not cell.in_place, cell.states == 2
+        dz = aligned(s.steps * s.batch * z, self.dtype)
+        one = aligned(s.batch * z, self.dtype)
+
+        def zeros(*shape: int, needed: bool = True) -> NDArray[np.float64]:
+            return aligned(int(np.prod(shape)) if needed else 0, self.dtype)
+
+        return kernels.Memory(
+            h=zeros(s.steps + 1, s.batch, n),
+            c=zeros(s.steps + 1, s.batch, n, needed=two),
+            z=zeros(s.steps, s.batch, z, needed=gated),
+            e=zeros(s.steps, s.batch, n, needed=gated),
+            zh=zeros(s.batch, z, needed=apart),
+            dz=dz,
+            dzh=zeros(s.steps, s.batch, z) if apart else dz,
+            one=one,
+            oneh=zeros(s.batch, z) if apart else one,
+            dh=zeros(s.batch, n),
+            dc=zeros(s.batch, n, needed=two),
+            y=zeros(s.scored, s.batch, o),
+            dhs=zeros(s.scored, s.batch, n),
+            wx=zeros(s.inputs, z),
+            wh=zeros(n, z),
+            wht=zeros(z, n),
+            b=zeros(z),
+            bh=zeros(z),
+            wy=zeros(n, o),
+            wyt=zeros(o, n),
+            by=zeros(o),
+            gwx=zeros(s.inputs, z),
+            gwh=zeros(n, z),
+            gb=zeros(z),
+            gbh=zeros(z),
+            gwy=zeros(n, o),
+            gby=zeros(o),
+            gh0=zeros(cell.states * n),
+        )
+
+    @property
+    def final(self) -> Tensor:
+        """See Program."""
+        return torch.from_numpy(self.states).view(self.sizes.rows, self.sizes.batch, -1)
+
+    def outputs(
+        self,
+        flat: Tensor,
+        examples: Examples,
+        start: Tensor | None = None,
+        resets: frozenset[int] = frozenset(),
+    ) -> Tensor:
+        """See Program."""
+        s = self.sizes
+        y = np.empty((s.rows, s.scored * s.batch * s.outputs), self.dtype)
+        kernels.run(
+            self.shape, self.memory, flat.numpy(), *self._inputs(examples, start, resets), y
+        )
+        return torch.from_numpy(y).view(s.rows, s.scored, s.batch, s.outputs).transpose(0, 1)
+
+    def gradients(
+        self,
+        flat: Tensor,
+        examples: Examples,
+        windows: Sequence[Window],
+        start: Tensor | None = None,
+        resets: frozenset[int] = frozenset(),
+        alive: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """See Program."""
+        rows, sources = self.sizes.rows, len(examples.x)
+        values = examples.values.reshape(sources, -1)
+        none = np.empty((sources, 0), self.dtype)
+        whole = values.dtype.kind == "i"
+        loss, gradient = np.zeros(rows, self.dtype), np.zeros(flat.shape, self.dtype)
+        kernels.differentiate(
+            self.shape,
+            self.memory,
+            flat.numpy(),
+            *self._inputs(examples, start, resets),
+            values if whole else none.astype(np.int64),
+            none if whole else values,
+            examples.weight.reshape(sources, -1),
+            np.array([(w.start, w.scored, w.stop) for w in windows], np.int64).ravel(),
+            overlapping([w for w in windows if w.stop > self.sizes.steps - self.sizes.scored]),
+            np.ones(rows, bool) if alive is None else alive.numpy(),
+            loss,
+            gradient,
+        )
+        return torch.from_numpy(loss), torch.from_numpy(gradient)
+
+    def _inputs(
+        self, examples: Examples, start: Tensor | None, resets: frozenset[int]
+    ) -> tuple[NDArray[np.generic], ...]:
+        """From ``source`` to ``final`` of kernels.run."""
+        sources = len(examples.x)
+        x = examples.x.reshape(sources, -1)
+        none = np.empty((sources, 0), self.dtype)
+        reset = np.zeros(self.sizes.steps, bool)
+        reset[list(resets)] = True
+        before = np.empty((self.sizes.rows, 0), self.dtype)
+        if start is not None:
+            before = start.expand_as(self.final).reshape(self.sizes.rows, -1).numpy()
+        tokens, features = (x, none) if self.sizes.tokens else (none.astype(np.int64), x)
+        return examples.rows, tokens, features, reset, before, self.states

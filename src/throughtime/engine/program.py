@@ -1,0 +1,169 @@
+"""What trains and runs a block of networks: a program of fixed shapes, in one of two engines.
+
+``numba`` compiles the loop over time for the CPU (compiled.py); ``torch`` writes it as batched
+products of all networks at once (bptt.py): it is the reference, what a cell without a compiled form
+uses, and what runs on other devices. Both compute the same, to rounding.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from throughtime.engine.bptt import Tape, backward, forward, input_index, with_ones
+from throughtime.engine.cells._base import Cell
+from throughtime.engine.losses import loss as loss_of
+from throughtime.engine.losses._base import Targets
+from throughtime.engine.parameters import views
+from throughtime.engine.sizes import Shapes, Sizes
+from throughtime.engine.truncation import Window
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """A batch for every network, kept once per source: networks of one seed share their data.
+
+    Shapes: S sources, T steps, B sequences, I inputs, Ts scored steps, O outputs, G networks.
+
+    Attributes:
+        x: (S, T, B) symbols, or (S, T, B, I) features in the program's dtype.
+        values: (S, Ts, B) classes, or (S, Ts, B, O) values in the program's dtype.
+        weight: (S, Ts, B) in the program's dtype, see losses.Targets.
+        rows: (G) the source of each network.
+    """
+
+    x: NDArray[Any]
+    values: NDArray[Any]
+    weight: NDArray[Any]
+    rows: NDArray[np.int64]
+
+    def tensors(self, sizes: Sizes, device: str = "cpu") -> tuple[Tensor, Targets]:
+        """Inputs and targets of all networks, time first, as bptt.forward and losses take them."""
+        rows = torch.from_numpy(self.rows).to(device)
+
+        def spread(array: NDArray[Any]) -> Tensor:
+            return torch.from_numpy(array).to(device).transpose(0, 1).index_select(1, rows)
+
+        x = spread(self.x)
+        x = input_index(x, sizes.inputs) if sizes.tokens else with_ones(x)
+        return x, Targets(spread(self.values), spread(self.weight))
+
+
+class Program(ABC):
+    """Forward and backward of G networks over T steps."""
+
+    sizes: Sizes
+
+    @property
+    @abstractmethod
+    def final(self) -> Tensor:
+        """(G, B, S) the state after the last step of the last call; the program's memory."""
+
+    @abstractmethod
+    def outputs(
+        self,
+        flat: Tensor,
+        examples: Examples,
+        start: Tensor | None = None,
+        resets: frozenset[int] = frozenset(),
+    ) -> Tensor:
+        """(Ts, G, B, O), y of the scored steps.
+
+        Args:
+            flat: (G, P) weights, see parameters.views.
+            examples: the batch.
+            start: (G, B, S) state before step 0; None: h_0 where it is learned, else zero.
+            resets: steps before which the state is set to zero.
+        """
+
+    @abstractmethod
+    def gradients(
+        self,
+        flat: Tensor,
+        examples: Examples,
+        windows: Sequence[Window],
+        start: Tensor | None = None,
+        resets: frozenset[int] = frozenset(),
+        alive: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Loss (G) and its gradient (G, P) through ``windows``; see bptt.backward.
+
+        Args:
+            flat, examples, start, resets: as in ``outputs``.
+            windows: of truncation.windows.
+            alive: (G) bool; of other networks nothing is promised. None: all.
+        """
+
+
+class TorchProgram(Program):
+    """By torch's batched products; see bptt.py."""
+
+    def __init__(
+        self,
+        cell: Cell,
+        head: str,
+        sizes: Sizes,
+        shapes: Shapes,
+        dtype: torch.dtype,
+        device: str = "cpu",
+        *,
+        overlap: bool = True,
+    ) -> None:
+        self.sizes, self.shapes, self.head, self.device = sizes, shapes, head, device
+        self.tape = Tape(cell, sizes, dtype, device, overlap=overlap)
+
+    @property
+    def final(self) -> Tensor:
+        """See Program."""
+        return self.tape.states[-1]
+
+    def outputs(
+        self,
+        flat: Tensor,
+        examples: Examples,
+        start: Tensor | None = None,
+        resets: frozenset[int] = frozenset(),
+    ) -> Tensor:
+        """See Program."""
+        x, _ = examples.tensors(self.sizes, self.device)
+        return forward(self.tape, views(flat, self.shapes), x, start, resets)
+
+    def gradients(
+        self,
+        flat: Tensor,
+        examples: Examples,
+        windows: Sequence[Window],
+        start: Tensor | None = None,
+        resets: frozenset[int] = frozenset(),
+        alive: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """See Program; what is not alive is computed too."""
+        x, targets = examples.tensors(self.sizes, self.device)
+        weights = views(flat, self.shapes)
+        loss, dy = loss_of(self.head)(forward(self.tape, weights, x, start, resets), targets)
+        named = backward(self.tape, weights, x, dy, windows)
+        return loss, torch.cat([named[name].flatten(1) for name in self.shapes], 1)
+
+
+def program(
+    engine: str,
+    cell: Cell,
+    head: str,
+    sizes: Sizes,
+    shapes: Shapes,
+    dtype: torch.dtype,
+    device: str = "cpu",
+    *,
+    overlap: bool = True,
+) -> Program:
+    """The program of an engine, ``numba`` or ``torch``."""
+    if engine == "numba":
+        from throughtime.engine.compiled import CompiledProgram  # numba takes a second to start
+
+        return CompiledProgram(cell, head, sizes, str(dtype).split(".")[1], "h_0" in shapes)
+    return TorchProgram(cell, head, sizes, shapes, dtype, device, overlap=overlap)
