@@ -24,7 +24,7 @@ READ = "characters read in training"
 WORD = {1: "first letter of a word", 2: "second", 3: "later ones", 0: "no letter"}
 REPEAT = {0: "new name", 1: "read 1 to 49 before", 50: "50 to 199 before", 200: "200 to 799 before"}
 OVER_DEPTH = {"K": "tanh", "wide": "tanh", "lstm": "LSTM"}  # sweeps over K, and their cells
-WIDTH, LINES = 118, 2  # of a text that is shown, letters and lines
+WIDTH, LINES = 185, 2  # of a text that is shown, letters and lines
 
 
 def references(results: Results) -> pd.DataFrame:
@@ -91,6 +91,16 @@ def by_position(ax: Axes, results: Results) -> None:
     legend(ax)
 
 
+def read_axis(ax: Axes, read: "pd.Series[Any]") -> None:
+    """A log axis of characters, in thousands and millions."""
+    ax.set_xscale("log")
+    ticks = [m * 10**e for e in range(12) for m in (1, 2, 5)]
+    shown = [t for t in ticks if read.min() / 1.2 <= t <= 1.2 * read.max()]
+    ax.set_xticks(shown, [f"{t / 1e6:g}M" if t >= 100_000 else f"{t:,}" for t in shown])
+    ax.minorticks_off()
+    ax.set(xlabel=READ)
+
+
 def while_training(ax: Axes, results: Results) -> None:
     """Median of the checks over the characters read."""
     curves = results.curves[results.curves["metric"] == "eval_measure"].merge(
@@ -106,8 +116,8 @@ def while_training(ax: Axes, results: Results) -> None:
         # a diverged network leaves a last point of its own
         table = table[2 * table["n"] >= rows["run_key"].nunique()]
         panels.band(ax, table, "read", "value", series, label(depth))
-    ax.set_xscale("log")
-    ax.set(xlabel=READ, ylabel=f"{BPC} (median)", title="while training, on fresh text")
+    read_axis(ax, curves["read"])
+    ax.set(ylabel=f"{BPC} (median)", title="while training, on fresh text")
     legend(ax)
 
 
@@ -140,10 +150,8 @@ def over_budget(ax: Axes, results: Results) -> None:
             panels.band(ax, table, "characters", "value", series, "checks while training")
         else:
             panels.points(ax, table, "characters", "value", series, "networks of that budget")
-    ax.set_xscale("log")
-    ax.set(
-        xlabel=READ, ylabel="bits saved by full depth over K=1", title="what more budget changes"
-    )
+    read_axis(ax, found["characters"])
+    ax.set(ylabel="bits saved by full depth over K=1", title="what more budget changes")
     legend(ax)
 
 
@@ -154,9 +162,9 @@ def samples(results: Results) -> Iterable[tuple[str, str]]:
 
 
 def plain(text: str) -> str:
-    """A text on one line, safe for matplotlib and Markdown.
+    r"""A text on one line.
 
-    >>> plain("a $5\\nbill")
+    >>> plain("a $5\nbill")
     'a $5¶bill'
     """
     return "".join("¶" if c == "\n" else c if c.isprintable() else "\ufffd" for c in text)
@@ -174,7 +182,7 @@ def write_samples(ax: Axes, results: Results) -> None:
         words = "\n".join(textwrap.wrap(text, WIDTH)[:LINES])
         ax.text(0, height, name, va="top", fontsize=6.5, transform=ax.transAxes, parse_math=False)
         ax.text(
-            0.055,
+            0.04,
             height,
             words,
             va="top",
@@ -188,8 +196,9 @@ def write_samples(ax: Axes, results: Results) -> None:
 def figure(results: Results) -> Figure:
     """Eight panels, and texts below."""
     fig = Figure(figsize=(12.5, 13.2), layout="constrained")
-    grid = fig.add_gridspec(4, 3, height_ratios=[1, 1, 1, 0.95])
-    axes = [fig.add_subplot(grid[i // 3, i % 3]) for i in range(8)]
+    grid = fig.add_gridspec(4, 6, height_ratios=[1, 1, 1, 0.95])
+    axes = [fig.add_subplot(grid[i // 3, 2 * (i % 3) : 2 * (i % 3) + 2]) for i in range(6)]
+    axes += [fig.add_subplot(grid[2, 3 * i : 3 * i + 3]) for i in range(2)]
     own, plane = main(results), results.select(sweep="plane")
     over_depth(axes[0], results)
     panels.heatmap_lower_is_better(
