@@ -180,17 +180,10 @@ def write_samples(ax: Axes, results: Results) -> None:
     for place, (name, text) in enumerate(texts):
         height = 1 - (place + 0.1) / len(texts)
         words = "\n".join(textwrap.wrap(text, WIDTH)[:LINES])
-        ax.text(0, height, name, va="top", fontsize=6.5, transform=ax.transAxes, parse_math=False)
-        ax.text(
-            0.04,
-            height,
-            words,
-            va="top",
-            fontsize=6.5,
-            family="DejaVu Sans Mono",
-            transform=ax.transAxes,
-            parse_math=False,
-        )
+        for x, shown, family in ((0, name, "DejaVu Sans"), (0.04, words, "DejaVu Sans Mono")):
+            drawn = ax.text(x, height, shown, va="top", fontsize=6.5, family=family)
+            drawn.set(transform=ax.transAxes, parse_math=False)
+            drawn.set_in_layout(False)  # a long line takes no room from the panels
 
 
 def figure(results: Results) -> Figure:
