@@ -144,6 +144,22 @@ def test_show_takes_the_fields_of_the_task(capsys: pytest.CaptureFixture[str]) -
     assert output_of(capsys, "show", "copy", "--count", "2").count("input") == 2
 
 
+def test_show_reads_a_text_of_ones_own_and_says_what_it_is(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    lines = "\u543e\u8f29\u306f\u732b\u3067\u3042\u308b\u3002\r\n\x00" * 200
+    Path("neko.txt").write_bytes(lines.encode("shift_jis").replace(b"\x00", b"", 198))
+    shown = output_of(
+        capsys, "show", "text", "--corpus", "neko.txt", "--encoding", "shift_jis", "--limit", "0"
+    )
+    about, _, sequence = shown.partition("\n\n")
+    assert "neko.txt: 1," in about
+    assert "10 symbols" in about
+    assert "control characters: U+0000 2 times" in about
+    assert "\u732b\u3067\u3042\u308b\u3002\xb6" in sequence  # a pilcrow for the line's end
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [

@@ -1,11 +1,15 @@
 """Claims about what trains, decided on networks whose outcome follows a rule: rightly both ways."""
 
 import math
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 
-from tests.support.worlds import judged, solved_if, verdicts, world
+from tests.support.worlds import ROOT, judged, solved_if, verdicts, world
+from throughtime.engine.sizes import size
+from throughtime.planning.project import Project
+from throughtime.planning.resources import weight_shapes
 
 YES, NO, OPEN = "supported", "not supported", "undecided"
 
@@ -141,27 +145,49 @@ def test_initialization(low, high, vanishes, peak):
 # Language -----------------------------------------------------------------------------------------
 
 
-def bits(gain):
+def bits(gain, spread=0.001):
     """Final bits per character by K and seed."""
 
     def rule(row):
         K = row["steps"] if row["mode"] == "full" else row["K"]
-        return {"final": 3.5 - gain(K) + 0.002 * (row["seed"] - 1) * (1 + K % 7)}
+        return {"final": 3.5 - gain(K) + spread * (row["seed"] % 3 - 1) * (1 + K % 7)}
 
     return rule
 
 
+def of_language(results):
+    """Its claims that the laptop preset can decide on summaries alone."""
+    names = ("few_steps_pay", "gains_saturate", "nothing_beyond_20")
+    found = verdicts("language", results)
+    return tuple(found[name] for name in names)
+
+
 @pytest.mark.parametrize(
-    ("gain", "verdict"),
+    ("gain", "expected"),
     [
-        (lambda K: 0.8 * (1 - math.exp(-K / 4)), YES),
-        (lambda K: 0.1 * math.log(K), OPEN),
-        (lambda K: 0.01 * K, NO),
-        (lambda K: -0.01 * K, OPEN),
+        (lambda K: 0.8 * (1 - math.exp(-K / 4)), (YES, YES, YES)),
+        (lambda K: 0.1 * math.log(K), (YES, OPEN, NO)),
+        (lambda K: 0.01 * K, (NO, NO, NO)),
+        (lambda K: -0.01 * K, (NO, OPEN, NO)),
+        (lambda K: 0.001 * K, (NO, NO, NO)),
     ],
 )
-def test_language(gain, verdict):
-    assert verdicts("language", world("language", bits(gain))) == {"gains_saturate": verdict}
+def test_language(gain, expected):
+    assert of_language(world("language", bits(gain))) == expected
+
+
+def test_the_networks_of_evening_decide_where_they_were_run():
+    """N = 128 saturates and N = 64 does not."""
+    wide, narrow = bits(lambda K: 0.8 * (1 - math.exp(-K / 4))), bits(lambda K: 0.01 * K)
+    found = world(
+        "language", lambda r: (wide if r["sweep"] == "wide" else narrow)(r), preset="evening"
+    )
+    assert of_language(found) == (YES, YES, YES)
+    assert of_language(replace(found, summary=found.summary[found.summary["sweep"] == "K"])) == (
+        NO,
+        NO,
+        NO,
+    )
 
 
 def test_a_diverged_language_model_counts_with_chance():
@@ -173,9 +199,92 @@ def test_a_diverged_language_model_counts_with_chance():
             lambda r: rule(r) if r["K"] != 20 else {"final": math.nan, "status": "diverged"},
         ),
     )
-    assert (
-        found["gains_saturate"].verdict == NO
-    )  # whoever goes from K = 20 to full gains everything
+    # whoever goes from K = 20 to full gains everything
+    assert found["gains_saturate"].verdict == NO
+
+
+@pytest.mark.parametrize(("far", "verdict"), [(0.1, YES), (0.0, OPEN), (-0.1, NO)])
+def test_names_that_were_read_pay_more_than_new_ones(far, verdict):
+    """Full depth saves .05 bits at new names, and ``far`` more at repeated ones."""
+
+    def value(row, bin_):
+        saved = 0.05 + far * (bin_ == 50) if row["mode"] == "full" else 0.0
+        return 3 - saved + 0.01 * math.sin(7 * row["seed"] + bin_ + row["K"])
+
+    made = world("language", bits(lambda K: 0.0), preset="evening")
+    rows = [
+        {
+            "run_key": row["run_key"],
+            "data": "train",
+            "by": "repeat",
+            "bin": bin_,
+            "n": 100,
+            "measure": "bpc",
+            "value": value(row, bin_),
+        }
+        for row in made.summary.to_dict("records")
+        for bin_ in (0, 1, 50, 200)
+    ]
+    found = judged("language", replace(made, breakdown=pd.DataFrame(rows)))["names_pay"]
+    assert found.verdict == verdict
+    assert found.n == 10  # seeds
+
+
+@pytest.mark.parametrize(("final", "verdict"), [(1.99, YES), (2.11, NO)])
+def test_a_wide_network_against_four_grams(final, verdict):
+    made = world("language", lambda r: {"final": final + 0.001 * r["seed"]}, preset="evening")
+    keys = ["experiment", "task", "task_args"]
+    lines = made.summary[keys].drop_duplicates()
+    lines = lines.assign(measure="bpc", by="all", bin=0, value=2.05, name="Kneser-Ney order 3")
+    assert verdicts("language", replace(made, references=lines))["better_than_4_grams"] == verdict
+    assert verdicts("language", made)["better_than_4_grams"] == OPEN
+
+
+@pytest.mark.parametrize(("change", "verdict"), [(-0.1, YES), (0.0, OPEN), (0.1, NO)])
+def test_an_lstm_beside_tanh(change, verdict):
+    def rule(row):
+        own = change if row["cell"] == "lstm" else 0.0
+        return {"final": 2.3 + own + 0.01 * math.sin(5 * row["seed"] + row["hidden"])}
+
+    found = judged("language", world("language", rule, preset="evening"))["lstm_better"]
+    assert (found.verdict, found.n) == (verdict, 10)
+
+
+@pytest.mark.parametrize(("late", "verdict"), [(0.2, YES), (0.1, OPEN), (0.0, NO)])
+def test_the_gain_of_depth_over_the_budget(late, verdict):
+    """Full depth saves .1 bits at the smallest budget and ``late`` at the largest."""
+
+    def rule(row):
+        saved = {3000: 0.1, 48000: late}.get(row["updates"], 5.0) * (row["mode"] == "full")
+        return {"final": 2.6 - saved + 0.01 * math.sin(5 * row["seed"] + row["K"])}
+
+    found = judged("language", world("language", rule, preset="evening"))
+    assert found["gain_grows_with_budget"].verdict == verdict
+    assert "at 2,400,000 characters" in found["gain_grows_with_budget"].detail
+
+
+@pytest.mark.parametrize(("free", "verdict"), [(2.5, YES), (2.3, OPEN), (2.1, NO), (math.nan, YES)])
+def test_clipping_at_gain_2(free, verdict):
+    def rule(row):
+        final = free if row["clip"] == math.inf and row["gain"] == 2 else 2.3
+        status = "diverged" if math.isnan(final) else "unsolved"
+        noise = 0.01 * math.sin(5 * row["seed"] + min(row["clip"], 9))
+        return {"final": final + noise, "status": status}
+
+    found = judged("language", world("language", rule, preset="evening"))
+    assert found["clipping_helps_at_gain_2"].verdict == verdict
+
+
+def test_tanh_and_lstm_have_as_many_weights():
+    jobs = {j.sweep: j.job for j in Project.open(ROOT, "evening").plan("language").jobs}
+    tanh, lstm = (size(weight_shapes(jobs[sweep])) for sweep in ("K", "lstm"))
+    assert (tanh, lstm) == (15_512, 15_656)
+
+
+def test_a_check_is_what_a_network_of_that_budget_scores():
+    """The learning rate is constant: what sweep budget trains is on the way of sweep K."""
+    jobs = Project.open(ROOT, "evening").plan("language").jobs
+    assert {j.job.schedule.name for j in jobs} == {"constant"}
 
 
 @pytest.mark.parametrize("name", ["truncation", "clipping", "initialization", "language"])

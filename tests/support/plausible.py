@@ -126,26 +126,29 @@ def _bins(row: dict[str, Any], planned: PlannedJob) -> list[dict[str, Any]]:
         "train": top,
         **{name: task.steps for name, task in planned.job.task.evaluation_sets.items()},
     }
-    groups = {"brackets": ("distance", "depth"), "text": ("position",)}.get(row["task"], ("lag",))
+    groups = {"brackets": ("distance", "depth"), "text": ("position", "word", "repeat")}.get(
+        row["task"], ("lag",)
+    )
     made = [
         {"data": data, "by": "all", "bin": 0, "n": 1000, "value": row["final"]} for data in sets
     ]
     for data, steps in sets.items():
         for by in groups:
             octaves = [2**i for i in range(20) if 2**i < steps]
-            for bin_ in range(1, 5) if by == "depth" else octaves:
+            named = {"depth": range(1, 5), "word": range(4), "repeat": (0, 1, 50, 200)}
+            for bin_ in named.get(by, octaves):
                 hard = bin_ * 3 if by == "depth" else bin_
                 value = row["chance"] + (BEST[row["measure"]] - row["chance"]) / (
                     1 + (hard / _reach(row)) ** 3
                 )
-                if by == "position":
+                if row["task"] == "text":
                     value = row["final"] + 2 / (1 + bin_)
                 made.append(
                     {
                         "data": data,
                         "by": by,
                         "bin": bin_,
-                        "n": 4000 // bin_,
+                        "n": 4000 // max(bin_, 1),
                         "value": value + 0.002 * rng.normal(),
                     }
                 )

@@ -77,9 +77,19 @@ def truncation_bias(row: dict[str, Any]) -> Found:
             yield f"cosine_hh_{mode}", K, 1 - math.exp(min(log, 0.0)) / 2
 
 
+def generated(row: dict[str, Any]) -> Found:
+    """The same words of every network."""
+    if row["status"] == "diverged":
+        return
+    for quantity, text in (("prompt", "We, the "), ("character", "people of $ 100 &\nall " * 13)):
+        for place, character in enumerate(text):
+            yield quantity, place, float(ord(character))
+
+
 MADE: dict[str, Callable[[dict[str, Any]], Found]] = {
     "updates": updates,
     "context": context,
+    "generated": generated,
     "gradient_by_lag": gradient_by_lag,
     "jacobian": jacobian,
     "truncation_bias": truncation_bias,

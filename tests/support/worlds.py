@@ -20,13 +20,13 @@ Rule = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 @cache
-def networks(experiment: str) -> pd.DataFrame:
-    """The networks of the laptop preset, as yet without an outcome."""
+def networks(experiment: str, preset: str = "laptop") -> pd.DataFrame:
+    """The networks of a preset, as yet without an outcome."""
     parts = [
         synthetic.identity(p).assign(
             reach=p.job.reach, measure=p.job.task.measure, chance=p.job.task.chance
         )
-        for p in Project.open(ROOT, "laptop").plan().select(experiment).jobs
+        for p in Project.open(ROOT, preset).plan().select(experiment).jobs
     ]
     outcome = {
         "status": "unsolved",
@@ -37,12 +37,12 @@ def networks(experiment: str) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True).assign(**outcome)
 
 
-def world(experiment: str, rule: Rule, **tables: pd.DataFrame) -> Results:
+def world(experiment: str, rule: Rule, preset: str = "laptop", **tables: pd.DataFrame) -> Results:
     """Results whose networks have what ``rule`` says of each: a row of the summary in, changed
     columns out.
     """
     summary = pd.DataFrame(
-        [{**row, **rule(row)} for row in networks(experiment).to_dict("records")]
+        [{**row, **rule(row)} for row in networks(experiment, preset).to_dict("records")]
     )
     return Results(
         summary=summary,

@@ -1,5 +1,6 @@
 """Corpora: what is read is what was meant, and every document is in one split."""
 
+import gzip
 import hashlib
 import zipfile
 from pathlib import Path
@@ -145,14 +146,56 @@ def test_one_file_or_a_few_are_dealt_in_pieces(tmp_path: Path, files: int) -> No
     ("name", "content", "message"),
     [
         ("short.txt", b"too short", "9 characters are too few"),
-        ("latin.txt", "é".encode("latin-1") * 2000, "not UTF-8"),
-        ("sub/other.md", b"x", "no .txt file"),
+        (
+            "latin.txt",
+            "café déjà ".encode("latin-1") * 200,
+            "not UTF-8 text .* `encoding: latin-1`",
+        ),
+        (
+            "sjis.txt",
+            "猫である".encode("shift_jis") * 500,
+            "not UTF-8 text .* `encoding: shift_jis`",
+        ),
+        (
+            "wide.txt",
+            "cats ".encode("utf-16-le") * 500,
+            "2,500 of 5,000 characters are NUL; .*utf-16-le",
+        ),
+        ("half.txt.gz", gzip.compress(b"cats " * 500)[:-9], "not a whole gzip file"),
+        ("plain.txt.gz", b"cats " * 500, "not a whole gzip file"),
+        ("sub/other.md", b"x", "no .txt or .txt.gz file"),
     ],
 )
 def test_texts_that_will_not_do(tmp_path: Path, name: str, content: bytes, message: str) -> None:
     place(tmp_path, name, content)
     with pytest.raises(UserError, match=message):
         _corpora.load(str(tmp_path / name.split("/")[0]))
+
+
+@pytest.mark.parametrize("mark", ["utf-8-sig", "utf-16", "utf-32"])
+def test_a_byte_order_mark_names_the_encoding(tmp_path: Path, mark: str) -> None:
+    place(tmp_path, "own.txt", ("吾輩は猫である" * 200).encode(mark))
+    assert set(_corpora.load(str(tmp_path)).symbols()) == set("吾輩は猫である")
+
+
+@pytest.mark.parametrize("encoding", ["shift_jis", "euc_jp", "utf-16-be"])
+def test_an_encoding_can_be_named(tmp_path: Path, encoding: str) -> None:
+    place(tmp_path, "own.txt", ("吾輩は猫である" * 200).encode(encoding))
+    assert set(_corpora.load(str(tmp_path), encoding).symbols()) == set("吾輩は猫である")
+
+
+def test_packed_texts_are_read_beside_plain_ones(tmp_path: Path) -> None:
+    place(tmp_path, "a.txt", b"plain " * 200)
+    place(tmp_path, "b.txt.gz", gzip.compress(b"PACKED " * 200))
+    found = _corpora.load(str(tmp_path))
+    assert set(found.symbols()) == set("plain PACKED \n")
+    assert _corpora.load(str(tmp_path / "b.txt.gz")).symbols() == " ACDEKP"
+
+
+def test_only_sotu_asks_to_be_folded(tmp_path: Path) -> None:
+    place(tmp_path, "own.txt", b"plain " * 200)
+    assert _corpora.load("sotu").ascii
+    assert not _corpora.load(str(tmp_path)).ascii
 
 
 def test_an_unknown_name_gets_the_nearest() -> None:

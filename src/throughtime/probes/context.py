@@ -93,20 +93,33 @@ class Reader:
     def read(self, state: Tensor, symbols: Symbols) -> Tensor:
         """The state (G, B, S) after ``symbols`` (steps, B); ``state`` is not changed."""
         for s in torch.from_numpy(np.ascontiguousarray(symbols)).to(state.device):
-            z, h = self.table[:, s], state[..., : self.w_hh.shape[1]]
-            if self.cell.separate:
-                z = torch.cat([z, torch.baddbmm(self.weights["b_hh"][:, None], h, self.w_hh)], -1)
-            else:
-                z = z.baddbmm_(h, self.w_hh)
-            new = z if self.cell.in_place else torch.empty_like(state)
-            self.cell.step(z, state, new)
-            state = new
+            state = self.advance(state, self.table[:, s])
         return state
+
+    def step(self, state: Tensor, symbol: Tensor) -> Tensor:
+        """The state (G, B, S) after ``symbol`` (G, B), each network's own."""
+        rows = torch.arange(len(self.table), device=state.device)
+        return self.advance(state, self.table[rows[:, None], symbol])
+
+    def advance(self, state: Tensor, z: Tensor) -> Tensor:
+        """The state after a step whose part of the input is ``z`` (G, B, ..), which is used up."""
+        h = state[..., : self.w_hh.shape[1]]
+        if self.cell.separate:
+            z = torch.cat([z, torch.baddbmm(self.weights["b_hh"][:, None], h, self.w_hh)], -1)
+        else:
+            z = z.baddbmm_(h, self.w_hh)
+        new = z if self.cell.in_place else torch.empty_like(state)
+        self.cell.step(z, state, new)
+        return new
+
+    def logits(self, state: Tensor) -> Tensor:
+        """(G, B, O) of the character that follows."""
+        h = state[..., : self.w_hh.shape[1]]
+        return torch.baddbmm(self.weights["b_y"][:, None], h, self.weights["W_hy"])
 
     def loss(self, state: Tensor, target: Symbols) -> NDArray[np.float64]:
         """(G, B) nats of the characters that follow."""
-        h = state[..., : self.w_hh.shape[1]]
-        y = torch.baddbmm(self.weights["b_y"][:, None], h, self.weights["W_hy"])
+        y = self.logits(state)
         index = torch.from_numpy(target).to(y.device).expand(len(y), -1)[..., None]
         return -log_softmax(y).gather(-1, index)[..., 0].cpu().numpy()
 

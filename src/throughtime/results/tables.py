@@ -139,7 +139,7 @@ value          | float64 | finite
 BREAKDOWN = _columns("""
 run_key        | str     | names the trained network
 data           | str     | train (fresh sequences of the training length) or a named variant, e.g. long
-by             | str     | what errors are grouped by: all, lag, distance, depth, position
+by             | str     | what errors are grouped by: all, lag, distance, depth, position, word, repeat
 bin            | int64   | the group, in the unit of by (steps, levels); 0 for all
 n              | int64   | scored positions in the group
 measure        | str     | accuracy, mse or bpc
@@ -195,7 +195,7 @@ experiment     | str     | suite experiment
 task           | str     | task
 task_args      | str     | the task's parameters, canonical JSON
 name           | str     | what a legend says
-measure        | str     | accuracy, mse, bpc or loss
+measure        | str     | accuracy, mse, bpc or loss; share: no line, but a share of the characters
 by             | str     | what it differs by; all: nothing
 bin            | int64   | the group; 0 for all
 value          | float64 | in the unit of measure

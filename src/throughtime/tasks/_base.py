@@ -60,7 +60,8 @@ class Reference:
     Attributes:
         name: what a legend says, e.g. ``"chance"`` or ``"last opener"``.
         value: in the unit of ``measure``.
-        measure: ``"accuracy"``, ``"mse"``, ``"bpc"`` or ``"loss"``.
+        measure: ``"accuracy"``, ``"mse"``, ``"bpc"``, ``"loss"``, or ``"share"``, which is no line
+            but a number that is stored beside them.
         by, bin: where the line differs by group, the group's name and bin; else ``all`` and 0, as
             in the tables.
     """
@@ -174,11 +175,21 @@ class Task(Component, ABC):
     def solved(self, value: float) -> bool:
         """Whether ``value``, in ``measure`` on fresh data, meets the criterion. NaN does not."""
 
+    def surcharge(self, batch: Batch) -> NDArray[np.float64] | None:
+        """(Ts, B) what is added to the measure of each scored position, whatever is predicted;
+        None: nothing.
+        """
+        return None
+
     def references(self) -> list[Reference]:
         """Lines for figures; the first is chance."""
         return [Reference("chance", self.chance, self.measure)]
 
     # For people -----------------------------------------------------------------------------------
+    def about(self) -> str:
+        """What a person should know of the data, in lines; empty: nothing."""
+        return ""
+
     @abstractmethod
     def show(self, batch: Batch, index: int) -> str:
         """Sequence ``index`` of ``batch`` as lines that a person can read."""

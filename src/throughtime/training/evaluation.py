@@ -95,6 +95,9 @@ class Scores:
         """
         keep = np.ones(loss.shape[1], bool) if batch.mask is None else batch.mask.ravel()
         self._loss += np.ascontiguousarray(loss[:, keep]).sum(1)
+        extra = self.task.surcharge(batch)
+        if extra is not None:
+            measure = measure + extra.ravel()
         kept = np.ascontiguousarray(measure[:, keep])
         self._sum[ALL] += kept.sum(1)
         self.count[ALL] += int(keep.sum())
