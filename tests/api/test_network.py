@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -10,16 +11,16 @@ from torch import Tensor, nn
 import throughtime as tt
 from tests.support.programs import program
 from throughtime.core.rng import stream
-from throughtime.engine.bptt import Tape, forward
+from throughtime.engine.bptt import forward
 from throughtime.engine.modules import MODULES, torch_module
-from throughtime.engine.parameters import views
+from throughtime.engine.program import program as engine_program
 from throughtime.pipeline import stages
 from throughtime.planning.plan import PlannedJob
 from throughtime.planning.resources import sizes, weight_shapes
 from throughtime.planning.sweep import expand
 from throughtime.results.trained import weights_folder
 from throughtime.results.weights import read_weights
-from throughtime.training.batches import tensors
+from throughtime.training.batches import examples
 
 pytestmark = pytest.mark.slow
 
@@ -60,10 +61,11 @@ def engine_outputs(planned: PlannedJob, flat: Tensor) -> tuple[Tensor, Tensor]:
     job = planned.job
     batch = job.task.sample(stream(7, "test"), job.batch)
     shape = sizes(job, job.task, len(flat))
-    x, _ = tensors([batch], torch.zeros(len(flat), dtype=torch.int64), shape, flat.dtype)
-    weights = views(flat, weight_shapes(job))
-    y = forward(Tape(job.cell, shape, flat.dtype), weights, x)
-    return torch.from_numpy(batch.inputs), y.clone()
+    given = examples([batch], np.zeros(len(flat), np.int64), shape, job.dtype)
+    made = engine_program(
+        job.kernel, job.cell, job.task.head, shape, weight_shapes(job), flat.dtype
+    )
+    return torch.from_numpy(batch.inputs), made.outputs(flat, given)
 
 
 @pytest.mark.parametrize("cell", MODULES)

@@ -161,7 +161,7 @@ def test_one_file_or_a_few_are_dealt_in_pieces(tmp_path: Path, files: int) -> No
             "cats ".encode("utf-16-le") * 500,
             "2,500 of 5,000 characters are NUL; .*utf-16-le",
         ),
-        ("half.txt.gz", gzip.compress(b"cats " * 500)[:-9], "not a whole gzip file"),
+        ("half.txt.gz", gzip.compress(b"cats " * 500, mtime=0)[:-9], "not a whole gzip file"),
         ("plain.txt.gz", b"cats " * 500, "not a whole gzip file"),
         ("sub/other.md", b"x", "no .txt or .txt.gz file"),
     ],
