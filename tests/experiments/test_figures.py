@@ -177,9 +177,7 @@ def test_drawing_imports_neither_torch_nor_mlflow(tmp_path, plan):
     assert (tmp_path / "out" / "brackets.pdf").stat().st_size > 10_000
 
 
-@pytest.mark.parametrize(
-    ("preset", "least_seeds"), [("laptop", 3), ("evening", 10), ("paper", 10)]
-)
+@pytest.mark.parametrize(("preset", "least_seeds"), [("laptop", 3), ("evening", 10), ("paper", 10)])
 def test_seeds_and_size_of_the_presets(preset, least_seeds):
     whole = Project.open(ROOT, preset).plan()
     assert whole.networks >= 2000
