@@ -1,4 +1,4 @@
-"""Worlds in which the truth is known: a laptop plan's networks with an outcome by rule, and the
+"""Worlds in which the truth is known: an evening plan's networks with an outcome by rule, and the
 verdicts that claims come to on them.
 """
 
@@ -21,12 +21,12 @@ Rule = Callable[[dict[str, Any]], dict[str, Any]]
 
 @cache
 def networks(experiment: str) -> pd.DataFrame:
-    """The networks of the laptop preset, as yet without an outcome."""
+    """The networks of the evening preset, as yet without an outcome."""
     parts = [
         synthetic.identity(p).assign(
             reach=p.job.reach, measure=p.job.task.measure, chance=p.job.task.chance
         )
-        for p in Project.open(ROOT, "laptop").plan().select(experiment).jobs
+        for p in Project.open(ROOT, "evening").plan().select(experiment).jobs
     ]
     outcome = {
         "status": "unsolved",
