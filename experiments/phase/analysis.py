@@ -166,25 +166,26 @@ def difference(a: Estimate, b: Estimate, level: float = stats.LEVEL) -> tuple[fl
     return a.value - b.value, low, high
 
 
-def by_budget(results: Results) -> pd.DataFrame:
-    """What is fitted at each number of updates, over networks that differ in it alone (sweep
-    ``budget``, gains below the critical one).
+@dataclass(frozen=True)
+class Budget:
+    """What is fitted to the networks of one number of updates: ln m, and b."""
 
-    Returns:
-        updates, n, and the estimates ``multiple`` (ln m) and ``exponent``.
+    updates: int
+    n: int
+    multiple: Estimate
+    exponent: Estimate
+
+
+def by_budget(results: Results) -> list[Budget]:
+    """The fits at each number of updates, over networks that differ in it alone (sweep ``budget``,
+    gains below the critical one).
     """
     rows = with_ratio(results.summary[results.summary["sweep"] == "budget"])
     rows = next(iter(sides(rows).values()))
-    table = [
-        {
-            "updates": updates,
-            "n": len(own),
-            "multiple": fit_multiple(own),
-            "exponent": fit_exponent(own),
-        }
-        for updates, own in rows.groupby("updates")
+    return [
+        Budget(int(own["updates"].iloc[0]), len(own), fit_multiple(own), fit_exponent(own))
+        for _, own in rows.groupby("updates")
     ]
-    return pd.DataFrame(table, columns=["updates", "n", "multiple", "exponent"])
 
 
 @dataclass(frozen=True)

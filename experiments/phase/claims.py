@@ -90,38 +90,36 @@ def weaker_drive(results: Results, level: float = LEVEL) -> Evidence:
 
 
 @lru_cache(maxsize=2)
-def budgets(results: Results) -> pd.DataFrame:
+def budgets(results: Results) -> list[analysis.Budget]:
     """See analysis.by_budget."""
     return analysis.by_budget(results)
 
 
-def words(table: pd.DataFrame) -> str:
+def words(found: list[analysis.Budget]) -> str:
     """The fits of all budgets."""
     return "; ".join(
-        f"{r.updates:,} updates: m = {math.exp(r.multiple.value):.1f}, b = {r.exponent.value:.2f}"
-        for r in table.itertuples()
+        f"{b.updates:,} updates: m = {math.exp(b.multiple.value):.1f}, b = {b.exponent.value:.2f}"
+        for b in found
     )
 
 
 def exponent_falls(results: Results, level: float = LEVEL) -> Evidence:
     """The exponent at the longest budget less that at the shortest."""
-    table = budgets(results)
-    if len(table) < 2:
-        return verdicts.unknown("one budget alone", 0.0)
-    last, first = table["exponent"].iloc[-1], table["exponent"].iloc[0]
-    found = analysis.difference(last, first, level)
-    return verdicts.below(*found, 0.0, int(table["n"].iloc[[0, -1]].sum()), words(table))
+    found = budgets(results)
+    if len(found) < 2:
+        return verdicts.unknown("fewer than two budgets", 0.0)
+    difference = analysis.difference(found[-1].exponent, found[0].exponent, level)
+    return verdicts.below(*difference, 0.0, found[0].n + found[-1].n, words(found))
 
 
 def multiple_settles(results: Results, level: float = LEVEL) -> Evidence:
     """Ln of the multiple at the longest budget over that at half of it."""
-    table = budgets(results)
-    halves = table[table["updates"] * 2 == table["updates"].max()]
-    if halves.empty:
+    found = budgets(results)
+    half = next((b for b in found if b.updates * 2 == found[-1].updates), None)
+    if half is None:
         return verdicts.unknown("no budget of half the longest", math.log(SETTLED))
-    found = analysis.difference(table["multiple"].iloc[-1], halves["multiple"].iloc[0], level)
-    n = int(table["n"].iloc[-1] + halves["n"].iloc[0])
-    return verdicts.within(*found, math.log(SETTLED), n, words(table))
+    difference = analysis.difference(found[-1].multiple, half.multiple, level)
+    return verdicts.within(*difference, math.log(SETTLED), found[-1].n + half.n, words(found))
 
 
 INTERVAL = (

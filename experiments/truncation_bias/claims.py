@@ -47,7 +47,7 @@ def small_bias(results: Results, level: float = LEVEL) -> Evidence:
     """
     table = shares(results)
     # one value a seed: networks of one seed are not independent
-    each = table.groupby(["task", "seed"], as_index=False)["share"].mean()
+    each = table.groupby(["task", "seed"])[["share"]].mean().reset_index()
     found = verdicts.all_above(verdicts.means(each, ["task"], "share", level), SHARE)
     return replace(found, detail=f"{found.detail}; {len(table)} networks")
 
