@@ -9,6 +9,7 @@ import pandas as pd
 
 from throughtime.analysis import stats
 from throughtime.analysis.claims import LEVEL, Claim, Evidence
+from throughtime.analysis.power import Power
 from throughtime.analysis.verdicts import above, more_solved, unknown
 from throughtime.results.load import Results
 
@@ -83,5 +84,6 @@ CLAIMS = [
         "because the claim is of a direction. Seeds count, not networks or spikes: those of one "
         "seed are not independent.",
         thrown,
+        power=Power(0.5, 0.2, 10, "flips", basis="supposed"),
     ),
 ]
