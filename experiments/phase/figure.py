@@ -161,7 +161,7 @@ def figure(results: Results) -> Figure:
     axes = fig.subplots(lines, 3, squeeze=False, width_ratios=[1.5, 1, 1])
     if several:
         axes[-1, 0].set_axis_off()
-        budgets(axes[-1, 1:], several)
+        budgets(list(axes[-1, 1:]), several)
     for line, (task, input_gain) in zip(axes, found, strict=False):
         own = rows[(rows["task"] == task) & (rows["input_gain"] == input_gain)]
         fit = analysis.multiple(own)

@@ -60,8 +60,18 @@ def plane(ax: Axes, rows: pd.DataFrame, hatched: set[tuple[int, float]]) -> None
         for lag, depth in hatched:
             if lag in lags and depth in depths:
                 corner = (lags.index(lag), len(depths) - 1 - depths.index(depth))
-                style = {"fill": False, "hatch": "////", "edgecolor": "0.6", "linewidth": 0}
-                ax.add_patch(Rectangle(corner, 1, 1, zorder=1.5, **style))
+                ax.add_patch(
+                    Rectangle(
+                        corner,
+                        1,
+                        1,
+                        fill=False,
+                        hatch="////",
+                        edgecolor="0.6",
+                        linewidth=0,
+                        zorder=1.5,
+                    )
+                )
         shortest = rows.groupby("lag_max")["lag_min"].min()
         if list(shortest) != lags:
             panels.staircase(
