@@ -164,6 +164,6 @@ def test_a_trained_grid_point_names_its_frozen_control():
     table = grid_points.tabulate(both, "laptop").set_index(["K", "frozen"])["frozen_control"]
     assert table[2, False] == "2 of 3"
     assert table[4, False] == "0 of 3"
-    assert table[2, True] is None
+    assert pd.isna(table[2, True])
     alone = grid_points.tabulate(both[~both["frozen"]], "laptop")
     assert "frozen_control" not in alone
