@@ -6,7 +6,7 @@ READY := .venv/.ready
 ARGS ?=# more options for snakemake, e.g. make ARGS="--cores 1"
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: laptop setup test lint smoke paper figures report ui faults test-slurm test-postgres test-browser test-scale bench salvage clean help
+.PHONY: laptop evening setup test lint smoke paper figures report ui faults test-slurm test-postgres test-browser test-scale bench salvage clean help
 .DEFAULT_GOAL := laptop
 
 laptop: setup ## the whole pipeline at laptop size: under 15 minutes on 2 cores (what a bare `make` does)
@@ -40,6 +40,11 @@ lint: setup ## ruff, mypy, snakefmt, import contracts
 
 smoke: setup ## every rule on tiny grids, into results/smoke: 2 minutes
 	@$(BIN)/snakemake $(ARGS) --config preset=smoke results=results/smoke
+
+evening: setup ## laptop's networks with 10 seeds and more, and longer lags: about an hour on 2 cores; after `make` it trains only what is new
+	@$(BIN)/throughtime plan --preset evening --total
+	@$(BIN)/snakemake $(ARGS) --config preset=evening || { $(BIN)/throughtime salvage --preset evening; exit 1; }
+	@$(BIN)/throughtime status --preset evening
 
 paper: setup ## the full grids, at least 5 seeds; prints the expected hours first
 	@$(BIN)/throughtime plan --preset paper --total

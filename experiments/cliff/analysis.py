@@ -32,7 +32,7 @@ def spikes(loss: pd.DataFrame, log_norm: pd.DataFrame) -> pd.DataFrame:
     Returns:
         run_key, update, norm, before, after (loss over the loss at chance; infinite where the
         network diverged on the way), change (after - before), thrown (change > THROWN), and the
-        summary's clip, gain, task and status.
+        summary's clip, gain, task, status and seed.
     """
     parts = []
     for key, losses, norms, first in _networks(loss, log_norm):
@@ -49,13 +49,13 @@ def spikes(loss: pd.DataFrame, log_norm: pd.DataFrame) -> pd.DataFrame:
         parts.append(
             part.assign(
                 thrown=part["change"] > THROWN,
-                **{c: first[c] for c in ("clip", "gain", "task", "status")},
+                **{c: first[c] for c in ("clip", "gain", "task", "status", "seed")},
             )
         )
     return (
         pd.concat(parts, ignore_index=True)
         if parts
-        else pd.DataFrame(columns=[*COLUMNS, "clip", "gain", "task", "status"])
+        else pd.DataFrame(columns=[*COLUMNS, "clip", "gain", "task", "status", "seed"])
     )
 
 

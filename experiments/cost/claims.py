@@ -1,4 +1,4 @@
-"""Are memory and time linear in K and T, and what does not parallelise?"""
+"""Is time linear in K and T, and what does not parallelise?"""
 
 import math
 
@@ -7,12 +7,12 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats as distributions
 
-from throughtime.analysis.claims import Claim, Evidence
+from throughtime.analysis.claims import LEVEL, Claim, Evidence
 from throughtime.analysis.lines import line
 from throughtime.analysis.verdicts import above, below, unknown, within
 from throughtime.results.load import Results
 
-STRAIGHT_MEMORY, STRAIGHT_TIME = 0.01, 0.25
+STRAIGHT = 0.25
 SERIAL = 0.9
 USUAL = 20  # sequences a batch
 
@@ -65,57 +65,44 @@ def worst(bends: dict[str, tuple[float, float, float, int]], threshold: float) -
     return within(*found[:3], threshold, sum(b[3] for b in bends.values()), words)
 
 
-def memory(results: Results) -> Evidence:
-    """Kept memory over T at full depth, and over K chunk by chunk."""
-    rows = table(results)
-    if rows.empty:
-        return unknown("nothing measured", STRAIGHT_MEMORY)
-    parts = {
-        f"{s} over {v}": rows[rows["series"] == s] for s, v in (("full", "T"), ("chunked", "K"))
-    }
-    return worst(
-        {name: bend(part["x"], part["kept_bytes"]) for name, part in parts.items()}, STRAIGHT_MEMORY
-    )
-
-
-def duration(results: Results) -> Evidence:
+def duration(results: Results, level: float = LEVEL) -> Evidence:
     """Time of an update over T at full depth, and over the depth that a loss sees in sliding
     windows.
     """
     rows = table(results)
     if rows.empty:
-        return unknown("nothing measured", STRAIGHT_TIME)
+        return unknown("nothing measured", STRAIGHT)
     full, sliding = (rows[rows["series"] == s] for s in ("full", "sliding"))
     bends = {
-        "full over T": bend(full["x"], full["update_ms"]),
-        "sliding over depth": bend(sliding["depth"], sliding["update_ms"]),
+        "full over T": bend(full["x"], full["update_ms"], level),
+        "sliding over depth": bend(sliding["depth"], sliding["update_ms"], level),
     }
-    return worst(bends, STRAIGHT_TIME)
+    return worst(bends, STRAIGHT)
 
 
-def exponent(rows: pd.DataFrame) -> tuple[float, float, float, int]:
+def exponent(rows: pd.DataFrame, level: float) -> tuple[float, float, float, int]:
     """Of x in update_ms."""
-    fit = line(np.log(rows["x"]), np.log(rows["update_ms"]))
+    fit = line(np.log(rows["x"]), np.log(rows["update_ms"]), level)
     return fit.slope, fit.slope_low, fit.slope_high, fit.n
 
 
-def serial(results: Results) -> Evidence:
+def serial(results: Results, level: float = LEVEL) -> Evidence:
     """Exponent of T in the time of an update."""
     rows = table(results)
     if rows.empty:
         return unknown("nothing measured", SERIAL)
     rows = rows[rows["series"] == "full"]
-    found, low, high, n = exponent(rows[rows["x"] >= rows["x"].max() / 8])
+    found, low, high, n = exponent(rows[rows["x"] >= rows["x"].max() / 8], level)
     return above(found, low, high, SERIAL, n, f"twice the steps take {2**found:.2f} times as long")
 
 
-def parallel(results: Results) -> Evidence:
+def parallel(results: Results, level: float = LEVEL) -> Evidence:
     """Exponent of B in the time of an update, up to the usual batch."""
     rows = table(results)
     if rows.empty:
         return unknown("nothing measured", SERIAL)
     rows = rows[(rows["series"] == "batch") & (rows["x"] <= USUAL)]
-    found, low, high, n = exponent(rows)
+    found, low, high, n = exponent(rows, level)
     return below(
         found, low, high, SERIAL, n, f"twice the sequences take {2**found:.2f} times as long"
     )
@@ -129,19 +116,11 @@ LINE = (
 
 CLAIMS = [
     Claim(
-        "memory_linear",
-        "The memory kept for backward is linear in T at full depth, and in K where chunks follow "
-        "each other.",
-        LINE + f"The larger of the two within +-{STRAIGHT_MEMORY:g}: bytes are counted, not timed, "
-        "so that nothing but rounding is allowed.",
-        memory,
-    ),
-    Claim(
         "time_linear",
         "The time of an update is linear in T at full depth, and in K in sliding windows.",
         LINE + "K is counted as the steps that a loss sees on average: "
         "the first losses of a sequence see fewer than K. "
-        f"The larger of the two within +-{STRAIGHT_TIME:g}: caches and other programs change a "
+        f"The larger of the two within +-{STRAIGHT:g}: caches and other programs change a "
         "time by a tenth or two, any "
         "power but the first by 0.5 and more.",
         duration,

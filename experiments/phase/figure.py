@@ -3,6 +3,7 @@ the fitted multiple.
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -123,13 +124,45 @@ def lengths(ax: Axes, rows: pd.DataFrame, fit: pd.Series) -> None:
         ax.legend(fontsize=5.5, loc="lower right")
 
 
+def budgets(row: Sequence[Axes], found: list[analysis.Budget]) -> None:
+    """The exponent and the multiple that are fitted at each number of updates."""
+    updates = [b.updates for b in found]
+    for ax, name, words in zip(
+        row, ("exponent", "multiple"), ("exponent b of lag ~ ξ^b", "multiple m of ξ"), strict=True
+    ):
+        change = np.exp if name == "multiple" else np.asarray
+        fits = [getattr(b, name) for b in found]
+        ends = change(np.clip([fit.interval() for fit in fits], -1, 6).T)
+        value = change([fit.value for fit in fits])
+        ax.plot(updates, value, marker="o", markersize=4, color=BOUNDARY)
+        ax.vlines(updates, *ends, color=BOUNDARY, linewidth=1.5)
+        ax.set(xscale="log", xlabel="updates", ylabel=words, title="copy: over the budget")
+        ax.set_xticks(updates, [f"{u:,}" for u in updates])
+        ax.minorticks_off()
+    row[0].axhline(1, color="0.4", linestyle=":", linewidth=1)
+    row[1].axhline(6, color="0.4", linestyle=":", linewidth=1)
+    row[1].set_ylim(bottom=0)
+
+
+def of_the_map(results: Results) -> pd.DataFrame:
+    """The networks of the sweep ``map``, with xi: all of one budget."""
+    return analysis.with_ratio(results.summary[results.summary["sweep"] == "map"])
+
+
 def figure(results: Results) -> Figure:
-    """A row a task and drive: the map, the collapse, the frontier."""
-    rows = analysis.with_ratio(results.summary)
+    """A row a task and drive: the map, the collapse, the frontier; below, where several budgets
+    were trained, what is fitted at each.
+    """
+    rows = of_the_map(results)
     found = groups(rows)
-    fig = Figure(figsize=(13, 1.2 + 2.5 * len(found)), layout="constrained")
-    axes = fig.subplots(len(found), 3, squeeze=False, width_ratios=[1.5, 1, 1])
-    for line, (task, input_gain) in zip(axes, found, strict=True):
+    several = analysis.by_budget(results)
+    lines = len(found) + bool(several)
+    fig = Figure(figsize=(13, 1.2 + 2.5 * lines), layout="constrained")
+    axes = fig.subplots(lines, 3, squeeze=False, width_ratios=[1.5, 1, 1])
+    if several:
+        axes[-1, 0].set_axis_off()
+        budgets(list(axes[-1, 1:]), several)
+    for line, (task, input_gain) in zip(axes, found, strict=False):
         own = rows[(rows["task"] == task) & (rows["input_gain"] == input_gain)]
         fit = analysis.multiple(own)
         plane(line[0], own, fit)
@@ -148,7 +181,11 @@ def figure(results: Results) -> Figure:
 
 def caption(results: Results) -> str:
     """What is drawn, with the fitted multiples."""
-    rows = analysis.with_ratio(results.summary)
+    rows = of_the_map(results)
+    by_budget = "; ".join(
+        f"{b.updates:,}: m = {math.exp(b.multiple.value):.1f}, b = {b.exponent.value:.2f}"
+        for b in analysis.by_budget(results)
+    )
     fits = {
         d: analysis.multiple(rows[(rows["task"] == d[0]) & (rows["input_gain"] == d[1])])
         for d in groups(rows)
@@ -171,5 +208,11 @@ def caption(results: Results) -> str:
         "of PyTorch's default, σ_w = "
         "1/√3. Right: the lag that half the seeds solve at each gain, with its interval. Fitted "
         f"m: {words or 'no fit'}. "
-        f"{describe_networks(results)}"
+        + (
+            "Below: copy's multiple and the exponent of lag ~ ξ^b (dotted: 6 and 1) by updates, "
+            f"gains below the critical one, intervals by seed. {by_budget}. "
+            if by_budget
+            else ""
+        )
+        + f"{describe_networks(results)}"
     )

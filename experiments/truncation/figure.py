@@ -1,8 +1,11 @@
 """Success over K x lag in two modes, the two controls, and the final measure over K / lag."""
 
+import json
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from throughtime.analysis import columns, stats
 from throughtime.figures import panels
@@ -15,28 +18,60 @@ PANELS = (*MODES, "frozen W_hh", "state reset")
 
 
 def networks(summary: pd.DataFrame, panel: str) -> pd.DataFrame:
-    """The rows of a panel; full depth is the same network whatever the mode, so the sliding panel
-    borrows it from the chunked sweep.
+    """The rows of a panel; full depth is the same network whatever the mode, and is in the panels
+    of both.
     """
-    sweep, frozen, full = summary["sweep"], summary["frozen"], summary["mode"] == "full"
+    frozen, carried = summary["frozen"], summary["border"] == "carry"
     keep = {
-        "chunked": (sweep == "chunked") & ~frozen,
-        "sliding": (sweep == "sliding") | ((sweep == "chunked") & full & ~frozen),
-        "frozen W_hh": (sweep == "chunked") & frozen,
-        "state reset": sweep == "reset",
+        **{m: summary["mode"].isin([m, "full"]) & ~frozen & carried for m in MODES},
+        "frozen W_hh": frozen,
+        "state reset": ~carried,
     }[panel]
     return columns.with_depth(summary[keep])
 
 
-def plane(ax: Axes, rows: pd.DataFrame) -> None:
+def variants(summary: pd.DataFrame) -> "pd.Series[str]":
+    """The row of panels that each network belongs to: its task, and copy's payload and alphabet."""
+
+    def words(task: str, args: str) -> str:
+        own = json.loads(args)
+        return f"copy, {own['payload']} of {own['alphabet']}" if "payload" in own else task
+
+    pairs = zip(summary["task"], summary["task_args"], strict=True)
+    return pd.Series([words(*pair) for pair in pairs], summary.index, dtype=str)
+
+
+def says_nothing(summary: pd.DataFrame) -> set[tuple[int, float]]:
+    """(lag, K) at which a frozen network solves the task: they say nothing about K."""
+    frozen = columns.with_full(networks(summary, "frozen W_hh"))
+    solved = frozen[frozen["status"] == "solved"]
+    return set(solved[["lag_max", "depth"]].itertuples(index=False, name=None))
+
+
+def plane(ax: Axes, rows: pd.DataFrame, hatched: set[tuple[int, float]]) -> None:
     """Success over lag x K, and the borders K = lag of the longest and of the shortest dependency
-    of a sequence.
+    of a sequence; hatched: grid points that say nothing about K.
     """
     rates = stats.success(columns.with_full(rows), ["lag_max", "depth"])
     panels.heatmap(ax, rates, "lag_max", "depth", infinite=("none", "full"))
     if len(rates):
         lags, depths = sorted(rates["lag_max"].unique()), sorted(rates["depth"].unique())
         panels.staircase(ax, lags, depths, dict(zip(lags, lags, strict=True)))
+        for lag, depth in hatched:
+            if lag in lags and depth in depths:
+                corner = (lags.index(lag), len(depths) - 1 - depths.index(depth))
+                ax.add_patch(
+                    Rectangle(
+                        corner,
+                        1,
+                        1,
+                        fill=False,
+                        hatch="////",
+                        edgecolor="0.6",
+                        linewidth=0,
+                        zorder=1.5,
+                    )
+                )
         shortest = rows.groupby("lag_max")["lag_min"].min()
         if list(shortest) != lags:
             panels.staircase(
@@ -86,13 +121,15 @@ def finals(ax: Axes, summary: pd.DataFrame) -> None:
 
 def figure(results: Results) -> Figure:
     """A row a task: two modes, two controls, the final measure."""
-    tasks = columns.task_order(results.summary["task"]) or [""]
+    rows_of = variants(results.summary)
+    tasks = columns.task_order(rows_of) or [""]
     fig = Figure(figsize=(12, 1.1 + 2.2 * len(tasks)), layout="constrained")
     axes = fig.subplots(len(tasks), len(PANELS) + 1, squeeze=False, width_ratios=[1, 1, 1, 1, 1.25])
     for row, task in zip(axes, tasks, strict=True):
-        summary = results.summary[results.summary["task"] == task]
+        summary = results.summary[rows_of == task]
+        hatched = says_nothing(summary)
         for ax, panel in zip(row, PANELS, strict=False):
-            plane(ax, networks(summary, panel))
+            plane(ax, networks(summary, panel), hatched if panel in MODES else set())
             ax.set(
                 title=f"{panels.title_case(task)}\n{'' if panel in MODES else 'control: '}{panel}",
                 xlabel=panels.LAG,
@@ -111,14 +148,11 @@ def figure(results: Results) -> Figure:
 
 def caption(results: Results) -> str:
     """What is drawn, with the counts of the tables."""
-    reached = results.summary[results.summary["reach"] >= results.summary["lag_max"].fillna(0)]
-    inside, outside = (
-        stats.success(f.assign(all=0), ["all"])
-        for f in (reached, results.summary.drop(reached.index))
-    )
+    within = results.summary["reach"] >= results.summary["lag_max"].fillna(0)
 
-    def share(table: pd.DataFrame) -> str:
-        return f"{table['n_solved'].sum()} of {table['n'].sum()}"
+    def share(panel: str, inside: bool) -> str:
+        rows = networks(results.summary[within == inside], panel)
+        return f"{(rows['status'] == 'solved').sum()} of {len(rows)}"
 
     return (
         "**Share of networks that solve the task, over the lag of the dependency and the "
@@ -131,7 +165,11 @@ def caption(results: Results) -> str:
         "weights frozen at their "
         "initial values; state reset to zero at the borders. Right: median final measure of every "
         "grid point, with bootstrap "
-        "intervals, diverged networks ranked worst. With every dependency in reach "
-        f"{share(inside)} networks are solved, "
-        f"otherwise {share(outside)} (controls included). {describe_networks(results)}"
+        "intervals, diverged networks ranked worst. Hatched: some frozen network solves this grid "
+        "point, so that it says nothing about K. Chunked or at full depth with every dependency in "
+        f"reach {share('chunked', inside=True)} trained networks are solved, and "
+        f"{share('frozen W_hh', inside=True)} frozen ones; otherwise "
+        f"{share('chunked', inside=False)} trained ones, {share('frozen W_hh', inside=False)} "
+        f"frozen ones and {share('state reset', inside=False)} with the state reset. "
+        f"{describe_networks(results)}"
     )

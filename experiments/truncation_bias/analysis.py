@@ -12,12 +12,18 @@ from throughtime.analysis.lines import Line, line
 from throughtime.results.load import Results
 
 MOMENTS = {"before": "initial", "after": "full"}  # training: the sweep whose last moment it is
+QUANTITIES = {"mean": "log_delta_hh_sliding", "sequence": "log_delta_sequence_sliding"}
 KEPT = ["run_key", "task", "gain", "seed", "steps"]
 
 
-def rates(results: Results) -> pd.DataFrame:
+def rates(results: Results, of: str = "mean") -> pd.DataFrame:
     """Decay of ln delta(K) of W_hh's gradient in mode sliding, and the largest Lyapunov exponent,
     before and after training.
+
+    Args:
+        results: the experiment's.
+        of: ``mean``, delta of the gradient of a batch's mean; ``sequence``, the mean over sequences
+            of ln delta of their own gradients.
 
     Where a loss stands at every step (brackets with ``generate``), those that have nothing to lose
     at depth K are divided out, see lines.decay.
@@ -30,7 +36,7 @@ def rates(results: Results) -> pd.DataFrame:
     parts = []
     for moment, sweep in MOMENTS.items():
         own = results.select(sweep=sweep)
-        delta = own.probe("truncation_bias", "log_delta_hh_sliding", "last")
+        delta = own.probe("truncation_bias", QUANTITIES[of], "last")
         exponents = own.probe("jacobian", "lyapunov", "last")
         largest = exponents[exponents["index"] == 0].set_index("run_key")["value"]
         rows = [

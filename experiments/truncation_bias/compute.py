@@ -4,7 +4,8 @@ throughtime.theory.influence.
 The linear system is a network of the engine: cell identity, W_hh = A, one input that carries theta,
 W_xh = b, a readout of unit 0. Its truncated gradient is then the engine's own, in each mode.
 
-Columns: series is the mode; quantity with x and y:
+Columns: series is the mode, or the mode and ``end`` where a window's last loss alone is taken (as
+Tallec & Ollivier's programs do) and not the mean of a stride's; quantity with x and y:
 
 - ``theta``, ``theta exact``: theta after x updates of online descent with truncation length y.
 - ``derivative``, ``derivative exact``: what a gradient of truncation length x takes for ds_0 /
@@ -35,8 +36,8 @@ DEPTHS = {
     "sliding": (10, 40, 41, 100),
     "buffered": (10, 29, 30, 100),
 }  # of the trajectories
-UPDATES = {"smoke": 20, "laptop": 600, "paper": 5000}
-LARGEST = {"smoke": 12, "laptop": 120, "paper": 200}  # K of the derivative
+UPDATES = {"smoke": 20, "laptop": 600, "evening": 3000, "paper": 5000}
+LARGEST = {"smoke": 12, "laptop": 120, "evening": 120, "paper": 200}  # K of the derivative
 SHOWN = 50  # points of a trajectory
 REST = 0.25  # theta of the resting state; any but the optimum
 
@@ -45,13 +46,14 @@ Floats = NDArray[np.float64]
 
 class Network:
     """The system over so many steps as a network, with one mode's windows aligned to the end; the
-    last stride is scored.
+    last stride is scored, or its last step (``end``).
     """
 
-    def __init__(self, mode: str, K: int, steps: int) -> None:
+    def __init__(self, mode: str, K: int, steps: int, scored: str) -> None:
         stride, depth = strides(mode, K, K)
+        count = 1 if scored == "end" else stride
         self.tape = Tape(
-            cell("identity"), Sizes(1, steps, 1, 1, SYSTEM.n, 1, stride, False), torch.float64
+            cell("identity"), Sizes(1, steps, 1, 1, SYSTEM.n, 1, count, False), torch.float64
         )
         self.windows = windows(steps, stride, depth, steps % stride)
         self.weights = {
@@ -61,11 +63,11 @@ class Network:
             "W_hy": torch.eye(SYSTEM.n, 1, dtype=torch.float64)[None],
             "b_y": torch.zeros(1, 1, dtype=torch.float64),
         }
-        ones = torch.ones(stride, 1, 1, 1, dtype=torch.float64)
-        self.targets = Targets(ones, ones[..., 0] / stride)
+        ones = torch.ones(count, 1, 1, 1, dtype=torch.float64)
+        self.targets = Targets(ones, ones[..., 0] / count)
 
     def gradient(self, theta: Floats, start: Floats) -> float:
-        """Truncated gradient of the mean loss of the last stride by theta.
+        """Truncated gradient of what is scored, by theta.
 
         Args:
             theta: (steps,) the values that it had. Its derivative is by the push of every step: b
@@ -90,14 +92,14 @@ class Network:
 network = cache(Network)
 
 
-def derivative(mode: str, K: int) -> float:
+def derivative(mode: str, K: int, scored: str = "mean") -> float:
     """What the truncated gradient takes for ds_0 / dtheta: at rest, the gradient over the error."""
     steps = sum(strides(mode, K, K))  # more than is seen, so that there is something to cut off
     rest: Floats = np.linalg.solve(np.eye(SYSTEM.n) - SYSTEM.A, REST * SYSTEM.b).astype(np.float64)
-    return Network(mode, K, steps).gradient(np.full(steps, REST), rest) / float(rest[0] - 1)
+    return Network(mode, K, steps, scored).gradient(np.full(steps, REST), rest) / float(rest[0] - 1)
 
 
-def trajectory(mode: str, K: int, updates: int, theta: float = 0.5) -> Floats:
+def trajectory(mode: str, K: int, updates: int, theta: float = 0.5, scored: str = "mean") -> Floats:
     """(updates + 1,): theta in online descent from s = 1, an update a stride."""
     stride, depth = strides(mode, K, K)
     path, states, history = (
@@ -112,7 +114,10 @@ def trajectory(mode: str, K: int, updates: int, theta: float = 0.5) -> Floats:
         steps = min(now, depth + stride)
         path.append(
             path[-1]
-            - LR * network(mode, K, steps).gradient(history[now - steps : now], states[now - steps])
+            - LR
+            * network(mode, K, steps, scored).gradient(
+                history[now - steps : now], states[now - steps]
+            )
         )
     return np.array(path)
 
@@ -126,12 +131,12 @@ def smallest(values: Floats) -> int:
     return first if first <= len(values) else 0
 
 
-def paths(mode: str, K: int, updates: int) -> pd.DataFrame:
+def paths(mode: str, K: int, updates: int, scored: str) -> pd.DataFrame:
     """theta, measured and exact, at SHOWN points."""
     places = np.unique(np.linspace(0, updates, SHOWN + 1).round().astype(int))
     both = {
-        "theta": trajectory(mode, K, updates),
-        "theta exact": SYSTEM.trajectory(mode, K, updates, LR),
+        "theta": trajectory(mode, K, updates, scored=scored),
+        "theta exact": SYSTEM.trajectory(mode, K, updates, LR, end=scored == "end"),
     }
     return pd.concat(
         [
@@ -141,23 +146,34 @@ def paths(mode: str, K: int, updates: int) -> pd.DataFrame:
     )
 
 
-def mode_table(mode: str, preset: str) -> pd.DataFrame:
+def mode_table(mode: str, preset: str, scored: str) -> pd.DataFrame:
     """All quantities of one mode."""
+    end = scored == "end"
     Ks = np.arange(1, LARGEST[preset] + 1)
-    found = np.array([derivative(mode, int(K)) for K in Ks])
-    exact = np.array([SYSTEM.resting(mode, int(K)) for K in Ks])
-    last = {"smallest K": smallest(found), "smallest K exact": SYSTEM.smallest_K(mode)}
-    parts = [paths(mode, K, UPDATES[preset]) for K in DEPTHS[mode]]
+    found = np.array([derivative(mode, int(K), scored) for K in Ks])
+    exact = np.array([SYSTEM.resting(mode, int(K), end=end) for K in Ks])
+    last = {"smallest K": smallest(found), "smallest K exact": SYSTEM.smallest_K(mode, end=end)}
+    parts = [paths(mode, K, UPDATES[preset], scored) for K in DEPTHS[mode]]
     parts += [
         pd.DataFrame({"quantity": q, "x": Ks, "value": v})
         for q, v in (("derivative", found), ("derivative exact", exact))
     ]
     parts += [pd.DataFrame({"quantity": [q], "value": [float(v)]}) for q, v in last.items()]
-    return pd.concat(parts, ignore_index=True).assign(series=mode).fillna({"x": 0.0, "y": 0.0})
+    return (
+        pd.concat(parts, ignore_index=True)
+        .assign(series=f"{mode} end" if end else mode)
+        .fillna({"x": 0.0, "y": 0.0})
+    )
 
 
 def compute(preset: str) -> pd.DataFrame:
     """The table of all modes; see the module."""
     with one_thread():
-        table = pd.concat([mode_table(mode, preset) for mode in DEPTHS], ignore_index=True)
+        table = pd.concat(
+            [
+                *[mode_table(mode, preset, "mean") for mode in DEPTHS],
+                *[mode_table(mode, preset, "end") for mode in ("chunked", "buffered")],
+            ],
+            ignore_index=True,
+        )
     return table[["series", "quantity", "x", "y", "value"]].astype({"x": "float64", "y": "float64"})

@@ -153,6 +153,7 @@ def test_what_a_claim_found_is_the_table(tmp_path: Path) -> None:
     root = made(tmp_path, one())
     networks(root, 3)
     (row,) = judged(root).to_dict("records")
+    assert all(math.isnan(row.pop(name)) for name in ("p", "adjusted", "power"))  # it has no level
     assert row == {
         "experiment": "reach",
         "name": "solved",
@@ -165,6 +166,10 @@ def test_what_a_claim_found_is_the_table(tmp_path: Path) -> None:
         "threshold": 0.5,
         "n": 3,
         "detail": "3 networks, 0 computed",
+        "confirmatory": True,
+        "power_for": "",
+        "commit": "unknown",
+        "precedes": "cannot be checked: no git repository",
     }
 
 

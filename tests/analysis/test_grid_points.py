@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from tests.support import synthetic
+from tests.support.made import networks as made_networks
 from throughtime.analysis import grid_points
 from throughtime.analysis.stats import wilson
 from throughtime.planning.plan import Plan
@@ -152,3 +153,17 @@ def test_a_parameter_that_varies_is_a_column_and_not_json() -> None:
     table = grid_points.tabulate(two, "smoke")
     assert table["forget_bias"].tolist() == [0.0, 1.0]
     assert "cell_args" not in table
+
+
+def test_a_trained_grid_point_names_its_frozen_control():
+    both = made_networks(
+        "c", task="copy", length=4, K=[2, 4], mode="chunked", frozen=[False, True], seeds=3
+    )
+    both["status"] = np.where(both["frozen"] & (both["K"] == 2) & (both["seed"] < 2), "solved", "x")
+    both["status"] = both["status"].replace("x", "unsolved")
+    table = grid_points.tabulate(both, "laptop").set_index(["K", "frozen"])["frozen_control"]
+    assert table[2, False] == "2 of 3"
+    assert table[4, False] == "0 of 3"
+    assert pd.isna(table[2, True])
+    alone = grid_points.tabulate(both[~both["frozen"]], "laptop")
+    assert "frozen_control" not in alone

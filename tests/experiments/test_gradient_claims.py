@@ -134,29 +134,85 @@ def phase(m: float, b: float, weaker: float = 1.0, seeds: int = 6) -> Results:
         ("six_xi", (15.0, 1.0), "not supported"),
         ("weaker_drive_reaches_farther", (6.0, 1.0), "supported"),
         ("weaker_drive_reaches_farther", (6.0, 1.0, 0.1), "not supported"),
+        ("exponent_falls_with_budget", (6.0, 1.0), "undecided"),  # no budget but one
+        ("multiple_settles", (6.0, 1.0), "undecided"),
     ],
 )
 def test_phase(claim, law, verdict) -> None:
     assert made.decide("phase", claim, phase(*law)).verdict == verdict
 
 
+def budgets(laws: dict[int, tuple[float, float]], seeds: int = 10) -> Results:
+    """Copy, solved up to m xi^b steps, (m, b) by updates."""
+    rows = made.networks(
+        "budget",
+        task="copy",
+        length=LENGTHS,
+        payload=2,
+        alphabet=4,
+        K="full",
+        init="gaussian",
+        gain=[0.25, 0.5, 0.8, 1.0, 1.25],
+        updates=list(laws),
+        seeds=seeds,
+    )
+    rows = analysis.with_ratio(rows)
+    m, b = (rows["updates"].map({u: law[i] for u, law in laws.items()}) for i in (0, 1))
+    luck = np.random.default_rng(0).logistic(0, 1 / 6, len(rows))
+    solved = np.log(rows["lag_max"].astype(float) / (m * rows["xi"] ** b)) < luck
+    return made.results(
+        rows.drop(columns=["xi", "ratio", "critical"]).assign(
+            status=np.where(solved, "solved", "unsolved")
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("laws", "falls", "settles"),
+    [
+        (
+            {500: (6.0, 1.0), 1000: (8.0, 0.6), 2000: (8.0, 0.6)},
+            "supported",
+            "supported",
+        ),
+        ({500: (6.0, 0.3), 1000: (6.0, 1.0), 2000: (12.0, 1.0)}, "not supported", "not supported"),
+        ({500: (6.0, 1.0), 2000: (6.0, 1.0)}, "undecided", "undecided"),
+    ],
+)
+def test_budgets(laws, falls, settles) -> None:
+    found = budgets(laws)
+    for claim, verdict in (("exponent_falls_with_budget", falls), ("multiple_settles", settles)):
+        assert made.decide("phase", claim, found).verdict == verdict
+
+
 @pytest.mark.parametrize(
     ("claim", "tables", "verdict"),
     [
-        ("decay_is_lyapunov_rate", {"noise": 0.01}, "supported"),
-        ("decay_is_lyapunov_rate", {"factor": 1.5, "noise": 0.01}, "not supported"),
-        ("decay_is_lyapunov_rate", {"noise": 1.0}, "undecided"),
+        ("mean_decays_at_lyapunov_rate", {"noise": 0.01}, "supported"),
+        ("sequence_decays_at_lyapunov_rate", {"noise": 0.01}, "not supported"),  # 1.2 times
+        ("sequence_decays_at_lyapunov_rate", {"factor": 1 / 1.2, "noise": 0.01}, "supported"),
         (
-            "decay_is_lyapunov_rate",
+            "sequence_decays_at_lyapunov_rate_after_training",
+            {"factor": 1 / 2.4, "noise": 0.01},
+            "supported",
+        ),
+        ("mean_decays_at_lyapunov_rate", {"factor": 1.5, "noise": 0.01}, "not supported"),
+        ("mean_decays_at_lyapunov_rate", {"noise": 1.0}, "undecided"),
+        (
+            "mean_decays_at_lyapunov_rate",
             {"factor": 0.05},
             "undecided",
         ),  # nothing decays far enough to have a rate
         (
-            "decay_is_lyapunov_rate_after_training",
+            "mean_decays_at_lyapunov_rate_after_training",
             {"noise": 0.01},
             "not supported",
         ),  # twice the exponent
-        ("decay_is_lyapunov_rate_after_training", {"factor": 0.5, "noise": 0.01}, "supported"),
+        (
+            "mean_decays_at_lyapunov_rate_after_training",
+            {"factor": 0.5, "noise": 0.01},
+            "supported",
+        ),
     ],
 )
 def test_truncation_bias(claim, tables, verdict) -> None:
@@ -175,9 +231,8 @@ def test_what_runs_with_little_bias_learn(share, verdict) -> None:
     )
     assert evidence.verdict == verdict
     assert evidence.statistic == pytest.approx(share, abs=0.01)
-    assert (
-        evidence.n == 2 * 5
-    )  # sliding, K = 8, gain 0.5 alone has a bias below a tenth, in both tasks
+    # sliding, K = 8, gain 0.5 alone has a bias below a tenth, in both tasks
+    assert (evidence.n, "10 networks" in evidence.detail) == (2 * 5, True)
 
 
 def test_a_diverged_run_has_learned_nothing() -> None:
@@ -191,28 +246,13 @@ def test_a_diverged_run_has_learned_nothing() -> None:
     assert (evidence.verdict, evidence.statistic) == ("not supported", 0.0)
 
 
-@pytest.mark.parametrize(("off", "verdict"), [(0, "supported"), (1, "not supported")])
-def test_influence_balancing(off, verdict) -> None:
-    exact = {mode: Balancing().smallest_K(mode) for mode in ("chunked", "sliding", "buffered")}
-    rows = [
-        (mode, q, 0, 0, K + off * (q == "smallest K"))
-        for mode, K in exact.items()
-        for q in ("smallest K", "smallest K exact")
-    ]
-    computed = pd.DataFrame(rows, columns=["series", "quantity", "x", "y", "value"])
-    assert (
-        made.decide(
-            "truncation_bias", "influence_balancing_exact", made.results(computed=computed)
-        ).verdict
-        == verdict
-    )
-    few = computed[computed["series"] != "chunked"]
-    assert (
-        made.decide(
-            "truncation_bias", "influence_balancing_exact", made.results(computed=few)
-        ).verdict
-        == "undecided"
-    )
+@pytest.mark.parametrize("scored", ["mean", "end"])
+@pytest.mark.parametrize("mode", ["chunked", "sliding", "buffered"])
+def test_the_smallest_K_with_the_right_sign_is_theorys(mode, scored) -> None:
+    """On the engine the derivative's sign turns where theory says, in each mode."""
+    exact = Balancing().smallest_K(mode, end=scored == "end")
+    before, at = (COMPUTE.derivative(mode, K, scored) for K in (exact - 1, exact))
+    assert before > 0 > at
 
 
 def test_the_engine_computes_what_theory_says() -> None:

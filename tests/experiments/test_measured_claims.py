@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from tests.support.worlds import ROOT, judged, verdicts, world
+from throughtime.benchmarks.cost import Size, measure
 from throughtime.planning.experiment_files import load_module
 from throughtime.results import tables
 from throughtime.results.load import Results
@@ -17,7 +18,7 @@ YES, NO, OPEN = "supported", "not supported", "undecided"
 # Cost ---------------------------------------------------------------------------------------------
 
 
-def costs(memory=1.0, time=1.0, sliding=1.0, batch=0.5):
+def costs(time=1.0, sliding=1.0, batch=0.5):
     """A computed table whose quantities are a constant and a power of x; times differ from it by up
     to a percent.
     """
@@ -32,7 +33,6 @@ def costs(memory=1.0, time=1.0, sliding=1.0, batch=0.5):
         for i, x in enumerate(xs):
             shaken = 1 + 0.01 * (-1) ** (i // 2)
             values = {
-                "kept_bytes": 4096 + 1000 * x**memory,
                 "update_ms": (10 * (series == "sliding") + 5 * x**power) * shaken,
             }
             rows += [
@@ -50,7 +50,6 @@ def costs(memory=1.0, time=1.0, sliding=1.0, batch=0.5):
     ("powers", "changed"),
     [
         ({}, {}),
-        ({"memory": 1.1}, {"memory_linear": NO}),
         ({"time": 2.0}, {"time_linear": NO}),
         ({"sliding": 2.0}, {"time_linear": NO}),
         ({"time": 0.5}, {"time_linear": NO, "steps_serial": NO}),
@@ -58,9 +57,7 @@ def costs(memory=1.0, time=1.0, sliding=1.0, batch=0.5):
     ],
 )
 def test_cost(powers, changed):
-    claimed = dict.fromkeys(
-        ("memory_linear", "time_linear", "steps_serial", "sequences_parallel"), YES
-    )
+    claimed = dict.fromkeys(("time_linear", "steps_serial", "sequences_parallel"), YES)
     assert costs(**powers) == claimed | changed
 
 
@@ -80,6 +77,24 @@ def test_bend_is_the_change_of_slope_over_the_mean_slope(y, expected):
         )  # the slope falls from 1/2 to 1/6, the mean is 1/4: -4/3 for the function itself
     else:
         assert value == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("series", "sizes"),
+    [
+        ("full", [Size("full", T, T, 8, 4, 2) for T in (4, 8, 12, 16, 24)]),
+        ("chunked", [Size("chunked", 48, K, 8, 4, 2) for K in (2, 4, 8, 12, 16)]),
+    ],
+)
+def test_memory_is_linear(series, sizes):
+    """The memory kept for backward, in T at full depth and in K where chunks follow each other: on
+    the engine, to the byte.
+    """
+    found = measure(sizes, 1)
+    x = found["T" if series == "full" else "K"].to_numpy(float)
+    slopes = np.diff(found["kept_bytes"]) / np.diff(x)
+    assert slopes == pytest.approx(slopes[0], rel=1e-12)
+    assert slopes[0] > 0
 
 
 # Context ------------------------------------------------------------------------------------------
@@ -152,7 +167,7 @@ def training(throws_free, throws_clipped):
 def test_spikes_that_throw_networks_back(free, clipped, verdict):
     found = judged("cliff", training(free, clipped))["thrown_back"]
     assert found.verdict == verdict
-    assert found.n == 54  # 27 unclipped and 27 clipped at 1: networks, not spikes
+    assert found.n == 180  # 90 unclipped and 90 clipped at 1: networks, not spikes
     assert found.statistic == pytest.approx((free - clipped) / 4)
 
 

@@ -35,28 +35,57 @@ def obeying(
 
 @pytest.mark.parametrize("m", [4.0, 12.0])
 def test_the_multiple_is_found(m: float) -> None:
-    fit = phase.multiple(obeying(m, 1.0))
-    assert fit["low"] < m < fit["high"]
-    assert fit["high"] / fit["low"] < 1.3
+    fit = phase.fit_multiple(obeying(m, 1.0))
+    low, high = np.exp(fit.interval())
+    assert low < m < high
+    assert high / low < 1.3
+    drawn = phase.multiple(obeying(m, 1.0))
+    assert drawn["frontier"] == pytest.approx(np.exp(fit.value), rel=0.05)
 
 
 @pytest.mark.parametrize(("m", "b"), [(6.0, 1.0), (9.0, 0.4), (10.0, 0.0)])
 def test_the_exponent_is_found(m: float, b: float) -> None:
-    found, low, high = phase.exponent(obeying(m, b))
+    fit = phase.fit_exponent(obeying(m, b))
+    low, high = fit.interval()
     assert low < b < high
-    assert low <= found <= high
+    assert low <= fit.value <= high
     assert high - low < 0.4
+    least, most = phase.percentiles(fit.draws, 0.95)
+    assert least == pytest.approx(low, abs=0.1)  # here networks of one seed are independent
+    assert most == pytest.approx(high, abs=0.1)
 
 
 def test_intervals_widen_with_fewer_networks() -> None:
-    few, many = (phase.exponent(obeying(6.0, 1.0, s=2.0, seeds=n)) for n in (2, 12))
-    assert few[2] - few[1] > 1.5 * (many[2] - many[1])
+    few, many = (phase.fit_exponent(obeying(6.0, 1.0, s=2.0, seeds=n)).interval() for n in (2, 12))
+    assert few[1] - few[0] > 1.5 * (many[1] - many[0])
+
+
+def test_seeds_that_share_their_luck_widen_the_interval() -> None:
+    """Every seed has a reach of its own: networks of one seed are not independent."""
+    rows = obeying(6.0, 1.0, seeds=10)
+    reach = 6.0 * rows["xi"] * np.exp(0.6 * np.random.default_rng(1).normal(size=10))[rows["seed"]]
+    rows = rows.assign(status=np.where(rows["lag_max"] < reach, "solved", "unsolved"))
+    fit = phase.fit_multiple(rows)
+    alone = fit.profile(0.95)
+    low, high = fit.interval()
+    assert high - low > 1.3 * (alone[1] - alone[0])
+    assert low < math.log(6) < high
+
+
+def test_a_difference_takes_the_same_seeds() -> None:
+    a = phase.fit_multiple(obeying(6.0, 1.0))
+    assert phase.difference(a, a) == (0.0, 0.0, 0.0)
+    b = phase.fit_multiple(obeying(12.0, 1.0))
+    found, low, high = phase.difference(b, a)
+    assert low < math.log(2) < high
+    assert found == pytest.approx(math.log(2), abs=0.15)
 
 
 def test_where_nothing_varies_nothing_is_fitted() -> None:
     rows = obeying(6.0, 1.0, seeds=2)
-    assert all(math.isnan(v) for v in phase.exponent(rows.assign(status="solved")))
-    assert all(math.isnan(v) for v in phase.exponent(rows[rows["gain"] == 1]))
+    assert math.isnan(phase.fit_exponent(rows.assign(status="solved")).value)
+    assert math.isnan(phase.fit_exponent(rows[rows["gain"] == 1]).value)
+    assert math.isnan(phase.fit_multiple(rows.assign(status="solved")).value)
     assert math.isnan(phase.multiple(rows.iloc[:0])["frontier"])
 
 
@@ -67,10 +96,8 @@ def test_an_unbounded_exponent_says_so() -> None:
         ((rows["gain"] == 0.5) & (rows["lag_max"] == 3))
         | ((rows["gain"] == 1) & (rows["lag_max"] == 8))
     ]
-    _, low, high = phase.exponent(
-        rows.assign(status=np.where(rows["seed"] == 0, "solved", "unsolved"))
-    )
-    assert (low, high) == (-math.inf, math.inf)
+    half = rows.assign(status=np.where(rows["seed"] == 0, "solved", "unsolved"))
+    assert phase.fit_exponent(half).interval() == (-math.inf, math.inf)
 
 
 def test_sides_of_the_critical_gain() -> None:

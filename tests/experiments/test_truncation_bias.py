@@ -37,6 +37,11 @@ def measured(summary: pd.DataFrame, factor: float = 1.0, noise: float = 0.0) -> 
                 K,
                 factor * RATE[row.gain] * K + some + noise * rng.normal(),
             )
+            yield (
+                "log_delta_sequence_sliding",
+                K,
+                1.2 * factor * RATE[row.gain] * K + some + noise * rng.normal(),
+            )
             yield "log_delta_hh_chunked", K, -math.log(K)
 
     exponents = made.probes(

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -42,7 +43,11 @@ def test_what_is_read():
     rng = np.random.default_rng(0)
     true, foreign = rng.integers(0, 50, (LONGEST, B)), rng.integers(50, 99, (LONGEST, B))
     read = losses(Record(), true, true[0], foreign, 0)
+    whole = {key: symbols.copy() for key, symbols in read.items() if key[0] == "loss_reset"}
+    assert {n for _, n in whole} == {LONGEST}
+    read |= context.reset_losses(Record(), true, true[0])
     assert {n for q, n in read if q == "loss_reset"} == {1, 2, 3, 5, 8, 9}
+    assert (whole["loss_reset", LONGEST] == read["loss_reset", LONGEST]).all()
     moved = []
     for (quantity, n), symbols in read.items():
         assert (symbols[-n:] == true[-n:]).all()
@@ -87,10 +92,10 @@ def test_a_learned_start_is_where_a_reader_starts():
 
 
 def test_positions_and_what_follows_them():
-    text = np.arange(1000)
+    text = np.arange(20_000)
     true, target = positions(text, 20)
     assert len(target) == context.POSITIONS
-    assert (target[0], target[-1]) == (20, 999)
+    assert (target[0], target[-1]) == (20, 19_999)
     assert (true == target - np.arange(20, 0, -1)[:, None]).all()
 
 
@@ -127,3 +132,19 @@ def test_a_short_text_gives_what_it_can(tmp_path, monkeypatch):
     longest = len(short.job.task.data.valid) - 1
     assert longest < 100
     assert measure(short)["index"].max() == longest
+
+
+def test_fewer_positions_are_held_against_the_same_ones(made, monkeypatch):
+    """With replaced text before, all but the character at hand: what FEW positions add to the loss
+    with all context is added to that of all positions.
+    """
+    monkeypatch.setattr(context, "POSITIONS", 60)
+    monkeypatch.setattr(context, "FEW", 60)
+    every = measure(made).set_index(["row", "quantity", "index"])["value"]
+    monkeypatch.setattr(context, "FEW", 20)
+    few = measure(made).set_index(["row", "quantity", "index"])["value"]
+    pd.testing.assert_series_equal(few.loc[:, "loss_reset"], every.loc[:, "loss_reset"])
+    monkeypatch.setattr(context, "POSITIONS", 20)
+    only = measure(made).set_index(["row", "quantity", "index"])["value"]
+    assert len(few) == len(every) == len(only)
+    assert few[1, "loss_replaced", 5] != every[1, "loss_replaced", 5]

@@ -133,3 +133,14 @@ def test_log_rms_of_nothing_and_of_zeros():
     assert np.array_equal(
         log_rms(with_gap), [-np.inf, np.nan, 0.0, -math.log(2) / 2], equal_nan=True
     )
+
+
+@pytest.mark.parametrize("task", ["copy", "text"])
+def test_below_gain_one_orthogonal_networks_cannot_but_vanish(task):
+    """Every singular value of a step's Jacobian is at most g: so no claim is made of it."""
+    found = measure(block(task, init="orthogonal", gain=[0.5, 0.9], hidden=6))
+    norms = found[found["quantity"] == "log_gradient_rms"]
+    for row, gain in enumerate([0.5, 0.9] * 2):
+        own = norms[norms["row"] == row].sort_values("index")["value"].to_numpy()
+        assert len(own) > 3
+        assert (np.diff(own) <= math.log(gain) + 1e-9).all()

@@ -2,6 +2,7 @@
 
 import math
 
+import pandas as pd
 import pytest
 import torch
 
@@ -74,7 +75,7 @@ def test_the_table_holds_every_mode_and_k():
         for q in ("log_delta", "cosine")
         for part in ("", "_hh")
         for mode in truncation_bias.MODES
-    }
+    } | {"log_delta_sequence_sliding"}
     assert set(found["index"]) == {1, 2, 3, 5, 8}
     wide = found.query("row == 1").pivot(index="index", columns="quantity", values="value")
     for part in ("", "_hh"):
@@ -92,6 +93,36 @@ def test_the_table_holds_every_mode_and_k():
     assert wide.loc[3, "cosine_hh_sliding"] == pytest.approx(
         torch.cosine_similarity(a.flatten(), b.flatten(), 0).item()
     )
+
+
+def test_the_bias_of_a_sequence_is_that_of_its_own_gradient(monkeypatch):
+    """Of a batch of one it is the batch's; of more, the mean of the logarithms."""
+    monkeypatch.setattr(truncation_bias, "BATCHES", 1)
+    alone = measure(block("text", window=T, batch=1))
+    both = [
+        alone[alone["quantity"] == f"log_delta_{q}_sliding"].set_index(["row", "index"])["value"]
+        for q in ("sequence", "hh")
+    ]
+    pd.testing.assert_series_equal(*both)
+    subject = Subject(block("text", window=T, batch=3), overlap=True)
+    found = truncation_bias.sequence_biases(subject, [3])[3]
+    run = next(iter(subject.runs(1)))
+    _, dy = truncation_bias.loss_of("softmax")(run.y, run.targets)
+    steps, logs = subject.sizes.steps, []
+    for sequence in range(3):
+        only = dy * (torch.arange(3) == sequence)[:, None]
+        full, cut = (
+            truncation_bias.backward(
+                subject.tape,
+                subject.weights,
+                run.x,
+                only,
+                truncation_bias.windows_of(mode, steps, K),
+            )["W_hh"]
+            for mode, K in (("full", steps), ("sliding", 3))
+        )
+        logs.append(((cut - full).norm(dim=(1, 2)) / full.norm(dim=(1, 2))).log())
+    assert found == pytest.approx(torch.stack(logs).mean(0))
 
 
 def test_a_network_without_memory_has_no_bias():

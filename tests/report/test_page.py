@@ -264,6 +264,15 @@ def test_each_claim_is_shown_with_its_verdict_and_numbers(results: Path, project
     frame = pd.DataFrame(rows).assign(
         experiment="clipping", test="A slope.", threshold=[0.0, math.nan], detail=["why & how", ""]
     )
+    frame = frame.assign(
+        p=[0.012, math.nan],
+        adjusted=[0.024, math.nan],
+        confirmatory=True,
+        power=[0.9, math.nan],
+        power_for=["an effect of 1", ""],
+        commit="abc123",
+        precedes=["yes", "no: edited and not committed"],
+    )
     tables.write(frame, "claims", results / "claims.parquet")
     page = report_page.render(results, project)
     cells = [
@@ -273,9 +282,13 @@ def test_each_claim_is_shown_with_its_verdict_and_numbers(results: Path, project
     first, second = cells[2:]
     assert first[0].startswith('Rates &lt; 1 &lt;vanish&gt;. <a href="#clipping">clipping</a>')
     assert "A slope." in first[0]
+    assert "Power at the planned seeds: 0.9, for an effect of 1." in first[0]
+    assert "commit <code>abc123</code>; before the run that decides it: yes." in first[0]
+    assert "no: edited and not committed" in second[0]
+    assert "Verdicts that hold after the adjustment: 1." in page
     assert "why &amp; how" in first[0]
-    assert first[1:] == ["not supported", "−0.512", "−1 to 0.25", "0", "1,200"]
-    assert second[1:] == ["undecided", "–", "–", "–", "0"]
+    assert first[1:] == ["not supported", "−0.512", "−1 to 0.25", "0", "1,200", "0.012", "0.024"]
+    assert second[1:] == ["undecided", "–", "–", "–", "0", "–", "–"]
     assert "2 claims: 0 supported, 1 not supported, 1 undecided." in " ".join(
         Page(page).text.split()
     )

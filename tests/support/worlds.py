@@ -1,4 +1,4 @@
-"""Worlds in which the truth is known: a laptop plan's networks with an outcome by rule, and the
+"""Worlds in which the truth is known: an evening plan's networks with an outcome by rule, and the
 verdicts that claims come to on them.
 """
 
@@ -20,7 +20,7 @@ Rule = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 @cache
-def networks(experiment: str, preset: str = "laptop") -> pd.DataFrame:
+def networks(experiment: str, preset: str = "evening") -> pd.DataFrame:
     """The networks of a preset, as yet without an outcome."""
     parts = [
         synthetic.identity(p).assign(

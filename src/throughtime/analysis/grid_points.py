@@ -71,9 +71,11 @@ def tabulate(summary: pd.DataFrame, preset: str) -> pd.DataFrame:
         The columns of tables.GRID_POINT in which grid points differ (and always those of ALWAYS),
         and the parameters of components in which they do; n, trained networks; seeds; how many were
         solved, unsolved, diverged, untrained; success_rate (of those trained) with Wilson's
-        interval success_low, success_high; measure; mean, standard deviation (n - 1), least and
-        largest final measure over the networks that did not diverge; mlflow_experiment and
-        mlflow_filter.
+        interval success_low, success_high; frozen_control, where there are some, how many of the
+        networks are solved that differ in their frozen recurrent weights alone (if any is, the grid
+        point says nothing about training through time); measure; mean, standard deviation (n - 1),
+        least and largest final measure over the networks that did not diverge; mlflow_experiment
+        and mlflow_filter.
     """
     place = places(summary)
     heads = summary[~place.duplicated()].reset_index(drop=True)
@@ -96,6 +98,8 @@ def tabulate(summary: pd.DataFrame, preset: str) -> pd.DataFrame:
     }
     seeds = summary.sort_values("seed")["seed"].astype(str).groupby(place).agg(" ".join)
     keys = [grid_point_key(row, preset) for row in heads.to_dict("records")]
+    if heads["frozen"].nunique() > 1:
+        rates["frozen_control"] = _control(heads, counts["solved"], n)
     links: dict[str, Any] = {
         "mlflow_experiment": heads["experiment"],
         "mlflow_filter": [mlflow_filter(key) for key in keys],
@@ -114,6 +118,21 @@ def tabulate(summary: pd.DataFrame, preset: str) -> pd.DataFrame:
             **links,
         )
     )
+
+
+def _control(heads: pd.DataFrame, solved: pd.Series, n: pd.Series) -> list[str | None]:
+    """For each trained grid point, the frozen one that agrees with it in all else: "k of n"."""
+    same = [name for name in tables.GRID_POINT if name != "frozen"]
+    keys = list(heads[same].astype(str).itertuples(index=False, name=None))
+    frozen = {
+        key: f"{k} of {m}"
+        for key, k, m, is_frozen in zip(keys, solved, n, heads["frozen"], strict=True)
+        if is_frozen
+    }
+    return [
+        None if is_frozen else frozen.get(key)
+        for key, is_frozen in zip(keys, heads["frozen"], strict=True)
+    ]
 
 
 def _final(summary: pd.DataFrame, place: pd.Series) -> dict[str, pd.Series]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from throughtime.analysis import lines
 from throughtime.tasks import tasks
-from throughtime.theory import correlation, drives, gradients, mean_field
+from throughtime.theory import correlation, drives, gradients, mean_field, varying
 
 
 @cache
@@ -26,8 +26,24 @@ def drive(task: str, task_args: str, input_gain: float = 1.0) -> drives.Drive:
 
 
 @cache
+def varying_drive(
+    task: str, task_args: str, input_gain: float = 1.0
+) -> varying.VaryingDrive | None:
+    """The distribution of a task's drive where it differs from step to step; None: it is constant.
+
+    >>> varying_drive("copy", '{"alphabet":4,"length":18,"payload":2}') is None
+    True
+    """
+    if task != "adding":
+        return None
+    return varying.adding(tasks()[task](**json.loads(task_args)).steps, input_gain)
+
+
+@cache
 def critical_gain(task: str, task_args: str, input_gain: float = 1.0) -> float:
     """The gain at which theory's gradients neither vanish nor explode."""
+    if spread := varying_drive(task, task_args, input_gain):
+        return varying.critical_sigma_w(spread)
     return mean_field.critical_sigma_w(drive(task, task_args, input_gain).s)
 
 
@@ -36,6 +52,8 @@ def memory(task: str, task_args: str, input_gain: float, gain: float) -> float:
     """xi_c in steps, infinite where it is not finite in floating point; NaN where the task's
     sequences have no one correlation.
     """
+    if spread := varying_drive(task, task_args, input_gain):
+        return varying.xi_c(gain, spread)
     d = drive(task, task_args, input_gain)
     return math.nan if d.rho is None else correlation.xi_c(gain, d.s, d.rho)
 
@@ -47,6 +65,8 @@ def curve(
     """(steps,): ln of the gradient's norm at lag 0..T-1 over that at lag 0, the transient from h_0
     = 0 included.
     """
+    if spread := varying_drive(task, task_args, input_gain):
+        return varying.log_norm_by_lag(gain, spread, steps)
     return gradients.log_norm_by_lag(gain, drive(task, task_args, input_gain).s, steps)
 
 

@@ -111,30 +111,40 @@ def pairs(a: pd.DataFrame, b: pd.DataFrame, on: Sequence[str]) -> pd.DataFrame:
     return a.merge(b, on=list(on), suffixes=("_a", "_b"), validate="one_to_one")
 
 
-def more_solved(both: pd.DataFrame) -> tuple[float, float, float, int, str]:
+def more_solved(
+    both: pd.DataFrame, level: float = stats.LEVEL
+) -> tuple[float, float, float, int, str]:
     """Share of pairs that only a solves less the share that only b solves; its interval, n, and the
     counts in words.
 
-    The interval is Newcombe's for two proportions of n, each of which has Wilson's: it does not
-    shrink to nothing where no pair differs. (The two proportions exclude each other, which the
-    interval leaves out: they are small where it matters.)
+    Pairs of one seed are not independent: the interval is that of the sign-flip test on the seeds'
+    net counts (``stats.by_seed``), and nowhere shorter than Newcombe's for two proportions of n,
+    each of which has Wilson's, which takes pairs as independent and does not shrink to nothing
+    where no pair differs. Pairs without a seed have Newcombe's alone.
 
     >>> table = pd.DataFrame(
     ...     {"status_a": ["solved"] * 3, "status_b": ["solved", "unsolved", "diverged"]}
     ... )
-    >>> difference, low, high, n, words = more_solved(table)
-    >>> round(difference, 3), n, words
-    (0.667, 3, 'of 3 pairs 2 gained, 0 lost')
+    >>> difference, low, high, n, words = more_solved(table.assign(seed=[0, 1, 2]))
+    >>> round(difference, 3), low, high, n, words
+    (0.667, -1.0, 1.0, 3, 'of 3 pairs of 3 seeds 2 gained, 0 lost')
     """
     a, b, n = both["status_a"] == "solved", both["status_b"] == "solved", len(both)
     gained, lost = int((a & ~b).sum()), int((b & ~a).sum())
-    low, high = stats.newcombe(gained, n, lost, n)
+    if not n:
+        return math.nan, math.nan, math.nan, 0, "no pair"
+    low, high = (float(v) for v in stats.newcombe(gained, n, lost, n, level))
+    of = ""
+    if "seed" in both:
+        _, least, most = stats.by_seed(a.astype(float) - b.astype(float), both["seed"], level)
+        low, high = max(-1.0, min(low, least)), min(1.0, max(high, most))
+        of = f" of {both['seed'].nunique()} seeds"
     return (
-        (gained - lost) / n if n else math.nan,
-        float(low),
-        float(high),
+        (gained - lost) / n,
+        low,
+        high,
         n,
-        f"of {n} pairs {gained} gained, {lost} lost",
+        f"of {n} pairs{of} {gained} gained, {lost} lost",
     )
 
 

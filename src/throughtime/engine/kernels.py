@@ -370,7 +370,7 @@ def _reduce_by_type(x):  # type: ignore[no-untyped-def]  # numba compares signat
 
 @inlined
 def tanh(x: Any) -> Any:
-    """(e^2x - 1) / (e^2x + 1); odd, and NaN for NaN."""
+    """(e^2x - 1) / (e^2x + 1); odd, NaN for NaN, within 3 units in the last place."""
     u, limit, one = abs(x) + abs(x), _like(40.0, x), _like(1.0, x)
     u = limit if u > limit else u
     scale, p = _reduce(u)

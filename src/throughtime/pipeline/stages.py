@@ -27,7 +27,15 @@ from throughtime.planning.resources import LIBRARIES, block_bytes
 from throughtime.results import provenance, tables
 from throughtime.results.paths import COMPUTE, job_folder, timing, write_json
 from throughtime.results.tables import JOB_TABLES
-from throughtime.results.trained import Source, find_trained, join, record, take, weights_folder
+from throughtime.results.trained import (
+    Source,
+    find_trained,
+    join,
+    record,
+    take,
+    trained_at,
+    weights_folder,
+)
 from throughtime.results.weights import read_weights, write_weights
 from throughtime.tasks import Reference, Task
 from throughtime.training.devices import check_device
@@ -168,6 +176,9 @@ def manifest(project: Project, plan: Plan, results: Path, experiment: str) -> Pa
         "sweeps": described.sweeps_of(project.config.preset),
         "code_digest": provenance.code_digest("throughtime.training.train"),
         "git_commit": provenance.git_commit(project.root),
+        "trained_at": sorted(
+            {c for r in records.values() for c in r.get("trained_at", ["unknown"])}
+        ),
         "packages": provenance.versions(),
         "machine": provenance.machine(),
         "networks": sum(len(j.grid) for j in jobs),
@@ -317,6 +328,8 @@ def train_job(
             weights |= dict(zip(rest.run_keys, trained.weights, strict=True))
     joined = join(planned, parts)
     written = record(planned, joined["summary"], seconds, cost, job_digest(planned))
+    now = provenance.git_commit(results.absolute().parent) if len(rest.grid) else None
+    written["trained_at"] = trained_at(sources, now)
     folders = [job_folder(results, planned)]
     if planned.job.keep_weights:
         folders.insert(0, weights_folder(results, planned))

@@ -9,12 +9,18 @@ validation text throughout:
 - ``loss_shuffled``: the LONGEST - n characters before these n are read first, in random order.
 - ``loss_replaced``: LONGEST characters of training text from elsewhere are read first.
 
+``loss_reset`` is over POSITIONS; fewer leave a sampling error of the effective context of half a
+character and more. The other two cost more, and are of FEW of them: what they add to ``loss_reset``
+at LONGEST there is added to it here.
+
 After Khandelwal, He, Qi & Jurafsky 2018. Deviations: characters for words; LONGEST 100 for their
 300; the replacing text has the same length for every n (theirs has length 300 - n), so that it is
 read once.
 
 Other tasks have no running text: their frame is empty.
 """
+
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -31,10 +37,12 @@ from throughtime.probes._base import Networks, empty, frame, ladder
 from throughtime.tasks.text import Text
 
 LONGEST = 100  # characters of context, at most
-POSITIONS = 400  # scored characters, evenly spaced over the validation text
+POSITIONS = 8000  # scored characters, evenly spaced over the validation text
+FEW = 400  # of them, with shuffled and replaced text before
 PIECE = 100  # of them at once: states stay in the cache
 
 Symbols = NDArray[np.int64]
+Losses = dict[tuple[str, int], NDArray[np.float64]]
 
 
 def measure(networks: Networks) -> pd.DataFrame:
@@ -51,12 +59,25 @@ def measure(networks: Networks) -> pd.DataFrame:
     )
     foreign = data.train[starts + np.arange(longest)[:, None]].astype(np.int64)
     reader = Reader(networks.cell, views(networks.flat.double(), networks.shapes))
-    pieces = [slice(i, i + PIECE) for i in range(0, true.shape[1], PIECE)]
-    parts = [losses(reader, true[:, p], target[p], foreign[:, p], i) for i, p in enumerate(pieces)]
+    means = over_pieces(len(target), lambda _, p: reset_losses(reader, true[:, p], target[p]))
+    few = np.linspace(0, len(target) - 1, min(FEW, len(target))).astype(np.int64)
+    there, after, elsewhere = true[:, few], target[few], foreign[:, few]
+    others = over_pieces(
+        len(few), lambda i, p: losses(reader, there[:, p], after[p], elsewhere[:, p], i)
+    )
+    whole = ("loss_reset", longest)
+    more = {key: value - others[whole] + means[whole] for key, value in others.items()}
+    means = more | means
     alive = np.flatnonzero(networks.diverged_at == 0)
-    means = {key: np.concatenate([part[key] for part in parts], 1).mean(1) for key in parts[0]}
     frames = [frame({quantity: value}, alive, [n]) for (quantity, n), value in means.items()]
     return pd.concat(frames, ignore_index=True)
+
+
+def over_pieces(count: int, found: Callable[[int, slice], Losses]) -> Losses:
+    """The mean of each loss over ``count`` positions, PIECE at a time: (G)."""
+    pieces = [slice(i, i + PIECE) for i in range(0, count, PIECE)]
+    parts = [found(i, p) for i, p in enumerate(pieces)]
+    return {key: np.concatenate([part[key] for part in parts], 1).mean(1) for key in parts[0]}
 
 
 def positions(text: NDArray[np.integer], longest: int) -> tuple[Symbols, Symbols]:
@@ -124,10 +145,18 @@ class Reader:
         return -log_softmax(y).gather(-1, index)[..., 0].cpu().numpy()
 
 
-def losses(
-    reader: Reader, true: Symbols, target: Symbols, foreign: Symbols, piece: int
-) -> dict[tuple[str, int], NDArray[np.float64]]:
-    """(quantity, n) -> (G, B) nats.
+def reset_losses(reader: Reader, true: Symbols, target: Symbols) -> Losses:
+    """("loss_reset", n) -> (G, B) nats, for all n; arguments as of ``losses``."""
+    longest, batch = true.shape
+    fresh = reader.start(batch)
+    return {
+        ("loss_reset", n): reader.loss(reader.read(fresh, true[longest - n :]), target)
+        for n in [*ladder(longest - 1), longest]
+    }
+
+
+def losses(reader: Reader, true: Symbols, target: Symbols, foreign: Symbols, piece: int) -> Losses:
+    """(quantity, n) -> (G, B) nats; ``loss_reset`` at LONGEST alone.
 
     Args:
         reader: the networks.
@@ -140,10 +169,9 @@ def losses(
     fresh = reader.start(batch)
     elsewhere = reader.read(fresh, foreign)
     rng = stream(0, "context", "shuffle", piece)
-    result = {}
+    result = {("loss_reset", longest): reader.loss(reader.read(fresh, true), target)}
     for n in [*ladder(longest - 1), longest]:
         near = true[longest - n :]
-        result["loss_reset", n] = reader.loss(reader.read(fresh, near), target)
         result["loss_replaced", n] = reader.loss(reader.read(elsewhere, near), target)
         if n < longest:
             far = rng.permuted(true[: longest - n], axis=0)

@@ -7,6 +7,10 @@ Quantities, index = K; m is ``chunked``, ``sliding`` (k1 = 1) or ``buffered``:
 - ``cosine_m``: between E g_K and g.
 - ``log_delta_hh_m``, ``cosine_hh_m``: of the gradient of W_hh alone. (The readout's gradient is
   exact whatever K, and hides part of the bias.)
+- ``log_delta_sequence_sliding``: of W_hh's gradient of single sequences, the mean of
+  ln(||g_K - g|| / ||g||) over SEQUENCES of a check batch. The gradient of a batch's mean loses
+  coherence between sequences as well as norm; a Lyapunov exponent is of one trajectory, and is to
+  be held against this. Mode sliding alone: it alone has a rate.
 
 Expectations are means over BATCHES check batches. The state is carried over borders, windows are
 aligned to the sequence's end, and the truncated gradients are the engine's own (bptt.backward).
@@ -26,6 +30,7 @@ from throughtime.engine.truncation import Window, strides, windows
 from throughtime.probes._base import Networks, Subject, ladder
 
 BATCHES = 4
+SEQUENCES = 8
 MODES = ("chunked", "sliding", "buffered")
 
 
@@ -40,6 +45,8 @@ def measure(networks: Networks) -> pd.DataFrame:
             delta, cosine = bias(flat(gradient, names), flat(full, names))
             values |= {f"log_delta{part}_{mode}": delta, f"cosine{part}_{mode}": cosine}
         frames.append(subject.frame(values, [K]))
+    for K, delta in sequence_biases(subject, ladder(subject.sizes.steps - 1)).items():
+        frames.append(subject.frame({"log_delta_sequence_sliding": delta}, [K]))
     return pd.concat([subject.frame({}), *frames], ignore_index=True)
 
 
@@ -70,6 +77,27 @@ def mean_gradients(
         for plan, found in plans.items():
             sums[plan] = _add(sums[plan], gradient(found))
     return full, sums  # sums: bias and cosine do not see the number of batches
+
+
+def sequence_biases(subject: Subject, Ks: list[int]) -> dict[int, Tensor]:
+    """K -> (G): mean ln delta of the gradients of single sequences, mode sliding."""
+    steps = subject.sizes.steps
+    run = next(iter(subject.runs(1)))
+    _, dy = loss_of(subject.job.task.head)(run.y, run.targets)
+    sums: dict[int, Tensor] = {}
+    count = min(SEQUENCES, dy.shape[2])
+    for sequence in range(count):
+        own = torch.zeros_like(dy)
+        own[:, :, sequence] = dy[:, :, sequence]
+
+        def gradient(found: list[Window], own: Tensor = own) -> Tensor:
+            return backward(subject.tape, subject.weights, run.x, own, found)["W_hh"].flatten(1)
+
+        full = gradient(windows_of("full", steps, steps))
+        for K in Ks:
+            delta, _ = bias(gradient(windows_of("sliding", steps, K)), full)
+            sums[K] = sums[K] + delta if K in sums else delta
+    return {K: total / count for K, total in sums.items()}
 
 
 def _add(a: Weights, b: Weights) -> Weights:

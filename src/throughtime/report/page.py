@@ -20,6 +20,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup
 
 from throughtime.analysis import causes
+from throughtime.analysis.claims import LEVEL
 from throughtime.core import files
 from throughtime.core.text import duration
 from throughtime.planning.plan import Plan
@@ -37,6 +38,8 @@ VERDICTS = {
     "undecided": "open",
 }  # and the page's classes for them
 FIRST = "atlas"  # the figure that a reader sees first
+# numbers of a claim
+SHOWN = ("statistic", "low", "high", "threshold", "p", "adjusted", "power")
 SERVER = "http://127.0.0.1:5000"  # where `throughtime ui` is, unless that port is taken
 SIZES = {
     "hidden": "N",
@@ -308,7 +311,8 @@ def _claims(results: Path) -> list[dict[str, Any]]:
         return []
     frame = tables.read("claims", path)
     shown = frame.assign(
-        **{name: frame[name].map(number) for name in ("statistic", "low", "high", "threshold")}
+        **{name: frame[name].map(number) for name in SHOWN},
+        kept=(frame["verdict"] != "undecided") & (frame["adjusted"] <= 1 - LEVEL),
     )
     return [{str(k): v for k, v in row.items()} for row in shown.to_dict("records")]
 

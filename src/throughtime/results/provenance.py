@@ -228,6 +228,31 @@ def git_commit(root: Path) -> str:
     return commit + ("+" if _git(root, "status", "--porcelain", "--untracked-files=no") else "")
 
 
+def last_commit(root: Path, path: Path) -> str:
+    """The last commit that changed a file, with ``+`` where it has been edited since; ``unknown``
+    without git or repository, or where the file was never committed.
+    """
+    commit = _git(root, "log", "-1", "--format=%h", "--abbrev=12", "--", str(path))
+    if not commit:
+        return "unknown"
+    return commit + ("+" if _git(root, "status", "--porcelain", "--", str(path)) else "")
+
+
+def is_ancestor(root: Path, older: str, newer: str) -> bool | None:
+    """Whether one commit is the other or comes before it; None where git knows not both.
+
+    Args:
+        root: in the repository.
+        older, newer: commits.
+    """
+    both = [
+        _git(root, "rev-parse", "--verify", "--quiet", f"{c}^{{commit}}") for c in (older, newer)
+    ]
+    if not all(both):
+        return None
+    return _git(root, "merge-base", *both) == both[0]
+
+
 def _git(root: Path, *arguments: str) -> str:
     try:
         done = subprocess.run(

@@ -175,6 +175,13 @@ high           | float64 | upper end
 threshold      | float64 | what the interval is held against
 n              | int64   | networks, or other independent cases, behind the statistic
 detail         | str     | the numbers in words; why it is undecided
+p              | float64 | 1 less the largest level at which it is decided, two-sided; NaN where its test has one level
+adjusted       | float64 | p adjusted over the confirmatory claims of the run (Holm 1979)
+confirmatory   | bool    | belongs to that family
+power          | float64 | chance of being decided as claimed, at the planned seeds; NaN where it is not stated
+power_for      | str     | the effect, the spread between seeds and the seeds that the power is for
+commit         | str     | last commit that changed the experiment's claims; + edited since; unknown without git
+precedes       | str     | whether that commit is an ancestor of those at which the networks were trained
 """)
 
 CAUSES = _columns("""

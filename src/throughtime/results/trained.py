@@ -65,6 +65,15 @@ def record(
     }
 
 
+def trained_at(sources: Iterable[Source], now: str | None) -> list[str]:
+    """The commits at which a job's networks were trained: those that its sources name, and the one
+    of what was trained now (None: nothing was).
+    """
+    before = (recorded(s.folder / "timing.json") or {} for s in sources)
+    found = {commit for record in before for commit in record.get("trained_at", ["unknown"])}
+    return sorted(found | ({now} if now else set()))
+
+
 def weights_folder(results: Path, planned: PlannedJob) -> Path:
     """Where a job's weights lie, with a copy of its tables."""
     return results / planned.experiment / "weights" / planned.key

@@ -127,9 +127,9 @@ class Balancing:
         error = self.states(theta, steps, start)[:, 0] - 1
         return float((error * self.cumulative(int(seen.max()))[seen]).mean())
 
-    def resting(self, mode: str, K: int, k1: int = 1) -> float:
+    def resting(self, mode: str, K: int, k1: int = 1, *, end: bool = False) -> float:
         """The derivative of s_0 by theta that a truncated gradient sees at rest: G averaged over
-        the depths of a stride's losses.
+        the depths of a stride's losses, or of the last of them alone (``end``).
 
         At rest all losses have the error e = s_0 - 1, so the truncated gradient is e times this,
         and the true one e times ``total``.
@@ -140,9 +140,9 @@ class Balancing:
         if mode == "full":
             return self.total
         stride, depth = strides(mode, K, K, k1)
-        return float(self.cumulative(depth)[depth - stride + 1 :].mean())
+        return float(self.cumulative(depth)[depth if end else depth - stride + 1 :].mean())
 
-    def smallest_K(self, mode: str, k1: int = 1, limit: int = 100_000) -> int:
+    def smallest_K(self, mode: str, k1: int = 1, limit: int = 100_000, *, end: bool = False) -> int:
         """The smallest K whose resting gradient has the right sign; every larger one has it too.
 
         a_j changes sign once, as P(B_j < positive | B_j < n) falls with j; so G, and its average
@@ -150,6 +150,8 @@ class Balancing:
 
         >>> {mode: Balancing().smallest_K(mode) for mode in ("sliding", "chunked", "buffered")}
         {'sliding': 41, 'chunked': 110, 'buffered': 30}
+        >>> {mode: Balancing().smallest_K(mode, end=True) for mode in ("chunked", "buffered")}
+        {'chunked': 41, 'buffered': 21}
 
         Raises:
             ConvergenceError: none up to ``limit``.
@@ -157,17 +159,17 @@ class Balancing:
         if mode == "full":
             return 1
         low, high = (k1 - 1, k1) if mode == "sliding" else (0, 1)
-        while not self._right(mode, high, k1):
+        while not self._right(mode, high, k1, end):
             low, high = high, 2 * high
             if high > limit:
                 raise ConvergenceError(f"{mode}: no K up to {limit} has the right sign")
         while high - low > 1:
             middle = (low + high) // 2
-            low, high = (low, middle) if self._right(mode, middle, k1) else (middle, high)
+            low, high = (low, middle) if self._right(mode, middle, k1, end) else (middle, high)
         return high
 
-    def _right(self, mode: str, K: int, k1: int) -> bool:
-        return self.resting(mode, K, k1) * self.total > 0
+    def _right(self, mode: str, K: int, k1: int, end: bool) -> bool:
+        return self.resting(mode, K, k1, end=end) * self.total > 0
 
     # Descent --------------------------------------------------------------------------------------
     def trajectory(
@@ -179,12 +181,15 @@ class Balancing:
         theta: float = 0.5,
         start: ArrayLike = 1.0,
         k1: int = 1,
+        *,
+        end: bool = False,
     ) -> Floats:
         """(updates + 1,): theta in online gradient descent, exactly.
 
         The state is carried on; after every stride (chunked, buffered: K steps; sliding, full: k1)
-        theta moves by -lr times the truncated gradient of the mean loss of the stride. The first
-        strides see no further back than step 0.
+        theta moves by -lr times the truncated gradient of the mean loss of the stride, or of its
+        last loss (``end``, as in the two programs). The first strides see no further back than
+        step 0.
 
         >>> path = Balancing().trajectory("full", 1, updates=20_000)
         >>> path[0].item(), round(path[-1].item(), 6)
@@ -198,7 +203,8 @@ class Balancing:
             window = min(past + stride, depth)  # steps that the stride's last loss sees
             states = self.states(path[-1], stride, s)
             seen = np.arange(int(window) - stride + 1, int(window) + 1)
-            path.append(path[-1] - lr * float(((states[:, 0] - 1) * G[seen]).mean()))
+            terms = (states[:, 0] - 1) * G[seen]
+            path.append(path[-1] - lr * float(terms[-1] if end else terms.mean()))
             s = states[-1]
         return np.array(path)
 
