@@ -80,7 +80,7 @@ class CompiledProgram(Program):
         s, z = self.sizes, cell.gates * n
         apart, gated, two = cell.separate, not cell.in_place, cell.states == 2
         dz = aligned(s.steps * s.batch * z, self.dtype)
-        one = aligned(s.batch * z, self.dtype)
+        recent = aligned(max(1, kernels.CHUNK // (s.batch * n)) * s.batch * z, self.dtype)
 
         def zeros(*shape: int, needed: bool = True) -> NDArray[np.float64]:
             return aligned(int(np.prod(shape)) if needed else 0, self.dtype)
@@ -93,8 +93,8 @@ class CompiledProgram(Program):
             zh=zeros(s.batch, z, needed=apart),
             dz=dz,
             dzh=zeros(s.steps, s.batch, z) if apart else dz,
-            one=one,
-            oneh=zeros(s.batch, z) if apart else one,
+            recent=recent,
+            recenth=aligned(len(recent), self.dtype) if apart else recent,
             dh=zeros(s.batch, n),
             dc=zeros(s.batch, n, needed=two),
             y=zeros(s.scored, s.batch, o),

@@ -28,7 +28,9 @@ TANH, RELU, IDENTITY, SIGMOID, LSTM, GRU = range(6)
 SOFTMAX, REGRESSION = range(2)
 BYTES = 64  # of a vector
 ROWS = 8  # of a tile, at most; with 2 vectors each
-CHUNK = 128  # rows of h and dL/dz that are summed into the weights' gradient at a time: 32 KiB
+# numbers of h, and of dL/dz, that are summed into the weights' gradient at a time: 16 KiB each,
+# which the first-level cache holds
+CHUNK = 4096
 
 # Without fused multiply-add in hardware a call of it is a hundred times as slow as two roundings.
 FMA = binding.get_host_cpu_features().get("fma", True)
@@ -66,10 +68,10 @@ class Memory(NamedTuple):
     z: Vector  # (gates, T, B, N'), after the nonlinearity; LSTM and GRU
     e: Vector  # (T, B, N'), LSTM: tanh(c); GRU: the h part of the new state
     zh: Vector  # (gates, B, N'), GRU: the h part of z
-    dz: Vector  # (gates, T, B, N'), dL/dz, its x part
+    dz: Vector  # (gates, T, B, N'), where windows overlap: the sum of dL/dz, its x part
     dzh: Vector  # (gates, T, B, N'), GRU: its h part; the same memory as dz for other cells
-    one: Vector  # (gates, B, N'), one step's dL/dz, where windows overlap
-    oneh: Vector  # (gates, B, N')
+    recent: Vector  # (gates, CHUNK // (B N') or 1, B, N'), the last few steps' dL/dz
+    recenth: Vector
     dh: Vector  # (B, N')
     dc: Vector  # (B, N')
     y: Vector  # (Ts, B, O'), then dL/dy
@@ -679,8 +681,8 @@ def backward(
     # The head
     fill(m.dhs, 0, s.Ts * n, 0.0)
     multiply(m.y, 0, s.Op, 1, m.wyt, 0, s.Np, m.dhs, 0, s.Np, s.Ts * s.B, s.Np // lanes, s.O)
-    for t in range(0, s.Ts, max(1, CHUNK // s.B)):
-        steps = min(s.Ts - t, max(1, CHUNK // s.B))
+    for t in range(0, s.Ts, max(1, CHUNK // n)):
+        steps = min(s.Ts - t, max(1, CHUNK // n))
         multiply(m.h, (first + t + 1) * n, 1, s.Np, m.y, t * s.B * s.Op, s.Op, m.gwy, 0, s.Op,
                  s.N, s.Op // lanes, steps * s.B)  # fmt: skip
     for i in range(s.Ts * s.B):
@@ -699,7 +701,7 @@ def backward(
                     fill(m.dzh, 0, len(m.dzh), 0.0)
         _run_back(s, m, tokens, features, resets, start, max(scored, first), stop, overlap)
     if overlap and visited:
-        _sum_chunks(s, m, tokens, features, resets, earliest, s.T)
+        _sum_chunks(s, m, tokens, features, resets, m.dz, m.dzh, s.T, 0, earliest, s.T)
 
 
 @compiled
@@ -709,15 +711,14 @@ def _run_back(
 ) -> None:  # fmt: skip
     """One window, last step to first; losses at steps ``injected``.. count."""
     N, n, lanes, first = s.Np, s.B * s.Np, BYTES // m.h.itemsize, s.T - s.Ts
-    chunk, flushed, size = max(1, CHUNK // s.B), stop, s.T * n
-    dz, dzh = (m.one, m.oneh) if overlap else (m.dz, m.dzh)
-    apart = n if overlap else size  # from one gate's dL/dz to the next's
+    chunk, flushed, size = max(1, CHUNK // n), stop, s.T * n
+    dz, dzh, apart = m.recent, m.recenth, chunk * n  # apart: from one gate's dL/dz to the next's
     dh, dc = part(m.dh, 0, n), part(m.dc, 0, n)
     fill(dc, 0, len(dc), 0.0)
     copy(dh, 0, m.dhs, (stop - 1 - first) * n, n)
     for t in range(stop - 1, start - 1, -1):
         now, after = t * n, (t + 1) * n
-        at = 0 if overlap else now
+        at = 0 if overlap else (t - max(start, flushed - chunk)) * n
         if s.cell <= SIGMOID:
             _adjoint_elman(s.cell, part(m.h, after, n), dh, part(dz, at, n))
         else:
@@ -734,11 +735,11 @@ def _run_back(
                              resets[t])  # fmt: skip
         if overlap:
             for gate in range(s.gates):
-                add(m.dz, gate * size + now, dz, gate * n, n)
+                add(m.dz, gate * size + now, dz, gate * apart, n)
                 if s.cell == GRU:
-                    add(m.dzh, gate * size + now, dzh, gate * n, n)
+                    add(m.dzh, gate * size + now, dzh, gate * apart, n)
         elif flushed - t >= chunk or t == start:
-            _sum_chunks(s, m, tokens, features, resets, t, flushed)
+            _sum_chunks(s, m, tokens, features, resets, dz, dzh, chunk, t, t, flushed)
             flushed = t
         if t == start and not (t == 0 and s.learned):
             return  # what would come next lies outside of the window
@@ -762,13 +763,17 @@ def _run_back(
 
 @compiled
 def _sum_chunks(
-    s: Shape, m: Memory, tokens: Vector, features: Vector, resets: Vector, start: int, stop: int
-) -> None:
-    """The part of steps ``start``..``stop - 1`` in the gradients of W_xh, W_hh and the biases."""
+    s: Shape, m: Memory, tokens: Vector, features: Vector, resets: Vector, dz: Vector, dzh: Vector,
+    steps: int, base: int, start: int, stop: int,
+) -> None:  # fmt: skip
+    """The part of steps ``start``..``stop - 1`` in the gradients of W_xh, W_hh and the biases.
+
+    ``dz`` and ``dzh`` are (gates, steps, B, N'), from step ``base`` on.
+    """
     N, n, lanes = s.Np, s.B * s.Np, BYTES // m.h.itemsize
     t = start
     while t < stop:
-        after = min(stop, t + max(1, CHUNK // s.B))
+        after = min(stop, t + max(1, CHUNK // n))
         for u in range(t + 1, after):
             if resets[u]:
                 after = u
@@ -776,20 +781,20 @@ def _sum_chunks(
         k = (after - t) * s.B
         begun = t + 1 if resets[t] else t  # before step t the state was zero
         for gate in range(s.gates):
-            at = (gate * s.T + t) * n
-            multiply(m.h, begun * n, 1, N, m.dzh, (gate * s.T + begun) * n, N, m.gwh, gate * N * N,
-                     N, s.N, N // lanes, (after - begun) * s.B)  # fmt: skip
+            at = (gate * steps + t - base) * n
+            multiply(m.h, begun * n, 1, N, dzh, at + (begun - t) * n, N, m.gwh, gate * N * N, N,
+                     s.N, N // lanes, (after - begun) * s.B)  # fmt: skip
             if s.tokens:
                 for i in range(k):
-                    add(m.gwx, (gate * s.I + tokens[t * s.B + i]) * N, m.dz, at + i * N, N)
+                    add(m.gwx, (gate * s.I + tokens[t * s.B + i]) * N, dz, at + i * N, N)
             else:
-                multiply(features, t * s.B * s.I, 1, s.I, m.dz, at, N, m.gwx, gate * s.I * N, N,
+                multiply(features, t * s.B * 1, s.I, dz, at, N, m.gwx, gate * s.I * N, N,
                          s.I, N // lanes, k)  # fmt: skip
                 for i in range(k):
-                    add(m.gb, gate * N, m.dz, at + i * N, N)
+                    add(m.gb, gate * N, dz, at + i * N, N)
             if s.cell == GRU:
                 for i in range(k):
-                    add(m.gbh, gate * N, m.dzh, at + i * N, N)
+                    add(m.gbh, gate * N, dzh, at + i * N, N)
         t = after
 
 
