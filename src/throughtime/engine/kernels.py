@@ -788,7 +788,7 @@ def _sum_chunks(
                 for i in range(k):
                     add(m.gwx, (gate * s.I + tokens[t * s.B + i]) * N, dz, at + i * N, N)
             else:
-                multiply(features, t * s.B * 1, s.I, dz, at, N, m.gwx, gate * s.I * N, N,
+                multiply(features, t * s.B * s.I, 1, s.I, dz, at, N, m.gwx, gate * s.I * N, N,
                          s.I, N // lanes, k)  # fmt: skip
                 for i in range(k):
                     add(m.gb, gate * N, dz, at + i * N, N)
