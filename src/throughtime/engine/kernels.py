@@ -48,9 +48,9 @@ class Shape(NamedTuple):
     head: int
     T: int
     B: int
-    I: int  # noqa: E741
+    I: int  # noqa: E741  # the name of the mathematics
     N: int
-    O: int  # noqa: E741
+    O: int  # noqa: E741  # the name of the mathematics
     Ts: int
     gates: int
     states: int
