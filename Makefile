@@ -26,6 +26,8 @@ $(READY): requirements.lock pyproject.toml
 	  echo "torch is a build for GPUs, whose libraries are not installed. For the CPU build: .venv/bin/pip install --no-deps" \
 	    "--force-reinstall torch==2.13.0+cpu --index-url ADDRESS, with the address of PyTorch's CPU wheels (README, Install); then make again"; \
 	  exit 1; }
+	@echo "compiling the engine (about a minute)"
+	@$(BIN)/python -m throughtime.engine.compiled
 	@touch $(READY)
 
 test: setup lint ## everything that is checked, in under 8 minutes on 2 cores

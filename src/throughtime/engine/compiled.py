@@ -8,7 +8,8 @@ from numpy.typing import DTypeLike, NDArray
 from torch import Tensor
 
 from throughtime.engine import kernels
-from throughtime.engine.cells._base import Cell
+from throughtime.engine.cells import Cell, cell
+from throughtime.engine.clipping import Clipper
 from throughtime.engine.program import Examples, Program
 from throughtime.engine.sizes import Sizes
 from throughtime.engine.truncation import Window, overlapping
@@ -22,7 +23,6 @@ CELLS = {
     "gru": kernels.GRU,
 }
 HEADS = {"softmax": kernels.SOFTMAX, "regression": kernels.REGRESSION}
-NOTHING = np.empty(0)
 
 
 def aligned(count: int, dtype: DTypeLike) -> NDArray[np.float64]:
@@ -133,9 +133,12 @@ class CompiledProgram(Program):
         """See Program."""
         s = self.sizes
         y = np.empty((s.rows, s.scored * s.batch * s.outputs), self.dtype)
+        alive, none = np.ones(s.rows, bool), np.empty((len(examples.x), 0), self.dtype)
         kernels.run(
-            self.shape, self.memory, flat.numpy(), *self._inputs(examples, start, resets), y
-        )
+            self.shape, self.memory, flat.numpy(), *self._inputs(examples, start, resets), alive,
+            self.states, y, none.astype(np.int64), none, none, np.empty(0, np.int64), False,
+            np.empty(0, self.dtype), none,
+        )  # fmt: skip
         return torch.from_numpy(y).view(s.rows, s.scored, s.batch, s.outputs).transpose(0, 1)
 
     def gradients(
@@ -154,17 +157,19 @@ class CompiledProgram(Program):
         whole = values.dtype.kind == "i"
         if self.gradient is None:
             self.loss, self.gradient = np.empty(rows, self.dtype), np.empty(flat.shape, self.dtype)
-        kernels.differentiate(
+        kernels.run(
             self.shape,
             self.memory,
             flat.numpy(),
             *self._inputs(examples, start, resets),
+            np.ones(rows, bool) if alive is None else alive.numpy(),
+            self.states,
+            np.empty((rows, 0), self.dtype),
             values if whole else none.astype(np.int64),
             none if whole else values,
             examples.weight.reshape(sources, -1),
             np.array([(w.start, w.scored, w.stop) for w in windows], np.int64).ravel(),
             overlapping([w for w in windows if w.stop > self.sizes.steps - self.sizes.scored]),
-            np.ones(rows, bool) if alive is None else alive.numpy(),
             self.loss,
             self.gradient,
         )
@@ -173,7 +178,7 @@ class CompiledProgram(Program):
     def _inputs(
         self, examples: Examples, start: Tensor | None, resets: frozenset[int]
     ) -> tuple[NDArray[np.generic], ...]:
-        """From ``source`` to ``final`` of kernels.run."""
+        """From ``source`` to ``start`` of kernels.run."""
         sources = len(examples.x)
         x = examples.x.reshape(sources, -1)
         none = np.empty((sources, 0), self.dtype)
@@ -183,4 +188,26 @@ class CompiledProgram(Program):
         if start is not None:
             before = start.expand_as(self.final).reshape(self.sizes.rows, -1).numpy()
         tokens, features = (x, none) if self.sizes.tokens else (none.astype(np.int64), x)
-        return examples.rows, tokens, features, reset, before, self.states
+        return examples.rows, tokens, features, reset, before
+
+
+def compile_engine() -> None:
+    """Compile for float32 and float64, so that no later process waits for it; numba keeps what is
+    compiled beside this file.
+    """
+    sizes = Sizes(1, 1, 1, 1, 1, 1, 1, tokens=False)
+    for dtype in ("float32", "float64"):
+        made = CompiledProgram(cell("tanh"), "regression", sizes, dtype, learned=False)
+        x = np.zeros((1, 1, 1, 1), dtype)
+        examples = Examples(x, x, np.ones((1, 1, 1), dtype), np.zeros(1, np.int64))
+        flat = torch.zeros(1, 5, dtype=getattr(torch, dtype))
+        made.outputs(flat, examples)
+        _, gradient = made.gradients(flat, examples, [Window(0, 0, 1)])
+        one = torch.ones(1, dtype=torch.float64)
+        clipper = Clipper(one, one.to(flat.dtype), one > 1, (0, 1), compiled=True)
+        clipper.clip_(gradient)
+        clipper.finite(flat)
+
+
+if __name__ == "__main__":
+    compile_engine()

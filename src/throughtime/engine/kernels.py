@@ -39,6 +39,8 @@ Vector = NDArray[Any]
 intrinsic: Any = extending.intrinsic
 compiled: Any = njit(cache=True, error_model="numpy")
 inlined: Any = njit(forceinline=True, error_model="numpy")
+# called from compiled code alone: it needs no door to Python, which is long for 30 arrays
+inner: Any = njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 
 class Shape(NamedTuple):
@@ -433,7 +435,7 @@ def add(a: Vector, start: int, b: Vector, first: int, count: int) -> None:
         into[i] += of[i]
 
 
-@compiled
+@inner
 def load(s: Shape, row: Vector, m: Memory) -> None:
     """One network's weights, laid out as in parameters.views, become a padded matrix per gate."""
     N, at = s.Np, 0
@@ -463,7 +465,7 @@ def load(s: Shape, row: Vector, m: Memory) -> None:
     fill(m.by, s.O, s.Op - s.O, -1e30)  # outputs that are not there have no probability
 
 
-@compiled
+@inner
 def unload(s: Shape, m: Memory, row: Vector) -> None:
     """The gradients as a row, in the order of ``load``."""
     N, at = s.Np, 0
@@ -497,7 +499,7 @@ def unload(s: Shape, m: Memory, row: Vector) -> None:
             at += s.N
 
 
-@compiled
+@inner
 def begin(s: Shape, m: Memory, row: Vector, start: Vector) -> None:
     """The state before step 0: ``start`` (B states N), if it is given; else the learned one, or
     zero.
@@ -517,7 +519,7 @@ def begin(s: Shape, m: Memory, row: Vector, start: Vector) -> None:
                 copy(into, i * s.Np, row, learned + state * s.N, s.N)
 
 
-@compiled
+@inner
 def end(s: Shape, m: Memory, final: Vector) -> None:
     """The state after the last step, as ``final`` (B states N)."""
     for i in range(s.B):
@@ -527,7 +529,7 @@ def end(s: Shape, m: Memory, final: Vector) -> None:
             copy(final, (i * s.states + 1) * s.N, m.c, at, s.N)
 
 
-@compiled
+@inner
 def forward(s: Shape, m: Memory, tokens: Vector, features: Vector, resets: Vector) -> None:
     """All steps; ``y`` of the scored ones."""
     N, n, lanes = s.Np, s.B * s.Np, BYTES // m.h.itemsize
@@ -574,7 +576,7 @@ def forward(s: Shape, m: Memory, tokens: Vector, features: Vector, resets: Vecto
              s.Op // lanes, s.N)  # fmt: skip
 
 
-@compiled
+@inner
 def _step_elman(cell: int, h: Vector) -> None:
     """h = phi(z), in place."""
     if cell == TANH:
@@ -591,7 +593,7 @@ def _step_elman(cell: int, h: Vector) -> None:
 # Below, a loop writes one array and reads few: so LLVM sees that they are apart, and uses vectors.
 
 
-@compiled
+@inner
 def _step_lstm(
     i: Vector, f: Vector, g: Vector, o: Vector, before: Vector, c: Vector, e: Vector, h: Vector,
     reset: bool,
@@ -613,7 +615,7 @@ def _step_lstm(
         h[k] = o[k] * e[k]
 
 
-@compiled
+@inner
 def _step_gru(
     r: Vector, u: Vector, n: Vector, hr: Vector, hu: Vector, hn: Vector, e: Vector, before: Vector,
     h: Vector, reset: bool,
@@ -635,7 +637,7 @@ def _step_gru(
             h[k] = _fma(u[k], before[k] - n[k], n[k])
 
 
-@compiled
+@inner
 def softmax(s: Shape, m: Memory, targets: Vector, weight: Vector) -> float:
     """Mean cross-entropy in nats; ``y`` becomes dL/dy."""
     total, vectors = 0.0, s.Op // (BYTES // m.y.itemsize)
@@ -654,7 +656,7 @@ def softmax(s: Shape, m: Memory, targets: Vector, weight: Vector) -> float:
     return total
 
 
-@compiled
+@inner
 def squared(s: Shape, m: Memory, targets: Vector, weight: Vector) -> float:
     """Mean squared error; ``y`` becomes dL/dy."""
     total = 0.0
@@ -669,7 +671,7 @@ def squared(s: Shape, m: Memory, targets: Vector, weight: Vector) -> float:
     return total
 
 
-@compiled
+@inner
 def backward(
     s: Shape, m: Memory, tokens: Vector, features: Vector, resets: Vector, windows: Vector,
     overlap: bool,
@@ -704,7 +706,7 @@ def backward(
         _sum_chunks(s, m, tokens, features, resets, m.dz, m.dzh, s.T, 0, earliest, s.T)
 
 
-@compiled
+@inner
 def _run_back(
     s: Shape, m: Memory, tokens: Vector, features: Vector, resets: Vector, start: int,
     injected: int, stop: int, overlap: bool,
@@ -761,7 +763,7 @@ def _run_back(
                 add(m.gh0, N, dc, i * N, N)
 
 
-@compiled
+@inner
 def _sum_chunks(
     s: Shape, m: Memory, tokens: Vector, features: Vector, resets: Vector, dz: Vector, dzh: Vector,
     steps: int, base: int, start: int, stop: int,
@@ -798,7 +800,7 @@ def _sum_chunks(
         t = after
 
 
-@compiled
+@inner
 def _adjoint_elman(cell: int, h: Vector, dh: Vector, dz: Vector) -> None:
     """dz = phi'(z) dh, with phi' from h."""
     if cell == TANH:
@@ -815,7 +817,7 @@ def _adjoint_elman(cell: int, h: Vector, dh: Vector, dz: Vector) -> None:
             dz[i] = dh[i]
 
 
-@compiled
+@inner
 def _adjoint_lstm(
     i: Vector, f: Vector, g: Vector, o: Vector, before: Vector, e: Vector, dh: Vector, dc: Vector,
     di: Vector, df: Vector, dg: Vector, do: Vector, reset: bool,
@@ -839,7 +841,7 @@ def _adjoint_lstm(
         dc[k] *= f[k]
 
 
-@compiled
+@inner
 def _adjoint_gru(
     r: Vector, u: Vector, n: Vector, before: Vector, e: Vector, dh: Vector, dr: Vector, du: Vector,
     dn: Vector, hr: Vector, hu: Vector, hn: Vector, reset: bool,
@@ -872,9 +874,13 @@ def _adjoint_gru(
 @compiled
 def run(
     s: Shape, m: Memory, flat: Vector, source: Vector, tokens: Vector, features: Vector,
-    resets: Vector, start: Vector, final: Vector, y: Vector,
+    resets: Vector, start: Vector, alive: Vector, final: Vector, y: Vector, classes: Vector,
+    values: Vector, weight: Vector, windows: Vector, overlap: bool, loss: Vector, gradient: Vector,
 ) -> None:  # fmt: skip
-    """Outputs ``y`` (G, Ts B O) and final states of all networks.
+    """Outputs ``y`` (G, Ts B O), or loss (G) and gradient (G, P), of all networks that are alive;
+    zero for the others, whose weights are not read.
+
+    One function for both, because LLVM would compile all that they share twice.
 
     Args:
         s, m: the program, and its memory.
@@ -883,45 +889,33 @@ def run(
         tokens, features: (S, T B) or (S, T B I), and (S, 0) for the one that is not in use.
         resets: (T) bool.
         start: (G, B states N), or (G, 0): the state before step 0.
+        alive: (G) bool.
         final: (G, B states N), written.
-    """
-    for g in range(len(flat)):
-        load(s, flat[g], m)
-        begin(s, m, flat[g], start[g])
-        forward(s, m, tokens[source[g]], features[source[g]], resets)
-        end(s, m, final[g])
-        for i in range(s.Ts * s.B):
-            copy(y[g], i * s.O, m.y, i * s.Op, s.O)
-
-
-@compiled
-def differentiate(
-    s: Shape, m: Memory, flat: Vector, source: Vector, tokens: Vector, features: Vector,
-    resets: Vector, start: Vector, final: Vector, classes: Vector, values: Vector, weight: Vector,
-    windows: Vector, overlap: bool, alive: Vector, loss: Vector, gradient: Vector,
-) -> None:  # fmt: skip
-    """Loss (G) and gradient (G, P) of all networks that are alive; zero for the others, whose
-    weights are not read.
-
-    Args:
-        s, m, flat, source, tokens, features, resets, start, final: as in ``run``.
+        y: written; (G, 0): gradients are asked for.
         classes, values: (S, Ts B) or (S, Ts B O), and (S, 0) for the one that is not in use.
         weight: (S, Ts B), of Targets.
         windows: (3 W) start, scored, stop.
         overlap: whether any step is in two windows.
-        alive: (G) bool.
-        loss, gradient: written.
+        loss, gradient: written, unless ``y`` is.
     """
+    outputs = y.shape[1] > 0
     for g in range(len(flat)):
         if not alive[g]:
-            loss[g] = 0.0
-            fill(gradient[g], 0, gradient.shape[1], 0.0)
+            if outputs:
+                fill(y[g], 0, y.shape[1], 0.0)
+            else:
+                loss[g] = 0.0
+                fill(gradient[g], 0, gradient.shape[1], 0.0)
             continue
         i = source[g]
         load(s, flat[g], m)
         begin(s, m, flat[g], start[g])
         forward(s, m, tokens[i], features[i], resets)
         end(s, m, final[g])
+        if outputs:
+            for k in range(s.Ts * s.B):
+                copy(y[g], k * s.O, m.y, k * s.Op, s.O)
+            continue
         if s.head == SOFTMAX:
             loss[g] = softmax(s, m, classes[i], weight[i])
         else:
