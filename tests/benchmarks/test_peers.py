@@ -135,6 +135,16 @@ def test_todays_package_is_not_taken_for_the_earlier_one():
         earlier.prepare(TINY, "step")
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="this system has no affinity")
+def test_all_is_measured_on_one_core_and_workers_too():
+    before = os.sched_getaffinity(0)
+    with peers.one_core():
+        code = "import os; print(len(os.sched_getaffinity(0)))"
+        own = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+        assert (len(os.sched_getaffinity(0)), own.stdout.strip()) == (1, b"1")
+    assert os.sched_getaffinity(0) == before
+
+
 def test_all_ways_where_nothing_else_is_at_hand(tmp_path, monkeypatch):
     """Without git history and JAX every way is there, and two say why they cannot be measured."""
     monkeypatch.setattr(peers, "install_jax", lambda folder: peers.missing("no network")(0, ""))

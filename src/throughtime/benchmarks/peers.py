@@ -32,6 +32,22 @@ ONE_THREAD = {
 }
 
 
+@contextmanager
+def one_core() -> Iterator[None]:
+    """This process, and those that it starts, on one core, where the system can say so: no way has
+    a core that is busier than another's, and XLA starts threads whatever it is told.
+    """
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {max(before)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
 class Worker:
     """A process that times a way, see worker.py; ``close`` ends it.
 
@@ -55,8 +71,6 @@ class Worker:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.orders, self.answers = self.process.stdin, self.process.stdout
-        if hasattr(os, "sched_setaffinity"):  # XLA starts threads whatever it is told
-            os.sched_setaffinity(self.process.pid, {min(os.sched_getaffinity(0))})
 
     def ask(self, order: dict[str, Any]) -> dict[str, Any]:
         """The answer to an order.
@@ -149,13 +163,15 @@ OURS, TORCH, EARLIER = "throughtime numba", "throughtime torch", f"throughtime {
 
 @contextmanager
 def all_ways(root: Path) -> Iterator[list[Way]]:
-    """Every way, with the processes that they need for as long as they are measured.
+    """Every way, with the processes that they need for as long as they are measured; all on one
+    core.
 
     Args:
         root: the project's folder: its history holds the earlier commit, and JAX is installed below
             it.
     """
     with ExitStack() as stack:
+        stack.enter_context(one_core())
 
         def start(python: Path, file: str, path: Path | None = None) -> Any:
             process = Worker(python, file, path)

@@ -8,6 +8,7 @@ is faster in one turn than in another.
 """
 
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -75,6 +76,7 @@ def measure(
     """
     rows, absent = [], []
     for shape in shapes:
+        print(f"measuring {shape.cell}, N={shape.N} B={shape.B}", file=sys.stderr, flush=True)
         ready, lines = prepare(ways, shape)
         absent += lines
         own = {k: asdict(shape)[k] for k in KEYS[:4]}
@@ -225,6 +227,7 @@ def main(root: Path = Path()) -> None:
     with one_thread(), all_ways(root) as ways:
         turns, absent = measure(ways)
         memory = roofline.bandwidth(1.0)
+        print("measuring cost against size", file=sys.stderr, flush=True)
         series = scaling.measure_series()
     table, powers = summarize(turns), scaling.exponents(series)
     peak = float(table["sgemm_gflops"].max())
