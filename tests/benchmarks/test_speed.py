@@ -177,8 +177,9 @@ def test_the_whole_bench_on_tiny_sizes(tmp_path, monkeypatch, capsys):
     assert f"gru, forward + backward, T = 24; ratio to {TORCH}" in printed
     assert printed.count("not measured: whole training step") == 3
     folder = tmp_path / "results" / "bench"
-    names = {"bench.csv", "turns.csv", "scaling.csv", "exponents.csv", "roofline.png"}
+    names = {"bench.csv", "turns.csv", "scaling.csv", "exponents.csv", "bench.txt", "roofline.png"}
     assert {p.name for p in folder.iterdir() if not p.name.startswith(".")} == names
+    assert printed.startswith((folder / "bench.txt").read_text())
     kept = pd.read_csv(folder / "bench.csv")
     assert len(kept) == 2 * 7 + 2 * 3  # parts x ways of tanh, and of gru
     assert kept.loc[kept["way"].isin([OURS, TORCH]), "ms"].notna().all()

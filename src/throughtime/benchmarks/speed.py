@@ -20,6 +20,7 @@ from throughtime.benchmarks import roofline, scaling
 from throughtime.benchmarks.peers import EARLIER, OURS, TORCH, all_ways
 from throughtime.benchmarks.ways import PARTS, Shape, Timed, Unavailable, Way, shape_of
 from throughtime.core import files
+from throughtime.core.errors import UserError
 from throughtime.planning.resources import bytes_per_row, bytes_shared
 from throughtime.planning.sweep import expand
 from throughtime.results.provenance import machine
@@ -217,11 +218,46 @@ def tables(table: pd.DataFrame) -> str:
     return "\n\n".join(blocks)
 
 
+def describe(
+    table: pd.DataFrame, absent: Sequence[str], powers: pd.DataFrame, memory: float
+) -> str:
+    """What was measured, as plain text.
+
+    Args:
+        table: of ``summarize``.
+        absent: lines on what could not be measured.
+        powers: of scaling.exponents.
+        memory: of roofline.bandwidth, GB/s.
+    """
+    (planned,) = expand("bench", "bench", SHAPES[0].axes, "bench").jobs
+    job, peak = planned.job, float(table["sgemm_gflops"].max())
+    own, shared = bytes_per_row(job) / 2**20, bytes_shared(job) / 2**20
+    stands_in = set(table.loc[table["cell"] == "tanh", "baseline"]) == {TORCH}
+    parts = [
+        "One thread; the ways in turns. ms: per network and step, the fastest turn. gflops: of "
+        "that turn.\nshare: of sgemm's rate in the same turn. ratio: the baseline's time over the "
+        "way's in the same turn.\nBoth are medians over turns.",
+        tables(table),
+        "\n".join(f"not measured: {line}" for line in absent),
+        f"{TORCH} stands in for {EARLIER}, which was not measured" if stands_in else "",
+        "The time of forward + backward grows with a power of what is varied; 95 % interval:\n"
+        + powers.round(2).to_string(index=False),
+        "\n".join(goal.line(table) for goal in GOALS),
+        f"sgemm {peak:.0f} GFLOP/s, copy of memory {memory:.1f} GB/s, on {machine()['processor']}\n"
+        f"memory at N={job.hidden}, B={job.batch}, T={job.steps}: {own:.2f} MiB per network, "
+        f"{shared:.2f} MiB per block",
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
 def main(root: Path = Path()) -> None:
-    """Measure, print, and keep tables and figure below results/bench.
+    """Measure, print, and keep tables, text and figure below results/bench.
 
     Args:
         root: the project's folder.
+
+    Raises:
+        UserError: they cannot be written.
     """
     out = root / "results" / "bench"
     with one_thread(), all_ways(root) as ways:
@@ -230,31 +266,20 @@ def main(root: Path = Path()) -> None:
         print("measuring cost against size", file=sys.stderr, flush=True)
         series = scaling.measure_series()
     table, powers = summarize(turns), scaling.exponents(series)
-    peak = float(table["sgemm_gflops"].max())
-    print(
-        "One thread; the ways in turns. ms: per network and step, the fastest turn. gflops: of "
-        "that turn.\nshare: of sgemm's rate in the same turn. ratio: the baseline's time over the "
-        "way's in the same turn.\nBoth are medians over turns.\n"
-    )
-    print(tables(table), end="\n\n")
-    print("\n".join(f"not measured: {line}" for line in absent), end="\n\n" if absent else "")
-    if baseline(turns, "tanh") != EARLIER:
-        print(f"{TORCH} stands in for {EARLIER}, which was not measured\n")
-    print("The time of forward + backward grows with a power of what is varied; 95 % interval:")
-    print(powers.round(2).to_string(index=False), end="\n\n")
-    print("\n".join(goal.line(table) for goal in GOALS), end="\n\n")
-    print(
-        f"sgemm {peak:.0f} GFLOP/s, copy of memory {memory:.1f} GB/s, on {machine()['processor']}"
-    )
-    (planned,) = expand("bench", "bench", SHAPES[0].axes, "bench").jobs
-    own, shared = bytes_per_row(planned.job) / 2**20, bytes_shared(planned.job) / 2**20
-    print(f"memory at N=32, B=20, T=100: {own:.2f} MiB per network, {shared:.2f} MiB per block")
+    text = describe(table, absent, powers, memory)
+    print(text)
     kept = {"bench": table, "turns": ratios(turns), "scaling": series, "exponents": powers}
     for name, frame in kept.items():
         files.write(out / f"{name}.csv", frame.to_csv(index=False).encode())
+    files.write(out / "bench.txt", f"{text}\n".encode())
+    peak = float(table["sgemm_gflops"].max())
     roofline.draw(table, peak, memory, out / "roofline.png")
-    print(f"tables and figure: {out}")
+    print(f"tables, text and figure: {out}")
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except UserError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
