@@ -91,7 +91,7 @@ test-browser: setup ## the report and the MLflow UI in headless Chromium, on a s
 test-scale: setup ## 100,000 networks with made-up results: seconds and memory of every stage; fails where one grows faster than linearly
 	@$(BIN)/python -m tests.system.scale.measure
 
-bench: setup ## milliseconds a network and training step, beside other ways to train
+bench: setup ## milliseconds per network and training step, beside other ways to train; installs JAX into .venv-jax
 	@$(BIN)/python -m throughtime.benchmarks.speed
 
 salvage: setup ## after a failure: collect, draw and track what is there

@@ -170,8 +170,8 @@ def test_the_lock_has_every_dependency_in_a_version_that_fits(extra: str | None)
 
 
 def test_every_package_that_is_imported_is_asked_for() -> None:
-    """Two are not: which build of torch is the machine's choice, and the benchmark measures jax
-    where it is there.
+    """Two are not: which build of torch is the machine's choice, and the benchmark installs jax
+    into an environment of its own.
     """
     asked = {canonicalize_name(r.name) for r in [*map(Requirement, PROJECT["dependencies"])]}
     asked |= {canonicalize_name(r.name) for extra in ("all", *APART) for r in required(extra)}

@@ -29,13 +29,15 @@ def compute(preset: str) -> pd.DataFrame:
     """Columns of tables.COMPUTED: a series for each of SIZES, x = K (= T at full depth; B in
     ``batch``), y = T.
 
-    Quantities: the columns of cost.measure, and ``depth``, the steps that a loss reaches, on
-    average.
+    Quantities: the columns of cost.measure, with ``compiled``, 1 where the engine is numba and 0
+    where it is torch; and ``depth``, the steps that a loss reaches, on average.
     """
     parts = []
     for series, sizes in (SMALL if preset == "smoke" else SIZES).items():
         with one_thread():
-            table = measure(sizes, REPEATS.get(preset, 20)).drop(columns="mode")
+            table = measure(sizes, REPEATS.get(preset, 20))
+        table["compiled"] = (table["engine"] == "numba").astype(float)
+        table = table.drop(columns=["mode", "engine"])
         x = table["batch" if series == "batch" else "K"]
         table = table.assign(series=series, x=x, y=table["T"], depth=[depth(s) for s in sizes])
         parts.append(table.melt(["series", "x", "y"], var_name="quantity").dropna(subset="value"))

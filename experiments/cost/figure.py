@@ -14,6 +14,11 @@ from throughtime.figures.draw import add_header
 from throughtime.results.load import Results
 
 MIB = 2.0**20
+MEMORY = {
+    "numba": "Memory is counted: this engine computes one network after the other on the memory of "
+    "one.",
+    "torch": "Memory is counted, all networks together: this engine computes them at once.",
+}
 NAMES = {"chunked": "chunked", "sliding": "sliding, k1 = 1"}
 
 
@@ -25,6 +30,19 @@ def measured(results: Results) -> dict[str, pd.DataFrame]:
         index=["series", "x", "y"], columns="quantity", values="value"
     ).reset_index()
     return {str(series): rows.sort_values("x") for series, rows in wide.groupby("series")}
+
+
+def engine(table: dict[str, pd.DataFrame]) -> str:
+    """The engine that was measured, ``numba`` or ``torch``; tables that do not say it are of the
+    time when torch was the only one.
+
+    >>> engine({"full": pd.DataFrame({"compiled": [1.0]})}), engine({"full": pd.DataFrame()})
+    ('numba', 'torch')
+    """
+    compiled = [
+        bool((rows["compiled"] == 1).all()) for rows in table.values() if "compiled" in rows
+    ]
+    return "numba" if compiled and all(compiled) else "torch"
 
 
 def law(ax: Axes, x: pd.Series, y: pd.Series, series: int, label: str) -> Line:
@@ -103,7 +121,7 @@ def figure(results: Results) -> Figure:
     laws(axes[0, 1], table, {NAMES["chunked"]: ("chunked", MIB, "kept_bytes")}, "MiB")
     if "sliding" in table:
         rows = table["sliding"]
-        label = f"{NAMES['sliding']}: all of T, and dz"
+        label = f"{NAMES['sliding']}: all of T"
         axes[0, 1].plot(
             rows["x"], rows["kept_bytes"] / MIB, label=label, markersize=4.5, **panels.SERIES[1]
         )
@@ -113,7 +131,9 @@ def figure(results: Results) -> Figure:
     halves = {name: ("full", 1.0, f"{name}_ms") for name in ("update", "backward", "forward")}
     laws(axes[1, 0], table, halves, "ms")
     axes[1, 0].set(
-        title="time of an update and its halves, full depth", xlabel="T, steps", ylabel="ms"
+        title=f"time of an update and its halves, engine {engine(table)}",
+        xlabel="T, steps",
+        ylabel="ms",
     )
     laws(axes[1, 1], table, {NAMES[s]: (s, 1.0, "update_ms") for s in ("chunked", "sliding")}, "ms")
     if axes[1, 1].get_legend():
@@ -193,14 +213,15 @@ def caption(results: Results) -> str:
             )
     return (
         "**Memory kept for backward and time of an update, against T and K, with least-squares "
-        "lines.** An update is forward "
+        f"lines.** Measured on the engine {engine(table)}. An update is forward "
         "and backward of tanh networks on random symbols with every step scored "
         f"({sizes_of(table)}, but where B is varied); "
         "no data, no optimizer. Mode full: K = T. Chunked: one chunk after the other on the memory "
         "of one. Sliding (k1 = 1): "
         "every loss sees K steps, on the memory of all T; the first losses of a sequence see "
         "fewer, which bends its line. "
-        "Memory is counted, all networks together; times are the fastest of several calls on the "
+        f"{MEMORY[engine(table)]} "
+        "Times of an update are of all networks: the fastest of several calls on the "
         "machine that ran this, and "
         "differ from run to run. Upper right: measured over fitted. Lower right: steps of all "
         "networks per second; constant "

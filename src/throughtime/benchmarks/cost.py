@@ -1,4 +1,5 @@
-"""What K and T cost: memory kept for backward, and time an update, measured on the engine.
+"""What K and T cost: memory kept for backward, and time an update, measured on the engine in use:
+numba where it is installed, else torch.
 
 One update is forward, head and backward of ``rows`` tanh networks on random tokens with every step
 scored; no data, no optimizer. Modes:
@@ -6,28 +7,33 @@ scored; no data, no optimizer. Modes:
 - ``full``: K = T.
 - ``chunked``: one chunk of K after the other, forward and backward, on the memory of one chunk:
   what training on a stream does. Memory is linear in K; time is not a matter of K.
-- ``sliding`` (k1 = 1) and ``buffered``: as bptt.backward does them, on the memory of all T steps.
+- ``sliding`` (k1 = 1) and ``buffered``: as the engine does them, on the memory of all T steps.
 
-The figures of time are the machine's; those of memory are exact. ``fits.laws`` fits the straight
-lines.
+The memory is that of the arrays which the engine keeps from update to update. torch keeps the
+tape of all rows, because it computes them at once. numba computes one row after the other on one
+row's tape, which also holds that row's weights and gradient in whole vectors, beside the last
+state of each row. The weights and gradients of all rows are counted for neither.
+
+The figures of time are the machine's; those of memory are exact. ``laws`` of experiments/cost fits
+the straight lines.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
-from throughtime.engine.bptt import Tape, Weights, backward, forward, gradients, input_index
 from throughtime.engine.cells import cell
-from throughtime.engine.losses._base import Targets
-from throughtime.engine.losses.softmax import loss as softmax
-from throughtime.engine.parameters import views
+from throughtime.engine.program import Examples, TorchProgram, program
 from throughtime.engine.sizes import Sizes, shapes, size, tape_bytes
 from throughtime.engine.truncation import Window, overlapping, strides, windows
+from throughtime.planning.axes import numba_is_installed
 
 SYMBOLS = 10
 
@@ -42,6 +48,14 @@ class Size:
     hidden: int = 32
     batch: int = 20
     rows: int = 32
+    engine: str = "auto"  # or ``numba``, or ``torch``
+
+    @property
+    def kernel(self) -> str:
+        """The engine that computes: ``numba`` or ``torch``."""
+        if self.engine != "auto":
+            return self.engine
+        return "numba" if numba_is_installed() else "torch"
 
 
 DEFAULT = (
@@ -53,7 +67,7 @@ DEFAULT = (
 )
 
 
-class Program:
+class Update:
     """One update, ready to be run.
 
     Raises:
@@ -70,15 +84,27 @@ class Program:
         self.sizes = Sizes(
             s.rows, self.steps, s.batch, SYMBOLS, s.hidden, SYMBOLS, self.steps, True
         )
-        layout = shapes(cell("tanh"), SYMBOLS, s.hidden, SYMBOLS)
-        self.weights = views(
-            torch.randn(s.rows, size(layout), generator=rng) * s.hidden**-0.5, layout
+        self.cell, self.overlap = cell("tanh"), overlapping(self.windows)
+        layout = shapes(self.cell, SYMBOLS, s.hidden, SYMBOLS)
+        self.flat = torch.randn(s.rows, size(layout), generator=rng) * s.hidden**-0.5
+        self.program = program(
+            s.kernel,
+            self.cell,
+            "softmax",
+            self.sizes,
+            layout,
+            torch.float32,
+            overlap=self.overlap,
         )
-        self.overlap = overlapping(self.windows)
-        self.tape = Tape(cell("tanh"), self.sizes, overlap=self.overlap)
-        symbols = torch.randint(SYMBOLS, (2, s.T, s.rows, s.batch), generator=rng)
-        self.x, self.values = input_index(symbols[0], SYMBOLS), symbols[1]
-        self.weight = torch.full(self.values.shape, 1 / (s.T * s.batch))
+        symbols = torch.randint(SYMBOLS, (2, s.rows, s.T, s.batch), generator=rng).numpy()
+        weight = np.full(symbols.shape[1:], 1 / (s.T * s.batch), np.float32)
+        self.parts = []  # a batch per chunk
+        for start in range(0, s.T, self.steps):
+            x, values, own = (
+                np.ascontiguousarray(a[:, start : start + self.steps])
+                for a in (symbols[0], symbols[1], weight)
+            )
+            self.parts.append(Examples(x, values, own, np.arange(s.rows)))
 
     def _windows(self) -> list[Window]:
         s = self.size
@@ -86,44 +112,38 @@ class Program:
             return windows(s.K, s.K, s.K)
         return windows(s.T, *strides(s.mode, s.T, s.K))
 
-    def update(self) -> Weights:
-        """Gradients of one update."""
-        total: Weights = {}
-        state: Tensor | None = None
-        for start in range(0, self.size.T, self.steps):
-            part = slice(start, start + self.steps)
-            targets = Targets(self.values[part], self.weight[part])
-            _, named = gradients(
-                self.tape, self.weights, self.x[part], targets, "softmax", self.windows, state
-            )
-            total = {name: named[name] + total[name] if total else named[name] for name in named}
-            if start + self.steps < self.size.T:
-                state = self.tape.states[-1].clone()
+    def run(self) -> Tensor:
+        """(G, P) the gradient."""
+        total, state = torch.zeros_like(self.flat), None
+        for part in self.parts:
+            _, gradient = self.program.gradients(self.flat, part, self.windows, state)
+            total += gradient
+            state = self.program.final.clone() if len(self.parts) > 1 else None
         return total
 
+    def forward(self) -> Tensor:
+        """(Ts, G, B, O) the outputs of the first chunk."""
+        return self.program.outputs(self.flat, self.parts[0])
+
     def kept_bytes(self) -> int:
-        """Memory of the tape: every tensor's storage, counted once."""
-        storages = [t.untyped_storage() for t in vars(self.tape).values() if isinstance(t, Tensor)]
-        return sum({s.data_ptr(): s.nbytes() for s in storages}.values())
+        """Memory of the engine's arrays, each counted once."""
+        if isinstance(self.program, TorchProgram):
+            tape = [t for t in vars(self.program.tape).values() if isinstance(t, Tensor)]
+            storages = [t.untyped_storage() for t in tape]
+            return sum({s.data_ptr(): s.nbytes() for s in storages}.values())
+        compiled: Any = self.program  # its class cannot be imported where there is no numba
+        arrays = [*compiled.memory, compiled.states]
+        return sum({a.ctypes.data: a.nbytes for a in arrays if a.nbytes}.values())
 
     def predicted_bytes(self) -> int:
-        """Tape.bytes_per_row of all rows: with inputs and the head's temporary tensors, without
-        what does not grow with T.
+        """What planning expects of the tape, sizes.tape_bytes: of all rows with torch, of one with
+        numba. With inputs and the head's temporary tensors, without what does not grow with T.
         """
-        return self.size.rows * tape_bytes(self.tape.cell, self.sizes, overlap=self.overlap)
-
-
-def phases(program: Program) -> dict[str, Callable[[], object]]:
-    """The update and, where it is one chunk, its two halves."""
-    parts: dict[str, Callable[[], object]] = {"update": program.update}
-    if program.steps == program.size.T:
-        targets = Targets(program.values, program.weight)
-        _, dy = softmax(forward(program.tape, program.weights, program.x), targets)
-        parts["forward"] = lambda: forward(program.tape, program.weights, program.x)
-        parts["backward"] = lambda: backward(
-            program.tape, program.weights, program.x, dy, program.windows
-        )
-    return parts
+        if isinstance(self.program, TorchProgram):
+            return self.size.rows * tape_bytes(self.cell, self.sizes, overlap=self.overlap)
+        compiled: Any = self.program
+        whole = replace(self.sizes, hidden=compiled.shape.Np)
+        return tape_bytes(self.cell, whole, overlap=True)
 
 
 def milliseconds(run: Callable[[], object], repeats: int) -> float:
@@ -142,23 +162,26 @@ def milliseconds(run: Callable[[], object], repeats: int) -> float:
 
 
 def measure(sizes: Iterable[Size] = DEFAULT, repeats: int = 5) -> pd.DataFrame:
-    """Memory and time of each size. Run it under train.one_thread, and alone on the machine.
+    """Memory and time of each size. Run it under one_thread, and alone on the machine.
 
     Args:
         sizes: what to measure; DEFAULT takes about half a minute.
         repeats: the fastest of so many calls counts.
 
     Returns:
-        One row per size: mode, T, K, hidden, batch, rows; kept_bytes and predicted_bytes (all
-        rows); update_ms, forward_ms and backward_ms (all rows; the halves are NaN where an update
-        is several chunks); tokens_per_second (rows x T x B per second).
+        One row per size: mode, T, K, hidden, batch, rows; engine (numba or torch); kept_bytes and
+        predicted_bytes; update_ms, forward_ms and backward_ms (all rows; backward, with the head's
+        loss, is the update less forward; both are NaN where an update is several chunks);
+        tokens_per_second (rows x T x B per second).
     """
     rows = []
     for s in sizes:
-        program = Program(s)
-        ms = {"forward_ms": np.nan, "backward_ms": np.nan}
-        ms |= {f"{name}_ms": milliseconds(run, repeats) for name, run in phases(program).items()}
+        update = Update(s)
+        ms = {"update_ms": milliseconds(update.run, repeats)}
+        forward = milliseconds(update.forward, repeats) if len(update.parts) == 1 else math.nan
+        ms |= {"forward_ms": forward, "backward_ms": ms["update_ms"] - forward}
         tokens = s.rows * s.T * s.batch / ms["update_ms"] * 1e3
-        kept = {"kept_bytes": program.kept_bytes(), "predicted_bytes": program.predicted_bytes()}
-        rows.append({**asdict(s), **kept, **ms, "tokens_per_second": tokens})
+        kept = {"kept_bytes": update.kept_bytes(), "predicted_bytes": update.predicted_bytes()}
+        own = {**asdict(s), "engine": s.kernel}
+        rows.append({**own, **kept, **ms, "tokens_per_second": tokens})
     return pd.DataFrame(rows)
