@@ -13,14 +13,14 @@ def norms(gradient: Tensor) -> Tensor:
     return torch.linalg.vector_norm(gradient, dim=1, dtype=torch.float64)
 
 
-def clip_(gradient: Tensor, norm: Tensor, by_norm: Tensor, by_value: Tensor) -> Tensor:
+def clip_(gradient: Tensor, norm: Tensor, by_norm: Tensor, by_value: Tensor | None) -> Tensor:
     """Clip each row in place.
 
     Args:
         gradient: (G, P), finite or not: what is not finite stays so.
         norm: (G) float64, of ``norms``.
         by_norm: (G) float64 thresholds on the norm; inf: none.
-        by_value: (G) thresholds on each element's size; inf: none.
+        by_value: (G) thresholds on each element's size; inf: none. None: none in any row.
 
     Returns:
         (G) bool, whether the row was changed.
@@ -28,10 +28,8 @@ def clip_(gradient: Tensor, norm: Tensor, by_norm: Tensor, by_value: Tensor) -> 
     factor = torch.clamp_max(by_norm / (norm + CLIP_EPS), 1.0)
     changed = factor < 1
     gradient.mul_(factor.to(gradient.dtype)[:, None])
-    limit = by_value[:, None]
-    if torch.isfinite(
-        by_value
-    ).any():  # clamping at infinity changes nothing: skipping it changes no bit
+    if by_value is not None:  # clamping at infinity changes nothing: skipping it changes no bit
+        limit = by_value[:, None]
         changed |= (gradient.abs() > limit).any(1)
         torch.minimum(torch.maximum(gradient, -limit, out=gradient), limit, out=gradient)
     return changed
