@@ -208,6 +208,7 @@ ROOMS_OF_EXTRAS = {
     "tracking": {"tracking", "pipeline"},
     "report": {"report"},
     "text": {"tasks"},
+    "fast": {"engine"},
 }
 MODULES = {"pyyaml": "yaml", "vl-convert-python": "vl_convert"}  # package -> what is imported
 

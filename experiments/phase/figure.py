@@ -185,6 +185,7 @@ def caption(results: Results) -> str:
     by_budget = "; ".join(
         f"{b.updates:,}: m = {math.exp(b.multiple.value):.1f}, b = {b.exponent.value:.2f}"
         for b in analysis.by_budget(results)
+        if math.isfinite(b.multiple.value)
     )
     fits = {
         d: analysis.multiple(rows[(rows["task"] == d[0]) & (rows["input_gain"] == d[1])])

@@ -14,6 +14,7 @@ from numba import njit
 
 from throughtime.engine import kernels
 from throughtime.engine.cells import cell
+from throughtime.engine.clipping import Clipper
 from throughtime.engine.compiled import CELLS, aligned
 from throughtime.engine.program import Examples, Program, program
 from throughtime.engine.sizes import Shapes, Sizes, shapes, size
@@ -124,7 +125,7 @@ def test_a_networks_bits_are_its_own_alone_among_others_and_beside_what_is_not_f
     flat, examples = weights(rng, layout, 5, "float32"), batch(rng, s, "softmax", "float32")
     found = windows(8, 3, 3)
     many = program("numba", cell(name), "softmax", s, layout, torch.float32)
-    loss, gradient = many.gradients(flat, examples, found)
+    loss, gradient = (v.clone() for v in many.gradients(flat, examples, found))
     wild = flat.clone()
     wild[0] = math.nan
     wild[3] = 1e30
@@ -220,3 +221,29 @@ def test_the_product_of_matrices_of_any_size_is_numpys(dtype: str) -> None:
         kernels.multiply(turned, 0, 1, m, b, 0, n, again, 0, n, m, vectors, k)
         assert np.array_equal(c.reshape(m, n), right)
         assert np.array_equal(again, c)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_clipping_is_that_of_the_torch_engine(dtype: str) -> None:
+    @settings(max_examples=40, deadline=None)
+    @given(st.integers(1, 40), st.integers(0, 99))
+    def property_(size_: int, seed: int) -> None:
+        rng, rows = np.random.default_rng(seed), 6
+        gradient = torch.from_numpy(rng.standard_normal((rows, size_)).astype(dtype))
+        gradient[4, 0] = math.nan
+        gradient[5, -1] = math.inf
+        infinite = [math.inf] * rows
+        by_norm = torch.tensor([0.3, math.inf, math.inf, 100.0, 0.3, 0.3], dtype=torch.float64)
+        by_value = torch.tensor([*infinite[:2], 0.2, *infinite[3:]], dtype=gradient.dtype)
+        frozen, span = torch.tensor([True, False, False, True, False, False]), (0, size_ // 2)
+        made = []
+        for compiled in (True, False):
+            own = gradient.clone()
+            clipper = Clipper(by_norm, by_value, frozen, span, compiled=compiled)
+            norm, clipped = clipper.clip_(own)
+            made.append((own, norm.clone(), clipped.clone(), clipper.finite(gradient)))
+        for a, b in zip(*made, strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-6, atol=0, equal_nan=True)
+        assert made[0][3].tolist() == [True] * 4 + [False] * 2
+
+    property_()

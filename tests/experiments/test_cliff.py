@@ -11,7 +11,14 @@ from experiments.cliff.analysis import AROUND, chance_loss, places, profile, spi
 
 def network(loss, norm, clip=1.0, key="a", chance=0.25, diverged_at=pd.NA):
     """The two frames of Results.probe, for one network."""
-    own = {"run_key": key, "clip": clip, "gain": 1.0, "task": "copy", "status": "unsolved"}
+    own = {
+        "run_key": key,
+        "clip": clip,
+        "gain": 1.0,
+        "task": "copy",
+        "status": "unsolved",
+        "seed": 0,
+    }
     own |= {"measure": "accuracy", "chance": chance, "diverged_at": diverged_at}
     index = np.arange(1, len(loss) + 1)
     frames = [

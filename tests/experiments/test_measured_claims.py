@@ -103,14 +103,16 @@ NS = (1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 100)
 
 
 def contexts(effective):
-    """Results whose networks need ``effective(K)`` characters, a little more or less: the excess
-    falls like ln n to .05 bits there.
+    """Results whose networks need ``effective(K)`` characters, the power of K a little more or less
+    from seed to seed: the excess falls like ln n to .05 bits there.
     """
 
     def found(row):
-        end = effective(row["K"]) * (1 + 0.04 * (row["seed"] - 1))
+        end = effective(row["K"]) * (row["K"] / 10) ** (0.01 * (row["seed"] - 4.5))
+        assert end < NS[-1]  # more the probe cannot tell
         for n in NS:
-            excess = 0.0 if n == NS[-1] else 1 - 0.95 * math.log(n) / math.log(end)
+            needed = NS[0] < end and n < NS[-1]
+            excess = 1 - 0.95 * math.log(n) / math.log(end) if needed else 0.0
             yield row["run_key"], 1500, "context", "loss_reset", n, (2.5 + excess) * math.log(2)
 
     summary = world("language", lambda row: {"status": "unsolved"}).summary
@@ -120,14 +122,20 @@ def contexts(effective):
     return world("language", lambda row: {"status": "unsolved"}, probes=probes)
 
 
+def power(exponent):
+    """A power of K that is K at 10, held between the ends of the ladder."""
+    return lambda K: min(85, max(1.15, 10 * (K / 10) ** exponent))
+
+
 @pytest.mark.parametrize(
     ("effective", "expected"),
     [
         (lambda K: 5 * K**0.3, (YES, YES, YES, YES)),
-        (lambda K: 1.1 * K, (YES, OPEN, OPEN, NO)),
+        (power(1.1), (YES, OPEN, YES, NO)),
         (lambda K: 20 / K**0.3, (NO, YES, YES, YES)),
-        (lambda K: 1.05 * K**1.04, (YES, NO, OPEN, NO)),
+        (power(1.2), (YES, NO, YES, NO)),
         (lambda K: 8.0, (OPEN, YES, YES, YES)),
+        (lambda K: 0.5, (OPEN, YES, OPEN, YES)),
     ],
 )
 def test_context(effective, expected):

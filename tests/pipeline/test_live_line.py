@@ -152,7 +152,8 @@ def test_the_note_of_a_killed_pipeline_is_none(plan, tmp_path, logger):
     files.write(live_line.note(tmp_path), json.dumps(vars(run)).encode())
     line = live_line.status_line(plan, tmp_path, 2, at_work=False)
     assert line.startswith("0/48 networks · not running, ")
-    Monitor(plan, tmp_path, Stream()).start([], 2, logger)  # the next one, which trains nothing
+    after = Monitor(plan, tmp_path, Stream(), packs_of(plan))
+    after.start([], 2, logger)  # the next one, which trains nothing
     assert live_line.read(tmp_path) is None
 
 

@@ -29,7 +29,7 @@ def trained(request):
 
 @pytest.mark.parametrize("name", probe_names())
 def test_a_probe_yields_the_long_table_and_disturbs_nothing(trained, name):
-    before = trained.flat.clone(), trained.tape.states.clone()
+    before = trained.flat.clone(), trained.program.final.clone()
     found = probe(name)(trained)
     assert found.dtypes.astype(str).to_dict() == COLUMNS
     assert found["value"].notna().all()
@@ -38,9 +38,8 @@ def test_a_probe_yields_the_long_table_and_disturbs_nothing(trained, name):
         name not in ("context", "generated") or trained.job.task.name == "text"
     )
     assert set(found["row"]) <= ({0, 1, 2, 3} if name == "updates" else {0, 2, 3})
-    assert all(
-        torch.equal(a, b) for a, b in zip(before, (trained.flat, trained.tape.states), strict=True)
-    )
+    after = trained.flat, trained.program.final
+    assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
 
 
 @pytest.mark.parametrize("name", probe_names())

@@ -37,7 +37,7 @@ def networks(experiment: str, preset: str = "evening") -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True).assign(**outcome)
 
 
-def world(experiment: str, rule: Rule, preset: str = "laptop", **tables: pd.DataFrame) -> Results:
+def world(experiment: str, rule: Rule, preset: str = "evening", **tables: pd.DataFrame) -> Results:
     """Results whose networks have what ``rule`` says of each: a row of the summary in, changed
     columns out.
     """

@@ -91,9 +91,10 @@ def describe(table: pd.DataFrame) -> str:
     """False-alarm rates as a caption says them, and which labels are not shown for which task.
 
     >>> row = {"task": "copy", "label": "vanishing", "n_solved": 40, "rate": 0.05}
-    >>> print(describe(pd.DataFrame([row | {"low": 0.0138, "high": 0.165, "shown": True}])))
+    >>> table = pd.DataFrame([row | {"low": 0.0138, "high": 0.165, "shown": True}])
+    >>> print(describe(table))  # doctest: +NORMALIZE_WHITESPACE
     Of solved networks, a label would have been given to (95 % interval): copy (n = 40): vanishing
-    5 % (1 to 17). No label would have been given to more than 10 % of a task's.
+    5 % (1 to 16). No label would have been given to more than 10 % of a task's.
     """
     parts = []
     for task, rows in table.groupby("task", sort=False):

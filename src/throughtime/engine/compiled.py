@@ -74,6 +74,8 @@ class CompiledProgram(Program):
             o,
         )
         self.memory = self._memory(cell, n, o)
+        self.loss = np.empty(0, dtype)
+        self.gradient: NDArray[np.float64] | None = None
         self.states = np.zeros((sizes.rows, sizes.batch * cell.states * sizes.hidden), dtype)
 
     def _memory(self, cell: Cell, n: int, o: int) -> kernels.Memory:
@@ -150,7 +152,8 @@ class CompiledProgram(Program):
         values = examples.values.reshape(sources, -1)
         none = np.empty((sources, 0), self.dtype)
         whole = values.dtype.kind == "i"
-        loss, gradient = np.zeros(rows, self.dtype), np.zeros(flat.shape, self.dtype)
+        if self.gradient is None:
+            self.loss, self.gradient = np.empty(rows, self.dtype), np.empty(flat.shape, self.dtype)
         kernels.differentiate(
             self.shape,
             self.memory,
@@ -162,10 +165,10 @@ class CompiledProgram(Program):
             np.array([(w.start, w.scored, w.stop) for w in windows], np.int64).ravel(),
             overlapping([w for w in windows if w.stop > self.sizes.steps - self.sizes.scored]),
             np.ones(rows, bool) if alive is None else alive.numpy(),
-            loss,
-            gradient,
+            self.loss,
+            self.gradient,
         )
-        return torch.from_numpy(loss), torch.from_numpy(gradient)
+        return torch.from_numpy(self.loss), torch.from_numpy(self.gradient)
 
     def _inputs(
         self, examples: Examples, start: Tensor | None, resets: frozenset[int]

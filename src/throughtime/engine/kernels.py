@@ -48,9 +48,9 @@ class Shape(NamedTuple):
     head: int
     T: int
     B: int
-    I: int  # noqa: E741
+    I: int  # noqa: E741  # the name of the mathematics
     N: int
-    O: int  # noqa: E741
+    O: int  # noqa: E741  # the name of the mathematics
     Ts: int
     gates: int
     states: int
@@ -900,8 +900,8 @@ def differentiate(
     resets: Vector, start: Vector, final: Vector, classes: Vector, values: Vector, weight: Vector,
     windows: Vector, overlap: bool, alive: Vector, loss: Vector, gradient: Vector,
 ) -> None:  # fmt: skip
-    """Loss (G) and gradient (G, P) of all networks that are alive; of the others nothing is read or
-    written.
+    """Loss (G) and gradient (G, P) of all networks that are alive; zero for the others, whose
+    weights are not read.
 
     Args:
         s, m, flat, source, tokens, features, resets, start, final: as in ``run``.
@@ -914,6 +914,8 @@ def differentiate(
     """
     for g in range(len(flat)):
         if not alive[g]:
+            loss[g] = 0.0
+            fill(gradient[g], 0, gradient.shape[1], 0.0)
             continue
         i = source[g]
         load(s, flat[g], m)
@@ -926,3 +928,62 @@ def differentiate(
             loss[g] = squared(s, m, values[i], weight[i])
         backward(s, m, tokens[i], features[i], resets, windows, overlap)
         unload(s, m, gradient[g])
+
+
+@compiled
+def clip(
+    gradient: Vector, frozen: Vector, first: int, last: int, by_norm: Vector, by_value: Vector,
+    epsilon: float, norm: Vector, clipped: Vector,
+) -> None:  # fmt: skip
+    """What clipping.clip_ does, in one pass over a row.
+
+    Args:
+        gradient: (G, P), changed.
+        frozen, first, last: (G) bool; of such rows the numbers ``first``..``last - 1`` become 0.
+        by_norm, by_value: (G) thresholds.
+        epsilon: clipping.CLIP_EPS.
+        norm, clipped: (G) float64 and bool, written.
+    """
+    for g in range(len(gradient)):
+        row = gradient[g]
+        if frozen[g]:
+            fill(row, first, last - first, 0.0)
+        # four sums, so that one addition need not wait for the one before
+        a, b, c, d = 0.0, 0.0, 0.0, 0.0
+        whole = len(row) // 4 * 4
+        for i in range(0, whole, 4):
+            a += float(row[i]) * float(row[i])
+            b += float(row[i + 1]) * float(row[i + 1])
+            c += float(row[i + 2]) * float(row[i + 2])
+            d += float(row[i + 3]) * float(row[i + 3])
+        for i in range(whole, len(row)):
+            a += float(row[i]) * float(row[i])
+        size = math.sqrt((a + b) + (c + d))
+        norm[g] = size
+        factor = by_norm[g] / (size + epsilon)
+        changed = factor < 1.0
+        if not factor >= 1.0:  # NaN stays NaN
+            single = _like(factor, row[0])
+            for i in range(len(row)):
+                row[i] *= single
+        limit = by_value[g]
+        if not math.isinf(limit):
+            for i in range(len(row)):
+                value = row[i]
+                if value > limit:
+                    row[i] = limit
+                    changed = True
+                elif value < -limit:
+                    row[i] = -limit
+                    changed = True
+        clipped[g] = changed
+
+
+@compiled
+def finite(flat: Vector, result: Vector) -> None:
+    """Whether all numbers of a row (G, P) are finite, (G) bool."""
+    for g in range(len(flat)):
+        row, wrong = flat[g], 0
+        for i in range(len(row)):
+            wrong |= 0 if row[i] - row[i] == 0 else 1
+        result[g] = wrong == 0

@@ -95,7 +95,8 @@ class Program(ABC):
         resets: frozenset[int] = frozenset(),
         alive: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Loss (G) and its gradient (G, P) through ``windows``; see bptt.backward.
+        """Loss (G) and its gradient (G, P) through ``windows``; see bptt.backward. Valid until the
+        next call, and to be changed by whoever asked.
 
         Args:
             flat, examples, start, resets: as in ``outputs``.

@@ -15,6 +15,7 @@ order in how much r varies between sequences, which falls with the gain.
 for variances up to 7.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -162,11 +163,11 @@ def xi_c(sigma_w: float, drive: VaryingDrive) -> float:
     weight = w[:, None] * w / w.sum() ** 2
     first, second = np.sqrt(r + drive.a), np.sqrt(r + drive.b)
 
-    def average(f: "np.ufunc | object", covariance: float) -> float:
+    def average(f: Callable[[Floats], Floats], covariance: float) -> float:
         c = np.clip((covariance + drive.shared) / (first * second), -1, 1)[:, None, None]
         u = first[:, None, None] * z[:, None]
         v = second[:, None, None] * (c * z[:, None] + np.sqrt(1 - c**2) * z)
-        products = f(u) * f(v)  # type: ignore[operator]
+        products = f(u) * f(v)
         return float(drive.weight @ (products * weight).sum((1, 2)))
 
     def surplus(covariance: float) -> float:

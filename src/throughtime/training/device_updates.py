@@ -19,8 +19,6 @@ import torch
 from torch import Tensor
 
 from throughtime.core.typing import Arrays
-from throughtime.engine.clipping import clip_, norms
-from throughtime.engine.parameters import views
 from throughtime.engine.program import TorchProgram, spread
 from throughtime.engine.truncation import Window
 from throughtime.training.batches import Feed
@@ -185,12 +183,14 @@ class DeviceTrainer(Trainer):
         loss, gradient = self.tape_program.differentiate(
             self.flat, x, targets, windows, self.state, self.resets(windows)
         )
-        views(gradient, self.shapes)["W_hh"].masked_fill_(self.frozen[:, None, None], 0)
-        norm = norms(gradient)
-        self.clipped.copy_(clip_(gradient, norm, self.by_norm, self.by_value))
-        self.loss.copy_(loss)
-        self.norm.copy_(norm)
-        self.gradient.copy_(gradient)
+        norm, clipped = self.clipper.clip_(gradient)
+        for kept, made in (
+            (self.loss, loss),
+            (self.norm, norm),
+            (self.clipped, clipped),
+            (self.gradient, gradient),
+        ):
+            kept.copy_(made)
 
     def step(self) -> None:
         """Update the weights; rows that have diverged, now or before, become zero."""
@@ -200,7 +200,7 @@ class DeviceTrainer(Trainer):
         self.updater.step_(self.flat, self.gradient)
         if still is not None:
             w_hh.copy_(torch.where(self.frozen[:, None, None], still, w_hh))
-        self.alive &= good & torch.isfinite(self.flat).all(1)
+        self.alive &= good & self.clipper.finite(self.flat)
         dead = ~self.alive
         self.flat.masked_fill_(dead[:, None], 0)
         self.updater.forget_(dead)

@@ -14,11 +14,11 @@ from torch import Tensor
 from throughtime.core.rng import stream
 from throughtime.core.typing import Arrays, Floats
 from throughtime.engine.bptt import Tape
-from throughtime.engine.clipping import clip_, norms
+from throughtime.engine.clipping import Clipper
 from throughtime.engine.gradient_signal import log_signal_by_lag, signal_ratio
 from throughtime.engine.parameters import initial, views
 from throughtime.engine.program import Program, program
-from throughtime.engine.sizes import Sizes
+from throughtime.engine.sizes import Sizes, size
 from throughtime.engine.truncation import Window, overlapping, windows
 from throughtime.engine.updates import Updater
 from throughtime.planning.axes import Job
@@ -81,15 +81,22 @@ class Trainer:
         self.shapes = weight_shapes(job)
         self.flat = initial(self.cell, rows, self.shapes, self.dtype).to(device)
         self.weights = views(self.flat, self.shapes)
+        self.engine = job.kernel if device == "cpu" else "torch"
         self.program = self.program_for(self.sizes)
         self.feed = Feed(job.task, rows["seed"], self.sizes, job.dtype)
         self.updater = Updater(
             job.optimizer, job.schedule, job.updates, self.flat, self._column("lr")
         )
-        self.by_norm = self._threshold("norm")
-        by_value = self._threshold("value").to(self.dtype)
-        self.by_value = by_value if (self.rows["clip_kind"] == "value").any() else None
         self.frozen = self._column("frozen", torch.bool)
+        first = size({"W_xh": self.shapes["W_xh"]})
+        self.clipper = Clipper(
+            self._threshold("norm"),
+            self._threshold("value").to(self.dtype),
+            self.frozen,
+            (first, first + size({"W_hh": self.shapes["W_hh"]})),
+            values=bool((rows["clip_kind"] == "value").any()),
+            compiled=self.engine == "numba",
+        )
         self.phases = stream(0, "phase")  # one draw an update, the same for all runs
         self.diverged_at = np.zeros(len(rows), np.int64)  # 0: has not diverged
         self.solved_at = np.zeros(len(rows), np.int64)
@@ -117,9 +124,8 @@ class Trainer:
 
     def program_for(self, sizes: Sizes) -> Program:
         """A program of other shapes for the same networks."""
-        engine = self.job.kernel if self.device == "cpu" else "torch"
         return program(
-            engine,
+            self.engine,
             self.cell,
             self.job.task.head,
             sizes,
@@ -228,17 +234,14 @@ class Trainer:
         loss, gradient = self.program.gradients(
             self.flat, next(self.feed), found, self.state, self.resets(found), alive
         )
-        # no threshold sees the gradient of weights that do not move
-        views(gradient, self.shapes)["W_hh"][self.frozen] = 0
-        norm = norms(gradient)
+        norm, clipped = self.clipper.clip_(gradient)
         # a NaN loss compares false
         bad = ~(torch.isfinite(norm) & (loss <= self.job.task.loss_bound))
-        clipped = clip_(gradient, norm, self.by_norm, self.by_value)
         still = self.weights["W_hh"][self.frozen] if job_decays(self.job) else None
         self.updater.step_(self.flat, gradient)
         if still is not None:
             self.weights["W_hh"][self.frozen] = still  # decay moves no frozen weight
-        bad |= ~torch.isfinite(self.flat).all(1)
+        bad |= ~self.clipper.finite(self.flat)
         if self.job.task.carries_state and self.job.border == "carry":
             self.state = self.program.final.clone()
         if bad.any():

@@ -29,8 +29,12 @@ class Adam(Optimizer):
 
     def direction(self, gradient: Tensor, memory: dict[str, Tensor], count: int) -> Tensor:
         """See the class."""
+        import torch
+
         mean, square = memory["mean"], memory["square"]
         mean.lerp_(gradient, 1 - self.beta1)
         square.mul_(self.beta2).addcmul_(gradient, gradient, value=1 - self.beta2)
-        denominator = square.sqrt().div_((1 - self.beta2**count) ** 0.5).add_(self.eps)
-        return (mean / denominator).div_(1 - self.beta1**count)
+        # in the gradient's memory: nothing is allocated
+        denominator = torch.sqrt(square, out=gradient)
+        denominator.div_((1 - self.beta2**count) ** 0.5).add_(self.eps)
+        return torch.div(mean, denominator, out=gradient).div_(1 - self.beta1**count)

@@ -34,4 +34,4 @@ class Rmsprop(Optimizer):
         scaled = gradient.div_(square.sqrt().add_(self.eps))
         if not self.momentum:
             return scaled
-        return memory["velocity"].mul_(self.momentum).add_(scaled).clone()
+        return scaled.copy_(memory["velocity"].mul_(self.momentum).add_(scaled))

@@ -29,4 +29,4 @@ class Sgd(Optimizer):
         """See the class."""
         if not self.momentum:
             return gradient
-        return memory["velocity"].mul_(self.momentum).add_(gradient).clone()
+        return gradient.copy_(memory["velocity"].mul_(self.momentum).add_(gradient))
