@@ -203,7 +203,6 @@ class DeviceTrainer(Trainer):
         self.alive &= good & self.clipper.finite(self.flat)
         dead = ~self.alive
         self.flat.masked_fill_(dead[:, None], 0)
-        self.updater.forget_(dead)
         if self.carried is not None:
             self.carried.copy_(self.tape_program.final).masked_fill_(dead[:, None, None], 0)
             self.state = self.carried
@@ -229,6 +228,4 @@ class DeviceTrainer(Trainer):
         """See Trainer."""
         self.number = super().restore(arrays)
         self.alive.copy_(torch.from_numpy(np.asarray(self.diverged_at == 0)))
-        if self.carried is not None and self.state is not None:
-            self.state = self.carried.copy_(self.state)
         return self.number
