@@ -201,10 +201,9 @@ class DeviceTrainer(Trainer):
         if still is not None:
             w_hh.copy_(torch.where(self.frozen[:, None, None], still, w_hh))
         self.alive &= good & self.clipper.finite(self.flat)
-        dead = ~self.alive
-        self.flat.masked_fill_(dead[:, None], 0)
+        self.flat.masked_fill_(~self.alive[:, None], 0)
         if self.carried is not None:
-            self.carried.copy_(self.tape_program.final).masked_fill_(dead[:, None, None], 0)
+            self.carried.copy_(self.tape_program.final)
             self.state = self.carried
 
     def settle(self) -> None:
