@@ -415,7 +415,7 @@ def train(
         workers: processes; 1: train in this process; None: one per core, or this process alone
             where the training takes a few seconds.
         device: ``cpu``, ``cuda`` or ``cuda:n``; part of the key of a network, as its last bits
-            depend on it. On a GPU None for ``workers`` is 1. Any but ``cpu`` is untested.
+            depend on it. On a GPU None for ``workers`` is 1. Any but ``cpu`` has not been run.
         progress: show a progress bar; None: in a terminal or a notebook.
         experiment, sweep: names, which run keys are made of; they change no number.
         axes: axis = value or list of values; ``task`` is required, ``tt.axes()`` lists them.

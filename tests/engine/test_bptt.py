@@ -10,7 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.programs import PHI, assert_close, losses, program, slow_gradient, start_state
-from throughtime.engine.bptt import Tape, backward, forward, gradients, with_ones
+from throughtime.engine.bptt import (
+    Tape,
+    add_by_symbol_,
+    backward,
+    forward,
+    gradients,
+    input_index,
+    with_ones,
+)
 from throughtime.engine.cells import cell
 from throughtime.engine.losses import loss as loss_of
 from throughtime.engine.losses._base import Targets, weights
@@ -43,6 +51,14 @@ def test_full_gradient_is_autograds(name, head, tokens, scored, masked, learned)
     found, g = engine_gradient(p)
     assert torch.allclose(found, loss, rtol=1e-12)
     assert_close(g, expected)
+
+
+def test_a_sum_by_symbol_is_that_of_its_steps_worked_by_hand():
+    x = input_index(torch.tensor([[[0, 2, 0]], [[1, 1, 0]]]).expand(2, 2, 3), 4)
+    dzs = torch.arange(1.0, 7.0, dtype=torch.float64).view(2, 1, 3, 1)
+    sums = torch.ones(2, 4, 1, dtype=torch.float64)
+    add_by_symbol_(sums, x, torch.cat([dzs, 10 * dzs], 1))
+    assert sums[..., 0].tolist() == [[1 + 1 + 3 + 6, 1 + 4 + 5, 1 + 2, 1], [101, 91, 21, 1]]
 
 
 @pytest.mark.parametrize("name", ["tanh", "relu"])

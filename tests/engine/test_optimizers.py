@@ -94,6 +94,15 @@ def test_each_row_has_its_own_kind_and_threshold():
     assert torch.equal(gradient[2:], expected[2:])
 
 
+def test_no_threshold_on_values_is_an_infinite_one():
+    gradient, by_norm = random(3, SIZE), torch.full((3,), 0.5, dtype=torch.float64)
+    other = gradient.clone()
+    infinite = torch.full((3,), math.inf, dtype=torch.float64)
+    changed = clip_(gradient, norms(gradient), by_norm, infinite)
+    assert torch.equal(clip_(other, norms(other), by_norm, None), changed)
+    assert torch.equal(gradient, other)
+
+
 def test_a_large_finite_gradient_has_a_finite_norm():
     gradient = torch.full((1, 4), 1e30, dtype=torch.float32)
     assert norms(gradient).item() == pytest.approx(2e30)

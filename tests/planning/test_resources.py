@@ -3,6 +3,7 @@ attempt.
 """
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -18,6 +19,8 @@ from throughtime.planning.plan import PlannedJob
 from throughtime.planning.project import Project
 from throughtime.planning.resources import SPEED, START
 from throughtime.planning.sweep import expand
+from throughtime.tasks import Task
+from throughtime.training.evaluation import SIGNAL
 
 ROOT = Path(__file__).parents[2]
 
@@ -85,6 +88,49 @@ def test_memory_grows_with_the_rows_of_a_block_and_doubles_with_every_attempt():
     assert [
         resources.megabytes(wide, attempt) // resources.megabytes(wide) for attempt in (1, 2, 3)
     ] == [1, 2, 4]
+
+
+@pytest.mark.parametrize("probes", [[], ["truncation_bias"]])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_row_on_a_device_has_room_for_what_is_allocated_beside_its_tape(
+    probes: list[str], dtype: str
+) -> None:
+    """Training's tape together with that of the signal or of a probe, in float64, or with that of
+    the longest judgement: of meta tensors, which have a size and no memory.
+    """
+    axes = {"task": "brackets", "length": 10, "mode": "sliding", "K": 4, "probes": probes}
+    job = expand("x", "s", {**axes, "dtype": dtype}, "here").jobs[0].job
+
+    def held(task: Task, dtype: torch.dtype, overlap: bool, batch: int = job.batch) -> int:
+        shape = replace(resources.sizes(job, task, 1), batch=batch)
+        tape = Tape(job.cell, shape, dtype, "meta", overlap=overlap)
+        own = [tape.states, tape.ys, tape.dhs, tape.zero, tape.ds, tape.dh, tape.ring]
+        own += [] if job.cell.in_place else [tape.zs]
+        own += [] if tape.dzs is None else [tape.dzs]
+        return sum(t.nbytes for t in own)
+
+    own = getattr(torch, job.dtype)
+    longest = max(job.task.evaluation_sets.values(), key=lambda task: task.steps)
+    assert longest.steps > job.steps
+    training = held(job.task, own, True)
+    room = resources.MARGIN * resources.bytes_on_device(job)
+    assert room > training + held(longest, own, True)
+    assert room > training + held(job.task, torch.float64, False, SIGNAL)
+    if probes:
+        assert room > training + held(job.task, torch.float64, True)
+
+
+def test_a_block_on_a_device_fills_its_memory_up_to_a_limit() -> None:
+    job = expand("x", "s", {"task": "copy", "length": 10}, "here").jobs[0].job
+    need = math.ceil(resources.MARGIN * resources.bytes_on_device(job))
+    assert resources.rows_on_device(job, 1000 * need) == 1000 > resources.MOST
+    assert resources.rows_on_device(job, 10**6 * need) == resources.MOST_ON_DEVICE
+    with pytest.raises(UserError, match=r"copy with .* needs .* MiB of"):
+        resources.rows_on_device(job, need - 1)
+
+
+def test_planning_and_training_agree_on_the_sequences_of_the_signal() -> None:
+    assert resources.SIGNAL == SIGNAL
 
 
 def test_time_is_the_expected_one_with_a_margin_and_grows_with_every_attempt():

@@ -52,3 +52,11 @@ def test_states_against_a_loop(monkeypatch):
     assert share.max() > 0.1
     assert values(found, "saturation", 0) == pytest.approx(share)
     assert values(found, "state_norm", 0) == pytest.approx(np.sqrt((states**2).sum(-1).mean(1)))
+
+
+def test_what_is_summed_on_a_device_is_what_is_summed_on_the_host():
+    h = torch.randn(3, 2, 4, 5, dtype=torch.float64)
+    host, device = spectrum.activity(h.numpy()), spectrum.activity_on_device(h)
+    assert 0 < host[0].mean() < 1
+    for one, other in zip(host, device, strict=True):
+        assert one == pytest.approx(other, rel=1e-14)

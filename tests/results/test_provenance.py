@@ -1,5 +1,6 @@
 """Digests of code: what an edit changes, and what it does not."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,23 @@ def test_an_edit_concerns_the_networks_that_use_what_was_edited(
     found = modules(**axes)
     assert f"throughtime.{own}" in found
     assert not {f"throughtime.{name}" for name in others} & found
+
+
+def test_what_runs_on_a_device_alone_decides_no_number_of_the_cpu(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (job,) = expand("x", "s", {"task": "copy", "length": 3, "payload": 2}, "here").jobs
+    left_out: list[frozenset[str]] = []
+    monkeypatch.setattr(
+        provenance, "_digest", lambda modules, without: left_out.append(without) or "digest"
+    )
+    provenance.training_digest(job)
+    provenance.training_digest(replace(job, device="cuda"))
+    on_cpu, on_device = left_out
+    found = {name for name in modules() if name.startswith("throughtime.training.device")}
+    assert found == provenance.ON_A_DEVICE <= on_cpu
+    assert not found & on_device
+    assert provenance.COMPILED <= on_device
 
 
 def test_the_adam_update_decides_the_numbers_of_adamw_too() -> None:

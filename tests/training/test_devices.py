@@ -1,5 +1,7 @@
 """A device that is not there is refused in one line, before anything trains."""
 
+import os
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +13,10 @@ from throughtime.core.errors import UserError
 from throughtime.pipeline import startup
 from throughtime.planning.axes import Job, grid
 from throughtime.planning.plan import PlannedJob
+from throughtime.planning.resources import rows_at_once, rows_on_device
+from throughtime.results.identity import identity
 from throughtime.tasks.copy import Copy
+from throughtime.training import devices
 from throughtime.training import train as training
 from throughtime.training.devices import check_device
 
@@ -71,7 +76,46 @@ def test_a_job_is_trained_on_the_device_of_its_plan(monkeypatch: pytest.MonkeyPa
         assert device == "cuda:1"
         raise Reached
 
-    monkeypatch.setattr(training, "Trainer", trainer)
+    monkeypatch.setattr(training, "DeviceTrainer", trainer)
+    monkeypatch.setattr(devices, "free_memory", lambda device: 1 << 30)
     job = Job(task=Copy(length=1), K=2)
     with pytest.raises(Reached):
         training.train(PlannedJob("mine", "main", job, grid({"seed": [0]}), "cuda:1"))
+
+
+def test_a_block_takes_a_share_of_the_devices_free_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def free_memory(device: str) -> int:
+        asked.append(device)
+        return 1 << 24
+
+    monkeypatch.setattr(devices, "free_memory", free_memory)
+    job = Job(task=Copy(length=1), K=2)
+    planned = PlannedJob("mine", "main", job, grid({"seed": [0]}), "cuda:1")
+    rows = devices.rows_of_a_block(planned)
+    assert rows == rows_on_device(job, int(devices.SHARE * 2**24)) > 1
+    assert devices.rows_of_a_block(replace(planned, device="cpu")) == rows_at_once(job)
+    assert asked == ["cuda:1"]
+
+
+def test_float32_is_float32_on_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.backends.cuda.matmul.allow_tf32 = True
+    torch.backends.cudnn.allow_tf32 = True  # as torch has it
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    devices.prepare_device("cpu")
+    assert torch.backends.cuda.matmul.allow_tf32
+    assert "CUBLAS_WORKSPACE_CONFIG" not in os.environ
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":16:8")  # the owner's choice stays
+    devices.prepare_device("cuda")
+    assert not torch.backends.cuda.matmul.allow_tf32
+    assert not torch.backends.cudnn.allow_tf32
+    assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":16:8"
+
+
+def test_tables_name_the_engine_that_computed() -> None:
+    planned = PlannedJob("mine", "main", Job(task=Copy(length=1), K=2), grid({"seed": [0]}))
+    for device, engine in (("cpu", planned.job.kernel), ("cuda", "torch")):
+        own = replace(planned, device=device)
+        row = identity(own, own.grid, own.run_keys).iloc[0]
+        assert (row["device"], row["engine"]) == (device, engine)

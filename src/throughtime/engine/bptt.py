@@ -93,6 +93,22 @@ def with_ones(features: Tensor) -> Tensor:
     return torch.cat([features, torch.ones_like(features[..., :1])], -1)
 
 
+def add_by_symbol_(sums: Tensor, x: Tensor, dzs: Tensor) -> None:
+    """Add to the row of ``sums`` (G, I, Z) of each symbol what it was given in ``dzs`` (steps, G,
+    B, Z).
+
+    By products with one-hot matrices: ``index_add_`` adds in whatever order the threads of a GPU
+    arrive, so that two runs would differ.
+
+    Args:
+        x: (steps, G, B), of ``input_index``.
+    """
+    rows, symbols, _ = sums.shape
+    table = torch.arange(rows * symbols, device=x.device).view(rows, symbols, 1)
+    for x_t, dz in zip(x.unbind(), dzs.unbind(), strict=True):
+        sums.baddbmm_((x_t[:, None] == table).to(dz.dtype), dz)
+
+
 def forward(
     tape: Tape,
     weights: Weights,
@@ -208,8 +224,10 @@ class _Gradients:
         G, B, Y).
         """
         x, dzs = self.x[t : t + len(dzs)], self.tape.x_part(dzs).contiguous()
-        if self.tape.sizes.tokens:
+        if self.tape.sizes.tokens and x.device.type == "cpu":
             self.table.index_add_(0, x.flatten(), dzs.flatten(0, 2))
+        elif self.tape.sizes.tokens:
+            add_by_symbol_(self.inputs, x, dzs)
         else:
             for x_t, dz in zip(x.unbind(), dzs.unbind(), strict=True):
                 self.inputs.baddbmm_(x_t.transpose(1, 2), dz)

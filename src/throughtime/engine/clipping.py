@@ -13,14 +13,14 @@ def norms(gradient: Tensor) -> Tensor:
     return torch.linalg.vector_norm(gradient, dim=1, dtype=torch.float64)
 
 
-def clip_(gradient: Tensor, norm: Tensor, by_norm: Tensor, by_value: Tensor) -> Tensor:
+def clip_(gradient: Tensor, norm: Tensor, by_norm: Tensor, by_value: Tensor | None) -> Tensor:
     """Clip each row in place.
 
     Args:
         gradient: (G, P), finite or not: what is not finite stays so.
         norm: (G) float64, of ``norms``.
         by_norm: (G) float64 thresholds on the norm; inf: none.
-        by_value: (G) thresholds on each element's size; inf: none.
+        by_value: (G) thresholds on each element's size; inf: none. None: none in any row.
 
     Returns:
         (G) bool, whether the row was changed.
@@ -28,10 +28,8 @@ def clip_(gradient: Tensor, norm: Tensor, by_norm: Tensor, by_value: Tensor) -> 
     factor = torch.clamp_max(by_norm / (norm + CLIP_EPS), 1.0)
     changed = factor < 1
     gradient.mul_(factor.to(gradient.dtype)[:, None])
-    limit = by_value[:, None]
-    if torch.isfinite(
-        by_value
-    ).any():  # clamping at infinity changes nothing: skipping it changes no bit
+    if by_value is not None:  # clamping at infinity changes nothing: skipping it changes no bit
+        limit = by_value[:, None]
         changed |= (gradient.abs() > limit).any(1)
         torch.minimum(torch.maximum(gradient, -limit, out=gradient), limit, out=gradient)
     return changed
@@ -45,6 +43,7 @@ class Clipper:
         frozen: (G) bool, networks whose weights in ``span`` do not move: no threshold sees their
             gradient.
         span: first and one past the last of the numbers of W_hh in a row.
+        values: whether any threshold in ``by_value`` is finite.
         compiled: by numba, in one pass over a row and without new memory.
     """
 
@@ -55,10 +54,11 @@ class Clipper:
         frozen: Tensor,
         span: tuple[int, int],
         *,
+        values: bool = True,
         compiled: bool = False,
     ) -> None:
         self.by_norm, self.by_value, self.frozen, self.span = by_norm, by_value, frozen, span
-        self.compiled = compiled
+        self.values, self.compiled = values, compiled
         self.norm = torch.zeros_like(by_norm)
         self.clipped = torch.zeros_like(frozen)
 
@@ -70,9 +70,9 @@ class Clipper:
             next call.
         """
         if not self.compiled:
-            gradient[self.frozen, slice(*self.span)] = 0
-            norm = norms(gradient)
-            return norm, clip_(gradient, norm, self.by_norm, self.by_value)
+            gradient[:, slice(*self.span)].masked_fill_(self.frozen[:, None], 0)
+            norm, by_value = norms(gradient), self.by_value if self.values else None
+            return norm, clip_(gradient, norm, self.by_norm, by_value)
         from throughtime.engine import kernels  # numba takes a second to start
 
         kernels.clip(

@@ -44,14 +44,18 @@ class Examples:
 
     def tensors(self, sizes: Sizes, device: str = "cpu") -> tuple[Tensor, Targets]:
         """Inputs and targets of all networks, time first, as bptt.forward and losses take them."""
-        rows = torch.from_numpy(self.rows).to(device)
+        arrays = (self.x, self.values, self.weight, self.rows)
+        *parts, rows = (torch.from_numpy(array).to(device) for array in arrays)
+        return spread(parts, rows, sizes)
 
-        def spread(array: NDArray[Any]) -> Tensor:
-            return torch.from_numpy(array).to(device).transpose(0, 1).index_select(1, rows)
 
-        x = spread(self.x)
-        x = input_index(x, sizes.inputs) if sizes.tokens else with_ones(x)
-        return x, Targets(spread(self.values), spread(self.weight))
+def spread(parts: Sequence[Tensor], rows: Tensor, sizes: Sizes) -> tuple[Tensor, Targets]:
+    """x, values and weight, and the rows, of Examples as tensors for all networks: see
+    ``Examples.tensors``.
+    """
+    x, values, weight = (part.transpose(0, 1).index_select(1, rows) for part in parts)
+    x = input_index(x, sizes.inputs) if sizes.tokens else with_ones(x)
+    return x, Targets(values, weight)
 
 
 class Program(ABC):
@@ -145,6 +149,18 @@ class TorchProgram(Program):
     ) -> tuple[Tensor, Tensor]:
         """See Program; what is not alive is computed too."""
         x, targets = examples.tensors(self.sizes, self.device)
+        return self.differentiate(flat, x, targets, windows, start, resets)
+
+    def differentiate(
+        self,
+        flat: Tensor,
+        x: Tensor,
+        targets: Targets,
+        windows: Sequence[Window],
+        start: Tensor | None = None,
+        resets: frozenset[int] = frozenset(),
+    ) -> tuple[Tensor, Tensor]:
+        """``gradients`` of what ``spread`` has made of a batch."""
         weights = views(flat, self.shapes)
         loss, dy = loss_of(self.head)(forward(self.tape, weights, x, start, resets), targets)
         named = backward(self.tape, weights, x, dy, windows)

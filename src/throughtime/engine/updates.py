@@ -40,9 +40,8 @@ class Updater:
 
     def forget_(self, rows: Tensor) -> None:
         """Rows (bool, G) stop: their memory is cleared and their learning rate becomes 0."""
-        for memory in self.kept.values():
-            memory[rows] = 0
-        self.lr[rows] = 0
+        for memory in (*self.kept.values(), self.lr):
+            memory.masked_fill_(rows[:, None], 0)
 
     def memory(self) -> dict[str, Tensor]:
         """What a further step depends on beside the parameters, by name; the tensors themselves, to

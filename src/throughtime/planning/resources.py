@@ -28,6 +28,10 @@ FEWEST, MOST = 8, 48  # rows of a block where memory allows: enough to spread th
 # rows of a block of the engine numba, which computes one after another: their cost of a call is 1 %
 MOST_COMPILED = 256
 MEMORY = 1 << 30  # bytes a block may take
+# Rows of a block on a device where memory allows: batched products of more than 65,535 matrices are
+# split, and well before that a GPU has all that it can do at once.
+MOST_ON_DEVICE = 16_384
+SIGNAL = 8  # sequences whose gradient's signal is measured, as in evaluation.SIGNAL
 # Job.cost per second on one core, measured over the laptop preset: 5e12 in 1,665 seconds, with
 # evaluation, probes and data. It is used until a job has been timed.
 SPEED = 3e9
@@ -106,8 +110,27 @@ def bytes_per_row(job: Job) -> int:
     weights = 8 * itemsize * size(weight_shapes(job))
     if job.kernel == "numba":
         return weights + itemsize * job.batch * job.task.scored * 4 * job.task.outputs
+    return weights + _tape_bytes(job, job.task, itemsize)
+
+
+def _tape_bytes(job: Job, task: Task, itemsize: int) -> int:
     overlap = overlapping(windows(job.steps, *job.strides, job.offset()))
-    return weights + tape_bytes(job.cell, sizes(job, job.task, 1), itemsize, overlap=overlap)
+    return tape_bytes(job.cell, sizes(job, task, 1), itemsize, overlap=overlap)
+
+
+def bytes_on_device(job: Job) -> int:
+    """Memory that one row of ``job`` takes on a device, in bytes: the weights and the tape of
+    training, and beside them the largest of what is allocated for a while (the gradient's signal
+    and the probes in float64, judging on other lengths), and a batch's errors.
+    """
+    itemsize, task = _itemsize(job), job.task
+    tasks = [task, *task.evaluation_sets.values()]
+    double = replace(sizes(job, task, 1), batch=max(job.batch, SIGNAL))
+    beside = [tape_bytes(job.cell, double, 8, overlap=bool(job.probes))]
+    beside += [_tape_bytes(job, other, itemsize) for other in tasks[1:]]
+    errors = 4 * 8 * job.batch * max(other.scored for other in tasks)
+    weights = 8 * itemsize * size(weight_shapes(job))
+    return weights + _tape_bytes(job, task, itemsize) + max(beside) + errors
 
 
 def bytes_shared(job: Job) -> int:
@@ -134,16 +157,31 @@ def rows_at_once(job: Job, memory: int = MEMORY) -> int:
         UserError: not even one row fits.
     """
     need, shared = bytes_per_row(job), bytes_shared(job)
-    if need + shared > memory:
-        raise UserError(
-            f"one network on {job.task.name} with {job.steps} steps, batch {job.batch} and "
-            f"{job.hidden} units needs {(need + shared) / 2**20:,.0f} MiB of "
-            f"{memory / 2**20:,.0f} allowed; shorten the sequence, or lower batch or hidden"
-        )
+    _refuse_if_too_large(job, need + shared, memory)
     if job.kernel == "numba":
         return min(MOST_COMPILED, (memory - shared) // need)
     step = 4 * (2 * job.hidden**2 + 4 * job.batch * job.hidden)
     return min(max(FEWEST, min(MOST, CACHE // step)), memory // need)
+
+
+def rows_on_device(job: Job, memory: int) -> int:
+    """Rows of a block on a device of which ``memory`` bytes are free: as many as fit.
+
+    Raises:
+        UserError: not even one row fits.
+    """
+    need = math.ceil(MARGIN * bytes_on_device(job))
+    _refuse_if_too_large(job, need, memory)
+    return min(MOST_ON_DEVICE, memory // need)
+
+
+def _refuse_if_too_large(job: Job, need: int, memory: int) -> None:
+    if need > memory:
+        raise UserError(
+            f"one network on {job.task.name} with {job.steps} steps, batch {job.batch} and "
+            f"{job.hidden} units needs {need / 2**20:,.0f} MiB of "
+            f"{memory / 2**20:,.0f} allowed; shorten the sequence, or lower batch or hidden"
+        )
 
 
 def block_bytes(planned: PlannedJob) -> int:

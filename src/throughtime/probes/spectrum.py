@@ -12,8 +12,9 @@ Quantities:
 
 import numpy as np
 import pandas as pd
+from torch import Tensor
 
-from throughtime.probes._base import Networks, Subject
+from throughtime.probes._base import Floats, Networks, Subject
 
 SATURATED = 0.95
 BATCHES = 5
@@ -26,13 +27,26 @@ def measure(networks: Networks) -> pd.DataFrame:
     w = subject.weights["W_hh"][..., :hidden].cpu().numpy()
     saturation, square = [], []
     for _ in subject.runs(BATCHES):
-        # (T, G, B, N); torch's sums depend on G in their last bits
-        h = subject.tape.states[1:, ..., :hidden].cpu().numpy()
-        saturation.append((np.abs(h) > SATURATED).mean((2, 3)))
-        square.append(np.square(h).sum(-1).mean(-1))
+        h = subject.tape.states[1:, ..., :hidden]
+        found = activity(h.numpy()) if h.device.type == "cpu" else activity_on_device(h)
+        saturation.append(found[0])
+        square.append(found[1])
     states = {"saturation": np.mean(saturation, 0).T, "state_norm": np.sqrt(np.mean(square, 0)).T}
     matrix = {
         "spectral_radius": np.abs(np.linalg.eigvals(w)).max(-1),
         "singular_value": np.linalg.svd(w, compute_uv=False),
     }
     return pd.concat([subject.frame(matrix), subject.frame(states)], ignore_index=True)
+
+
+def activity(h: Floats) -> tuple[Floats, Floats]:
+    """(T, G) share of saturated units, and mean square norm, of states (T, G, B, N). By NumPy,
+    because torch's sums depend on G in their last bits.
+    """
+    return (np.abs(h) > SATURATED).mean((2, 3)), np.square(h).sum(-1).mean(-1)
+
+
+def activity_on_device(h: Tensor) -> tuple[Floats, Floats]:
+    """The same where the states are: they are gigabytes for thousands of networks."""
+    saturated = (h.abs() > SATURATED).double().mean((2, 3))
+    return saturated.cpu().numpy(), h.square().sum(-1).mean(-1).cpu().numpy()

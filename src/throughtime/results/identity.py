@@ -24,5 +24,6 @@ def identity(planned: PlannedJob, rows: pd.DataFrame, keys: list[str]) -> pd.Dat
         "lag_min": lags[0],
         "lag_max": lags[1],
         "device": planned.device,
+        "engine": job.kernel if planned.device == "cpu" else "torch",
     }
     return rows[list(ROW_AXES)].assign(run_key=keys, **fields)

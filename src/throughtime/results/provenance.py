@@ -46,6 +46,8 @@ DECIDES_NO_NUMBER = frozenset(
 )
 
 COMPILED = {"throughtime.engine.compiled", "throughtime.engine.kernels"}  # the engine numba alone
+# what decides numbers on another device alone
+ON_A_DEVICE = {f"throughtime.training.{n}" for n in ("device_scores", "device_updates", "devices")}
 
 
 def training_modules(planned: PlannedJob) -> tuple[str, ...]:
@@ -64,8 +66,10 @@ def training_digest(planned: PlannedJob) -> str:
     """A digest of the code that decides the numbers of a job's networks. An edit of another task,
     cell or optimizer does not change it.
     """
-    compiled = planned.job.kernel == "numba" and planned.device == "cpu"
-    return _digest(training_modules(planned), DECIDES_NO_NUMBER | (set() if compiled else COMPILED))
+    unused = set(COMPILED)
+    if planned.device == "cpu":
+        unused = ON_A_DEVICE | (set() if planned.job.kernel == "numba" else COMPILED)
+    return _digest(training_modules(planned), DECIDES_NO_NUMBER | unused)
 
 
 def probe_digest(name: str) -> str:

@@ -57,7 +57,11 @@ class Evaluator:
         return examples([batch], np.zeros(sizes.rows, np.int64), sizes, dtype)
 
     def scores(
-        self, program: Program, flat: Tensor, resets: frozenset[int] = frozenset()
+        self,
+        program: Program,
+        flat: Tensor,
+        resets: frozenset[int] = frozenset(),
+        tally: "type[Scores] | None" = None,
     ) -> "Scores":
         """Errors of every row on all batches.
 
@@ -65,14 +69,15 @@ class Evaluator:
             program: of this task's shapes.
             flat: (G, P) weights.
             resets: steps before which the state is set to zero.
+            tally: what sums the errors; None: Scores.
         """
-        scores, state = Scores(self.task, program.sizes.rows), None
+        scores, state = (tally or Scores)(self.task, program.sizes.rows), None
         for batch in self.batches:
             given = self.examples(batch, program.sizes, str(flat.dtype).split(".")[1])
             y = program.outputs(flat, given, state, resets)
             values = torch.from_numpy(given.values[0]).to(y.device)[:, None]
             values = values.expand(-1, y.shape[1], *values.shape[2:])
-            scores.add(batch, *_errors(self.task, y, values))
+            scores.judge(batch, y, values)
             if self.task.carries_state and self.job.border == "carry":
                 state = program.final.clone()
         return scores
@@ -88,6 +93,11 @@ class Scores:
         self.totals: list[NDArray[np.float64]] = []  # (G, B) sums of the measure over them
         self._loss = np.zeros(rows)
         self._sum: dict[Group, NDArray[np.float64]] = defaultdict(lambda: np.zeros(rows))
+
+    def judge(self, batch: Batch, y: Tensor, values: Tensor) -> None:
+        """Add the errors of a batch's outputs (Ts, G, B, O); ``values`` are the targets' own."""
+        loss, measure = errors(self.task, y, values)
+        self.add(batch, loss.cpu().numpy(), measure.cpu().numpy())
 
     def add(self, batch: Batch, loss: NDArray[np.float64], measure: NDArray[np.float64]) -> None:
         """Add a batch's per-position values, each (G, Ts B), rows contiguous so that a row's sum
@@ -133,19 +143,18 @@ class Scores:
         yield from sorted(g for g in self.count if g != ALL)
 
 
-def _errors(
-    task: Task, y: Tensor, values: Tensor
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Per-position loss and measure, (G, Ts B) each."""
+def errors(task: Task, y: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+    """Per-position loss and measure, (G, Ts B) each, float64."""
     if task.head == "regression":
         loss = measure = (y - values).square().mean(-1)
     else:
         loss = -log_softmax(y).gather(-1, values.unsqueeze(-1)).squeeze(-1)
         measure = loss / math.log(2) if task.measure == "bpc" else (y.argmax(-1) == values)
-    rows = y.shape[1]
-    return tuple(
-        v.transpose(0, 1).reshape(rows, -1).to(torch.float64).cpu().numpy() for v in (loss, measure)
-    )  # type: ignore[return-value]  # two of them
+
+    def by_row(v: Tensor) -> Tensor:
+        return v.transpose(0, 1).reshape(y.shape[1], -1).to(torch.float64)
+
+    return by_row(loss), by_row(measure)
 
 
 def improvement(

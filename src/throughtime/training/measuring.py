@@ -8,8 +8,8 @@ import torch
 from numpy.typing import NDArray
 
 from throughtime.planning.plan import PlannedJob
-from throughtime.planning.resources import rows_at_once
 from throughtime.results import tables
+from throughtime.training.devices import prepare_device, rows_of_a_block
 from throughtime.training.evaluation import Evaluators
 from throughtime.training.outcome import probed
 from throughtime.training.reproducibility import one_thread, with_twin
@@ -31,7 +31,8 @@ def measure(
         probe: name -> what measures.
     """
     job, keys = planned.job, planned.run_keys
-    height, judges, parts = rows_at_once(job), Evaluators(job), [tables.empty("probes")]
+    prepare_device(planned.device)
+    height, judges, parts = rows_of_a_block(planned), Evaluators(job), [tables.empty("probes")]
     with one_thread():
         for start in range(0, len(keys), height):
             rows = planned.grid.iloc[start : start + height].reset_index(drop=True)

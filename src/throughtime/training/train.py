@@ -11,10 +11,11 @@ from collections.abc import Callable
 import numpy as np
 
 from throughtime.planning.plan import PlannedJob
-from throughtime.planning.resources import rows_at_once
 from throughtime.results.tables import JOB_TABLES
 from throughtime.results.trained import join
 from throughtime.training.checkpoints import CheckpointStore
+from throughtime.training.device_updates import DeviceTrainer
+from throughtime.training.devices import prepare_device, rows_of_a_block
 from throughtime.training.evaluation import Evaluators
 from throughtime.training.outcome import train_block
 from throughtime.training.reproducibility import (
@@ -37,9 +38,9 @@ def train(
     """Train every row of a planned job.
 
     Args:
-        planned: the job, its rows and its device; any but ``cpu`` is untested.
+        planned: the job, its rows and its device; on any but ``cpu`` it has not been run.
         progress: called with the number of networks finished so far, after each block.
-        block: rows at once; None: resources.rows_at_once. Changes no number.
+        block: rows at once; None: devices.rows_of_a_block. Changes no number on the CPU.
         keeper: keeps what was reached and is asked for it at the start; None: nothing is kept.
             Changes no number.
         probe: name -> what measures networks; needed where the job has probes.
@@ -51,7 +52,10 @@ def train(
         UserError: a network does not fit the memory.
     """
     job, rows, keys = planned.job, planned.grid, planned.run_keys
-    height = block or math.ceil(len(rows) / math.ceil(len(rows) / rows_at_once(job)))  # even blocks
+    prepare_device(planned.device)
+    most = block or rows_of_a_block(planned)
+    height = block or math.ceil(len(rows) / math.ceil(len(rows) / most))  # even blocks
+    made_by = Trainer if planned.device == "cpu" else DeviceTrainer
     judges = Evaluators(job)
     parts = keeper.finished() if keeper else []
     with one_thread():
@@ -59,10 +63,11 @@ def train(
         for start in range(sum(len(part.summary) for part in parts), len(rows), height):
             piece = rows.iloc[start : start + height].reset_index(drop=True)
             own, names = with_twin(piece, keys[start : start + height])
-            trainer = Trainer(job, own, judges, planned.device, probe)
+            trainer = made_by(job, own, judges, planned.device, probe)
             made = train_block(planned, own, names, trainer, keeper)
             kept = {n: t[t["run_key"] != TWIN] for n, t in zip(JOB_TABLES, made, strict=True)}
             weights = trainer.flat[: len(piece)].cpu().numpy() if job.keep_weights else None
+            del trainer  # its memory, before the next block takes its own
             parts = [*parts, Tables(**kept, weights=weights)]
             if keeper and start + len(piece) < len(rows):
                 keeper.finish(parts[-1])

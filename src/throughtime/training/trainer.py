@@ -60,7 +60,12 @@ class Trainer:
         judges: evaluation data.
         device: where tensors live.
         probe: name -> what measures these networks; needed where the job has probes.
+
+    Attributes:
+        tally: what sums the errors of a judgement.
     """
+
+    tally: type[Scores] = Scores
 
     def __init__(
         self,
@@ -89,6 +94,7 @@ class Trainer:
             self._threshold("value").to(self.dtype),
             self.frozen,
             (first, first + size({"W_hh": self.shapes["W_hh"]})),
+            values=bool((rows["clip_kind"] == "value").any()),
             compiled=self.engine == "numba",
         )
         self.phases = stream(0, "phase")  # one draw an update, the same for all runs
@@ -162,6 +168,7 @@ class Trainer:
                 if keeper and update > 1 and keeper.due():
                     keeper.save(self.state_after(update - 1))
                 self.update(update)
+            self.settle()
             done = stop
             if stop > since and stop in points:
                 self.history.interval(stop, since)
@@ -241,6 +248,11 @@ class Trainer:
             self.stop(bad, number)
         self.record(loss, norm, clipped)
 
+    def settle(self) -> None:
+        """Let history and ``diverged_at`` know of every update; here they do. See
+        device_updates.py.
+        """
+
     def stop(self, bad: Tensor, number: int) -> None:
         """Rows that have diverged train no more: their weights become zero, which costs nothing and
         disturbs no one.
@@ -278,7 +290,7 @@ class Trainer:
     def scores(self, judge: Evaluator, program: Program | None = None) -> Scores:
         """The rows' scores on a judge's data, with the state reset where training resets it."""
         found = windows(judge.task.steps, *self.job.strides, self.job.offset())
-        return judge.scores(program or self.program, self.flat, self.resets(found))
+        return judge.scores(program or self.program, self.flat, self.resets(found), self.tally)
 
     def check(self, step: int) -> None:
         """A point of the evaluation curves, and the gradient's signal there."""
