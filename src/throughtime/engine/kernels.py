@@ -35,12 +35,14 @@ CHUNK = 4096
 # Without fused multiply-add in hardware a call of it is a hundred times as slow as two roundings.
 FMA = binding.get_host_cpu_features().get("fma", True)
 Vector = NDArray[Any]
-# numpy: a division by zero is infinite, and no branch stands in the way of vectors
 intrinsic: Any = extending.intrinsic
-compiled: Any = njit(cache=True, error_model="numpy")
-inlined: Any = njit(forceinline=True, error_model="numpy")
-# called from compiled code alone: it needs no door to Python, which is long for 30 arrays
-inner: Any = njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+# numpy: a division by zero is infinite, and no branch stands in the way of vectors
+OPTIONS: dict[str, Any] = {"error_model": "numpy"}
+compiled: Any = njit(cache=True, **OPTIONS)
+inlined: Any = njit(forceinline=True, **OPTIONS)
+# called from compiled code alone: it needs no wrapper for Python, which is long for 30 arrays
+INNER: dict[str, Any] = {**OPTIONS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+inner: Any = njit(**INNER)
 
 
 class Shape(NamedTuple):
