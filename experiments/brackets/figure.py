@@ -50,7 +50,7 @@ def sizes(ax: Axes, bins: pd.DataFrame, by: str) -> None:
     place = n.index.to_numpy(float)
     ax.bar(place, n.to_numpy(float), width=0.4 * (place if by == "distance" else 1), color="0.65")
     ax.set(
-        yscale="log", ylim=(max(n.min() / 3, 0.5), n.max() * 2), ylabel="n a net", xlabel=ROWS[by]
+        yscale="log", ylim=(max(n.min() / 3, 0.5), n.max() * 2), ylabel="n per net", xlabel=ROWS[by]
     )
     if by == "distance":
         ax.set_xscale("log", base=2)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from throughtime.analysis.columns import with_depth
 
-# bits a character: less than half of what the fifth character of context is worth to an n-gram
+# bits per character: less than half of what the fifth character of context is worth to an n-gram
 # model of this text
 TOLERANCE = 0.05
 COLUMNS = ["run_key", "seed", "depth", "K", "steps", "mode", "quantity", "n", "bits", "excess"]

@@ -30,7 +30,7 @@ def rates(results: Results, of: str = "mean") -> pd.DataFrame:
 
     Returns:
         A row a network and moment (``before`` training: sweep ``initial``, ``after``: sweep
-        ``full``): run_key, task, gain, seed, steps, moment; decay and lyapunov, nats a step;
+        ``full``): run_key, task, gain, seed, steps, moment; decay and lyapunov, nats per step;
         points, the K that the line was fitted to. decay is NaN where fewer than three are left.
     """
     parts = []

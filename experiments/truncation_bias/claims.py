@@ -12,7 +12,7 @@ from throughtime.results.load import Results
 
 from . import analysis
 
-TOLERANCE = 0.05  # nats a step: e over 20 steps
+TOLERANCE = 0.05  # nats per step: e over 20 steps
 SMALL = 0.1  # of delta
 SHARE = 0.9  # of what full depth learns
 # of chance: what a network at full depth must have gained for a share of it to mean something
@@ -39,7 +39,7 @@ def lyapunov_rate(
             "no grid point whose largest Lyapunov exponent is below 0", TOLERANCE
         )
     points = verdicts.means(table.merge(vanishing), ["task", "gain"], "off", level)
-    return verdicts.all_within(points, TOLERANCE, " nats a step")
+    return verdicts.all_within(points, TOLERANCE, " nats per step")
 
 
 def small_bias(results: Results, level: float = LEVEL) -> Evidence:
@@ -47,7 +47,7 @@ def small_bias(results: Results, level: float = LEVEL) -> Evidence:
     depth.
     """
     table = shares(results)
-    # one value a seed: networks of one seed are not independent
+    # one value per seed: networks of one seed are not independent
     each = table.groupby(["task", "seed"])[["share"]].mean().reset_index()
     found = verdicts.all_above(verdicts.means(each, ["task"], "share", level), SHARE)
     return replace(found, detail=f"{found.detail}; {len(table)} networks")
@@ -74,7 +74,7 @@ RATE = (
     "mean over seeds at each grid point (task, gain) whose exponent's interval is below 0, t "
     "intervals "
     "that hold together at 95 % "
-    f"(Bonferroni) all within ±{TOLERANCE:g} nats a step: a factor e over 20 steps. Where the "
+    f"(Bonferroni) all within ±{TOLERANCE:g} nats per step: a factor e over 20 steps. Where the "
     "exponent is not below 0 nothing "
     "decays and there is no rate. Chunked and buffered have no such rate: there some losses see "
     "less than K. "

@@ -92,7 +92,7 @@ def rates(ax: Axes, table: pd.DataFrame) -> None:
     ax.set(
         xlabel="largest Lyapunov exponent λ₁",
         ylabel="decay rate of ln δ(K), sliding",
-        title="decay beside λ₁, nats a step",
+        title="decay beside λ₁, nats per step",
     )
     ax.legend(fontsize=5.5)
 
@@ -284,7 +284,7 @@ def caption(results: Results) -> str:
         "that chunked and sliding are "
         "the same; brackets have one at every step. Upper right: the decay of δ in mode sliding, "
         "fitted where δ < 1/2, beside "
-        f"λ₁ (median difference where λ₁ < 0, nats a step: {words}). Biased runs: the final "
+        f"λ₁ (median difference where λ₁ < 0, nats per step: {words}). Biased runs: the final "
         "measure over the bias that their K "
         "has before training, at full depth at the left end. Below: influence balancing (Tallec & "
         "Ollivier), θ in online "

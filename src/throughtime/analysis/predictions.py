@@ -72,7 +72,7 @@ def curve(
 
 @cache
 def curve_slope(task: str, task_args: str, input_gain: float, gain: float, steps: int) -> float:
-    """The slope of a straight line through ``curve``, nats a step: to hold against the same of a
+    """The slope of a straight line through ``curve``, nats per step: to hold against the same of a
     measured one.
     """
     return lines.line(np.arange(steps), curve(task, task_args, input_gain, gain, steps)).slope
@@ -86,7 +86,7 @@ def slopes(rows: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         A row a network: run_key, task, task_args, init, gain, input_gain, steps, seed; ``slope``
-        measured, ``theory`` of ``curve``, ``off`` their difference, nats a step.
+        measured, ``theory`` of ``curve``, ``off`` their difference, nats per step.
     """
     kept = ["run_key", "task", "task_args", "init", "gain", "input_gain", "steps", "seed"]
     found = []

@@ -1,7 +1,7 @@
 """How much context a language model uses: validation loss against n, the characters of true context
 that its state holds.
 
-Quantities, index = n (the current character included), nats a character, the same positions of the
+Quantities, index = n (the current character included), nats per character, the same positions of the
 validation text throughout:
 
 - ``loss_reset``: the network starts n characters before the scored one, in its initial state. At n

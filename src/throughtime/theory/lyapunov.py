@@ -1,4 +1,4 @@
-"""Lyapunov spectra in closed form: what the QR method must find. Natural logarithms a step, largest
+"""Lyapunov spectra in closed form: what the QR method must find. Natural logarithms per step, largest
 first.
 
 The exponents of h_t = J_t h_{t-1} are the limits of (1/t) ln of the singular values of J_t .. J_1

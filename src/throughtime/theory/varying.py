@@ -3,7 +3,7 @@ sequence.
 
 ``mean_field`` and ``correlation`` take one variance s of the drive. Where it varies (adding: a
 value in [0, 1) at every step, and a mark at two of T) the mean of sech^4 is not sech^4 at the mean,
-because it is convex: at small gains the gradient of adding is smaller by .03 nats a step than at
+because it is convex: at small gains the gradient of adding is smaller by .03 nats per step than at
 its mean drive. Here q, chi_1 and chi_c are averaged over the DISTRIBUTION of the drive.
 
 The network is that of ``mean_field``; the part of a unit's variance that comes from other units,

@@ -6,7 +6,7 @@ no number.
   several updates at once. Divergence acts by masks, so that the host need not know of it.
 - Forward, loss, backward and clipping are recorded in a CUDA graph. The update itself is not, since
   its numbers (a bias correction, a schedule) change, and a graph would repeat the first; it is some
-  ten calls, where the rest is some ten a step.
+  ten calls, where the rest is some ten per step.
 
 On the CPU, with the engine ``torch``, its tables are those of ``Trainer``, bit by bit.
 """

@@ -84,7 +84,7 @@ class Evaluator:
 
 
 class Scores:
-    """Sums of loss and measure a row, over everything and over each group."""
+    """Sums of loss and measure per row, over everything and over each group."""
 
     def __init__(self, task: Task, rows: int) -> None:
         self.task = task

@@ -97,7 +97,7 @@ class Trainer:
             values=bool((rows["clip_kind"] == "value").any()),
             compiled=self.engine == "numba",
         )
-        self.phases = stream(0, "phase")  # one draw an update, the same for all runs
+        self.phases = stream(0, "phase")  # one draw per update, the same for all runs
         self.diverged_at = np.zeros(len(rows), np.int64)  # 0: has not diverged
         self.solved_at = np.zeros(len(rows), np.int64)
         self.last_loss = np.full(len(rows), math.nan)
