@@ -1,8 +1,8 @@
 """How much context a language model uses: validation loss against n, the characters of true context
 that its state holds.
 
-Quantities, index = n (the current character included), nats per character, the same positions of the
-validation text throughout:
+Quantities, index = n (the current character included), nats per character, the same positions of
+the validation text throughout:
 
 - ``loss_reset``: the network starts n characters before the scored one, in its initial state. At n
   = LONGEST: (nearly) all context.

@@ -1,5 +1,5 @@
-"""Lyapunov spectra in closed form: what the QR method must find. Natural logarithms per step, largest
-first.
+"""Lyapunov spectra in closed form: what the QR method must find. Natural logarithms per step,
+largest first.
 
 The exponents of h_t = J_t h_{t-1} are the limits of (1/t) ln of the singular values of J_t .. J_1
 (Vogt et al. 2022; Engelken, Wolf & Abbott 2023). For tanh networks of infinite width the largest is

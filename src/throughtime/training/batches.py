@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from throughtime.core.errors import UserError
 from throughtime.core.rng import stream
 from throughtime.engine.program import Examples
 from throughtime.engine.sizes import Sizes
@@ -23,6 +24,10 @@ def examples(
         rows: (G) the source of each row, in 0..S-1.
         sizes: of the block.
         dtype: of features, values and weights, ``float32`` or ``float64``.
+
+    Raises:
+        UserError: a symbol or a class that the task has not: the compiled engine would write beside
+            its memory.
     """
     x = np.stack([b.inputs for b in batches])
     values = np.stack([b.targets for b in batches])
@@ -35,7 +40,20 @@ def examples(
     if values.dtype.kind == "f":
         values = values.astype(dtype, copy=False)
     x = x.astype(np.int64 if sizes.tokens else dtype, copy=False)
+    if sizes.tokens:
+        _check_range(x, sizes.inputs, "inputs")
+    if values.dtype.kind == "i":
+        _check_range(values, sizes.outputs, "targets")
     return Examples(x, values, weight, rows)
+
+
+def _check_range(values: NDArray[np.int64], count: int, name: str) -> None:
+    low, high = int(values.min()), int(values.max())
+    if low < 0 or high >= count:
+        raise UserError(
+            f"a batch of the task has {name} from {low} to {high}, and the task says that there "
+            f"are {count}: 0 to {count - 1}; see docs/how-to/add-a-task.md"
+        )
 
 
 class Feed:
