@@ -142,7 +142,7 @@ def figure(results: Results) -> Figure:
         title=f"time of an update against K, {steps(table)}", xlabel="K, steps", ylabel="ms"
     )
     throughput(axes[1, 2], table)
-    axes[1, 2].set_title("throughput: steps are serial, sequences are not")
+    axes[1, 2].set_title("throughput over T and over B")
     relative(axes[0, 2], table)
     return add_header(fig, results)
 
