@@ -1,6 +1,7 @@
 """Settings that all tests share, and what ``pytest`` alone leaves out."""
 
 import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,10 @@ import torch
 from hypothesis import settings
 
 import throughtime  # noqa: F401  # asks MKL for equal bits, before torch's first product
+
+# A shell hands SIGINT on ignored to what it starts in the background. What the tests start would
+# then wait for ever for an interrupt that never comes.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 LONGEST = ("test_workflow.py", "test_faults.py")  # they run whole pipelines
 LEFT_OUT = pytest.StashKey[int]()

@@ -106,8 +106,8 @@ class Recorder:
         """Do ``work``, which reads and writes the same memory whenever ``kind`` is the same, and
         may be done twice.
         """
-        known = kind not in self.met or kind in self.graphs
-        if self.records and not known and len(self.graphs) < GRAPHS:
+        first_or_recorded = kind not in self.met or kind in self.graphs
+        if self.records and not first_or_recorded and len(self.graphs) < GRAPHS:
             self.graphs[kind] = self.record(work)
         self.met.add(kind)
         self.graphs.get(kind, work)()
@@ -134,14 +134,14 @@ class DeviceTrainer(Trainer):
             return torch.zeros(*shape, len(self.rows), dtype=dtype, device=self.device)
 
         self.stage, self.recorder = Stage(self.feed, self.device), Recorder(self.device)
-        self.given: list[Tensor] = []  # x, values and weight of the update in work
+        self.inputs: list[Tensor] = []  # x, values and weight of the update in work
         self.gradient = torch.zeros_like(self.flat)
         self.loss, self.norm = zeros(self.dtype), zeros(torch.float64)
         self.clipped, self.alive = zeros(torch.bool), ~zeros(torch.bool)
         # loss, norm, clipped and alive of the updates whose data are on the stage
-        self.found = zeros(torch.float64, UPDATES, 4)
+        self.readings = zeros(torch.float64, UPDATES, 4)
         self.place = 0  # on the stage, of the next update
-        self.told = 0  # places whose numbers the host knows
+        self.settled = 0  # places whose readings are on the host
         self.number = 0  # updates done
         carries = self.job.task.carries_state and self.job.border == "carry"
         self.carried = torch.zeros_like(self.tape_program.final) if carries else None
@@ -159,27 +159,27 @@ class DeviceTrainer(Trainer):
             self.stage.fill(self.job.updates - number + 1)
         windows = self.windows(float(self.phases.random()))
         batch = self.stage.batch(self.place)
-        self.given = self.given or [torch.empty_like(part) for part in batch]
-        for part, sent in zip(self.given, batch, strict=True):
+        self.inputs = self.inputs or [torch.empty_like(part) for part in batch]
+        for part, sent in zip(self.inputs, batch, strict=True):
             part.copy_(sent)
         kind = (tuple(windows), self.state is None)
         self.recorder.run(kind, lambda: self.differentiate(windows))
         self.step()
         for line, values in zip(
-            self.found[self.place], (self.loss, self.norm, self.clipped, self.alive), strict=True
+            self.readings[self.place], (self.loss, self.norm, self.clipped, self.alive), strict=True
         ):
             line.copy_(values)
         self.place, self.number = self.place + 1, number
         if self.place == self.stage.size:
             self.stage.fill(self.job.updates - number)  # while the device is still at work
             self.settle()
-            self.place = self.told = 0
+            self.place = self.settled = 0
 
     def differentiate(self, windows: list[Window]) -> None:
         """Loss, clipped gradient and its norm before, from weights, data and state; all of it at
         fixed places in memory.
         """
-        x, targets = spread(self.given, self.stage.rows, self.sizes)
+        x, targets = spread(self.inputs, self.stage.rows, self.sizes)
         loss, gradient = self.tape_program.differentiate(
             self.flat, x, targets, windows, self.state, self.resets(windows)
         )
@@ -208,15 +208,15 @@ class DeviceTrainer(Trainer):
 
     def settle(self) -> None:
         """See Trainer: one copy for all updates that the host does not know of."""
-        count = self.place - self.told
+        count = self.place - self.settled
         if not count:
             return
-        found = self.found[self.told : self.place].cpu()
-        for number, (loss, norm, clipped, alive) in enumerate(found, self.number - count + 1):
+        readings = self.readings[self.settled : self.place].cpu()
+        for number, (loss, norm, clipped, alive) in enumerate(readings, self.number - count + 1):
             ended = alive.numpy() == 0
             self.diverged_at[ended & (self.diverged_at == 0)] = number
             self.record(loss, norm, clipped > 0)
-        self.told = self.place
+        self.settled = self.place
 
     def state_after(self, updates: int) -> Arrays:
         """See Trainer."""
