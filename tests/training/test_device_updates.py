@@ -138,7 +138,7 @@ def test_no_update_waits_for_the_device(name: str) -> None:
     for number in range(1, 13):
         block.update(number)
     assert block.place == 12
-    for tensor in (block.flat, block.gradient, block.loss, block.found):
+    for tensor in (block.flat, block.gradient, block.loss, block.readings):
         assert tensor.device.type == "meta"
     with pytest.raises((NotImplementedError, RuntimeError)):
         block.settle()  # this does
