@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from tests.support.blocks import block
+from throughtime.core.rng import stream
 from throughtime.engine.bptt import forward
 from throughtime.probes import context
 from throughtime.probes._base import Subject, ladder
@@ -42,7 +43,7 @@ class Record(Reader):
 def test_what_is_read():
     rng = np.random.default_rng(0)
     true, foreign = rng.integers(0, 50, (LONGEST, B)), rng.integers(50, 99, (LONGEST, B))
-    read = losses(Record(), true, true[0], foreign, 0)
+    read = losses(Record(), true, true[0], foreign, np.random.default_rng(1))
     whole = {key: symbols.copy() for key, symbols in read.items() if key[0] == "loss_reset"}
     assert {n for _, n in whole} == {LONGEST}
     read |= context.reset_losses(Record(), true, true[0])
@@ -91,12 +92,41 @@ def test_a_learned_start_is_where_a_reader_starts():
     )
 
 
+def drawn(text, longest, seed=0):
+    return positions(text, longest, stream(seed, "context", "positions"))
+
+
 def test_positions_and_what_follows_them():
     text = np.arange(20_000)
-    true, target = positions(text, 20)
-    assert len(target) == context.POSITIONS
-    assert (target[0], target[-1]) == (20, 19_999)
+    true, target = drawn(text, 20)
+    assert len(np.unique(target)) == len(target) == context.POSITIONS
+    assert 20 <= target.min() < 100 < 19_900 < target.max() <= 19_999
     assert (true == target - np.arange(20, 0, -1)[:, None]).all()
+    every = drawn(text[:500], 20)[1]
+    assert every.tolist() == list(range(20, 500))
+
+
+def test_seeds_draw_other_positions(made):
+    text = made.job.task.data.valid
+    assert (drawn(text, 100, 0)[1] != drawn(text, 100, 1)[1]).any()
+    seeds = made.rows["seed"]
+    same = block("text")
+    same.flat.copy_(made.flat[:1].expand(len(seeds), -1))
+    losses = (
+        measure(same).query("quantity == 'loss_reset' and index == 5").set_index("row")["value"]
+    )
+    by_seed = losses.groupby(seeds)
+    assert (by_seed.nunique() == 1).all()  # paired: what differs is the network alone
+    assert losses.nunique() == seeds.nunique() > 1
+
+
+def test_a_network_alone_has_the_same_bits(made, monkeypatch):
+    expected = measure(made)
+    alone = block("text", gain=1.3, seeds=1)
+    row = int(np.flatnonzero((made.rows["gain"] == 1.3) & (made.rows["seed"] == 0))[0])
+    alone.flat.copy_(made.flat[row])
+    found = measure(alone).assign(row=row)
+    pd.testing.assert_frame_equal(found, expected[expected["row"] == row].reset_index(drop=True))
 
 
 def test_the_table_against_a_loop(made):
@@ -104,8 +134,9 @@ def test_the_table_against_a_loop(made):
     assert sorted(found["loss_reset"].index) == [*ladder(99), 100]
     assert sorted(found["loss_shuffled"].index) == ladder(99)
     w, text = {name: v[3] for name, v in made.weights.items()}, made.job.task.data.valid
-    _, target = positions(text, 100)
-    places = np.linspace(100, len(text) - 1, context.POSITIONS).astype(int)
+    rng = stream(int(made.rows["seed"][3]), "context", "positions")
+    places = 100 + np.sort(rng.choice(len(text) - 100, context.POSITIONS, replace=False))
+    target = text[places].astype(int)
     h = torch.zeros(len(target), 5, dtype=torch.float64)
     for back in (3, 2, 1):
         h = torch.tanh(

@@ -92,6 +92,10 @@ class Networks(Protocol):
         """Shapes and code path."""
 
     @property
+    def rows(self) -> pd.DataFrame:
+        """(G) what tells the networks apart: the axes of planning.axes.ROW_AXES."""
+
+    @property
     def cell(self) -> Cell:
         """The recurrent cell."""
 

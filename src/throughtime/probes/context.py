@@ -1,8 +1,9 @@
 """How much context a language model uses: validation loss against n, the characters of true context
 that its state holds.
 
-Quantities, index = n (the current character included), nats per character, the same positions of
-the validation text throughout:
+Quantities, index = n (the current character included), nats per character, over positions of the
+validation text that are drawn per network. Networks of the same seed get the same ones, so that
+they can be compared in pairs; what the draw adds to the error is part of the spread over seeds:
 
 - ``loss_reset``: the network starts n characters before the scored one, in its initial state. At n
   = LONGEST: (nearly) all context.
@@ -34,12 +35,12 @@ from throughtime.engine.cells._base import Cell
 from throughtime.engine.losses.softmax import log_softmax
 from throughtime.engine.parameters import views
 from throughtime.probes._base import Networks, empty, frame, ladder
-from throughtime.tasks.text import Text
+from throughtime.tasks.text import Characters, Text
 
 LONGEST = 100  # characters of context, at most
-POSITIONS = 8000  # scored characters, evenly spaced over the validation text
+POSITIONS = 8000  # scored characters
 FEW = 400  # of them, with shuffled and replaced text before
-PIECE = 100  # of them at once: states stay in the cache
+PIECE = 500  # of them at once: states stay in the cache
 
 Symbols = NDArray[np.int64]
 Losses = dict[tuple[str, int], NDArray[np.float64]]
@@ -51,26 +52,15 @@ def measure(networks: Networks) -> pd.DataFrame:
     """
     if not isinstance(networks.job.task, Text):
         return empty()
-    data = networks.job.task.data
-    longest = min(LONGEST, len(data.valid) - 1, len(data.train))
-    true, target = positions(data.valid, longest)
-    starts = stream(0, "context", "foreign").integers(
-        0, len(data.train) - longest + 1, true.shape[1]
-    )
-    foreign = data.train[starts + np.arange(longest)[:, None]].astype(np.int64)
-    reader = Reader(networks.cell, views(networks.flat.double(), networks.shapes))
-    means = over_pieces(len(target), lambda _, p: reset_losses(reader, true[:, p], target[p]))
-    few = np.linspace(0, len(target) - 1, min(FEW, len(target))).astype(np.int64)
-    there, after, elsewhere = true[:, few], target[few], foreign[:, few]
-    others = over_pieces(
-        len(few), lambda i, p: losses(reader, there[:, p], after[p], elsewhere[:, p], i)
-    )
-    whole = ("loss_reset", longest)
-    more = {key: value - others[whole] + means[whole] for key, value in others.items()}
-    means = more | means
-    alive = np.flatnonzero(networks.diverged_at == 0)
-    frames = [frame({quantity: value}, alive, [n]) for (quantity, n), value in means.items()]
-    return pd.concat(frames, ignore_index=True)
+    frames = [empty()]
+    # One network after another: its bits do not depend on those beside it.
+    for row in np.flatnonzero(networks.diverged_at == 0):
+        own = networks.flat[row : row + 1].double()
+        reader = Reader(networks.cell, views(own, networks.shapes))
+        means = of_network(reader, networks.job.task.data, int(networks.rows["seed"].iloc[row]))
+        for (quantity, n), value in means.items():
+            frames.append(frame({quantity: value}, np.zeros(1, np.int64), [n]).assign(row=row))
+    return pd.concat(frames[1:] or frames, ignore_index=True)
 
 
 def over_pieces(count: int, found: Callable[[int, slice], Losses]) -> Losses:
@@ -80,14 +70,16 @@ def over_pieces(count: int, found: Callable[[int, slice], Losses]) -> Losses:
     return {key: np.concatenate([part[key] for part in parts], 1).mean(1) for key in parts[0]}
 
 
-def positions(text: NDArray[np.integer], longest: int) -> tuple[Symbols, Symbols]:
-    """(longest, P) contexts and (P) the characters that follow them, evenly spaced over
-    ``text``.
+def positions(
+    text: NDArray[np.integer], longest: int, rng: np.random.Generator
+) -> tuple[Symbols, Symbols]:
+    """(longest, P) contexts and (P) the characters that follow them, at POSITIONS different places
+    of ``text`` (all, where it has fewer), in order.
     """
-    places = np.unique(np.linspace(longest, len(text) - 1, POSITIONS).astype(np.int64))
-    return text[places + np.arange(-longest, 0)[:, None]].astype(np.int64), text[places].astype(
-        np.int64
-    )
+    count = len(text) - longest
+    places = longest + np.sort(rng.choice(count, min(POSITIONS, count), replace=False))
+    true, target = text[places + np.arange(-longest, 0)[:, None]], text[places]
+    return true.astype(np.int64), target.astype(np.int64)
 
 
 class Reader:
@@ -155,7 +147,9 @@ def reset_losses(reader: Reader, true: Symbols, target: Symbols) -> Losses:
     }
 
 
-def losses(reader: Reader, true: Symbols, target: Symbols, foreign: Symbols, piece: int) -> Losses:
+def losses(
+    reader: Reader, true: Symbols, target: Symbols, foreign: Symbols, rng: np.random.Generator
+) -> Losses:
     """(quantity, n) -> (G, B) nats; ``loss_reset`` at LONGEST alone.
 
     Args:
@@ -163,12 +157,11 @@ def losses(reader: Reader, true: Symbols, target: Symbols, foreign: Symbols, pie
         true: (LONGEST, B) characters before the scored ones.
         target: (B) the scored ones.
         foreign: (LONGEST, B) characters of another text.
-        piece: names the stream of shuffles.
+        rng: of the shuffles.
     """
     longest, batch = true.shape
     fresh = reader.start(batch)
     elsewhere = reader.read(fresh, foreign)
-    rng = stream(0, "context", "shuffle", piece)
     result = {("loss_reset", longest): reader.loss(reader.read(fresh, true), target)}
     for n in [*ladder(longest - 1), longest]:
         near = true[longest - n :]
@@ -179,3 +172,29 @@ def losses(reader: Reader, true: Symbols, target: Symbols, foreign: Symbols, pie
                 reader.read(reader.read(fresh, far), near), target
             )
     return result
+
+
+def of_network(reader: Reader, data: Characters, seed: int) -> Losses:
+    """The mean of each loss: (1), a network alone."""
+    longest = min(LONGEST, len(data.valid) - 1, len(data.train))
+    true, target = positions(data.valid, longest, stream(seed, "context", "positions"))
+    starts = stream(seed, "context", "foreign").integers(
+        0, len(data.train) - longest + 1, true.shape[1]
+    )
+    foreign = data.train[starts + np.arange(longest)[:, None]].astype(np.int64)
+    means = over_pieces(len(target), lambda _, p: reset_losses(reader, true[:, p], target[p]))
+    few = np.linspace(0, len(target) - 1, min(FEW, len(target))).astype(np.int64)
+    there, after, elsewhere = true[:, few], target[few], foreign[:, few]
+    others = over_pieces(
+        len(few),
+        lambda i, p: losses(
+            reader,
+            there[:, p],
+            after[p],
+            elsewhere[:, p],
+            stream(seed, "context", "shuffle", i),
+        ),
+    )
+    whole = ("loss_reset", longest)
+    more = {key: value - others[whole] + means[whole] for key, value in others.items()}
+    return more | means
