@@ -155,6 +155,81 @@ def test_the_interval_holds_the_truth_as_often_as_it_says():
     assert np.log(table["frontier"]).mean() == pytest.approx(math.log(truth), abs=0.03)
 
 
+def test_networks_of_a_seed_that_are_copies_add_nothing():
+    """Each network four times, with its seed: about the interval of the networks once."""
+    rng, lags = np.random.default_rng(2), np.array([4, 7, 12, 20, 35])
+    p = 1 / (1 + (lags / 13.0) ** 3)
+    once = pd.concat(
+        networks({int(lag): (round(30 * q), 30)}).assign(seed=rng.permutation(30) + 100 * i)
+        for i, (lag, q) in enumerate(zip(lags, p, strict=True))
+    )
+    many = pd.concat([once] * 4, ignore_index=True)
+    one, four = (stats.frontier(f, ["task"]).iloc[0] for f in (once, many))
+    alone = stats.frontier(many.drop(columns="seed"), ["task"]).iloc[0]
+    assert four["frontier"] == one["frontier"]
+    width = {
+        name: math.log(r["high"] / r["low"])
+        for name, r in {"one": one, "four": four, "alone": alone}.items()
+    }
+    assert width["four"] == pytest.approx(width["one"], rel=0.1)
+    assert width["alone"] == pytest.approx(width["one"] / 2, rel=0.1)
+    rates, pooled = (stats.success(f, ["task"]).iloc[0] for f in (once, many))
+    assert (pooled["low"], pooled["high"]) == pytest.approx((rates["low"], rates["high"]), abs=1e-9)
+    assert pooled["n"] == 4 * rates["n"]
+
+
+def test_seeds_that_share_a_fate_widen_a_rate():
+    """5 of 10 seeds solve all of their 8 networks: as good as 10 networks; each 4 of 8: as 80."""
+    alike = pd.DataFrame({"gain": 1, "seed": np.repeat(range(10), 8), "status": "unsolved"})
+    alike.loc[alike["seed"] < 5, "status"] = "solved"
+    even = alike.assign(status=["solved", "unsolved"] * 40)
+    for frame, size in ((alike, 10), (even, 80)):
+        one = stats.success(frame, ["gain"]).iloc[0]
+        assert (one["rate"], one["n"], one["n_solved"]) == (0.5, 80, 40)
+        expected = [float(v) for v in stats.wilson(size / 2, size)]
+        assert (one["low"], one["high"]) == pytest.approx(expected, abs=0.02)
+
+
+@pytest.mark.parametrize("statistic", ["median", "mean"])
+def test_a_bootstrap_is_over_seeds(statistic):
+    """Every seed's 20 networks are equal: the interval is that of one network per seed."""
+    values = np.random.default_rng(0).normal(size=12)
+    once = finals(list(values)).assign(seed=range(12))
+    many = pd.concat([once] * 20, ignore_index=True)
+    one, all_ = (stats.summarize(f, ["gain"], statistic=statistic).iloc[0] for f in (once, many))
+    assert (all_["value"], all_["low"], all_["high"]) == pytest.approx(
+        (one["value"], one["low"], one["high"])
+    )
+    narrow = stats.summarize(many.drop(columns="seed"), ["gain"], statistic=statistic).iloc[0]
+    assert narrow["high"] - narrow["low"] < 0.5 * (one["high"] - one["low"])
+
+
+def test_the_coverage_where_seeds_differ():
+    """Seeds shift the lag that their networks reach: independence would be believed too often."""
+    rng, lags = np.random.default_rng(7), np.array([4, 6, 9, 13, 19, 28])
+    frames = []
+    for world in range(200):
+        reach = 11 * np.exp(rng.normal(0, 0.6, 10))
+        solved = lags < reach[:, None]
+        frames.append(
+            pd.DataFrame(
+                {
+                    "world": world,
+                    "seed": np.repeat(range(10), len(lags)),
+                    "lag_max": np.tile(lags, 10),
+                    "status": np.where(solved.ravel(), "solved", "unsolved"),
+                }
+            )
+        )
+    rows = pd.concat(frames)
+    covered = {}
+    for name, frame in {"seeds": rows, "networks": rows.drop(columns="seed")}.items():
+        table = stats.frontier(frame, ["world"])
+        covered[name] = ((table["low"] <= 11) & (11 <= table["high"])).mean()
+    assert covered["networks"] < 0.85
+    assert 0.88 <= covered["seeds"] <= 0.99
+
+
 def test_rows_without_a_lag_are_left_out():
     frame = pd.DataFrame(
         {"task": "text", "lag_max": pd.array([pd.NA], dtype="Int64"), "status": "solved"}

@@ -4,6 +4,10 @@ its interval.
 A diverged network stays in every count and is a failure. A network that was not trained (no
 updates) is neither success nor failure: rates, frontiers and shares leave it out. Intervals are
 two-sided, 95 % unless ``level`` says otherwise.
+
+Seeds are the unit: networks of one seed share data and first weights. Where a grid point holds
+several networks per seed, its interval is as wide as the seeds' own spread makes it. Tables without
+a column ``seed`` are taken to have one network per seed.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -96,11 +100,15 @@ def success(summary: pd.DataFrame, by: Sequence[str], level: float = LEVEL) -> p
         level: of the interval.
 
     Returns:
-        ``by`` and n, n_solved, n_diverged, rate, low, high (Wilson), sorted by ``by``.
+        ``by`` and n, n_solved, n_diverged, rate, low, high, sorted by ``by``. The interval is
+        Wilson's for as many independent networks as the n are worth (``_effective_size``).
     """
-    counts = _counts(trained(summary), by)
-    low, high = wilson(counts["n_solved"], counts["n"], level)
-    return counts.assign(rate=counts["n_solved"] / counts["n"], low=low, high=high)
+    rows = trained(summary)
+    counts = _counts(rows, by)
+    sizes = np.array([_effective_size(group) for _, group in _groups(rows, by)])
+    rate = counts["n_solved"] / counts["n"]
+    low, high = wilson(rate * sizes, sizes, level)
+    return counts.assign(rate=rate, low=low, high=high)
 
 
 def frontier(
@@ -113,7 +121,9 @@ def frontier(
     its interval that of the profile likelihood (s maximised at each m, SLOPES bounds it, so that
     data that separate perfectly have a finite fit: m lies between the last solved and the first
     unsolved lag). Nothing is claimed outside the tested lags: a half point beyond them is censored,
-    a bound beyond them is 0 or infinity. Networks are taken as independent.
+    a bound beyond them is 0 or infinity. The likelihood takes networks as independent; the ratio
+    that bounds the interval is multiplied by the design effect of the seeds where that exceeds 1
+    (``_design_effect``).
 
     Args:
         summary: rows of the summary table; rows without a lag, or with none to speak of (0), are
@@ -128,8 +138,7 @@ def frontier(
         empty.
     """
     lagged = trained(summary[summary[lag].fillna(0) > 0])
-    counts = _counts(lagged, [*by, lag])
-    rows = [{**key, **_frontier(group, lag, level)} for key, group in _groups(counts, by)]
+    rows = [{**key, **_frontier(group, lag, level)} for key, group in _groups(lagged, by)]
     return pd.DataFrame(rows, columns=[*by, *FRONTIER])
 
 
@@ -141,10 +150,10 @@ def reached(
 
     A network reaches the longest length that it solves together with every shorter one; the
     frontier is the longest length reached by half the networks, its interval a bootstrap over
-    networks (bins of one network are not independent, so no logistic fit is made over them).
+    seeds (bins of one network are not independent, so no logistic fit is made over them).
 
     Args:
-        bins: a row a network and length: ``by``, run_key, status (of the network), lag (steps),
+        bins: a row per network and length: ``by``, run_key, status (of the network), lag (steps),
             passed (bool).
         by: the columns that name a curve.
         level, draws: of the bootstrap.
@@ -156,17 +165,18 @@ def reached(
     rows = []
     for key, group in _groups(trained(bins), by):
         networks = group.sort_values("lag").groupby("run_key", observed=True)
-        furthest = np.sort(
+        heads = networks.first()
+        furthest = (
             networks[["lag", "passed"]]
             .apply(lambda g: g["lag"].where(g["passed"].cummin(), 0).max())
-            .to_numpy(float)
+            .reindex(heads.index)
         )
         least, most = float(group["lag"].min()), float(group["lag"].max())
-        point, low, high = _bootstrap(furthest, "half", level, draws)
+        point, low, high = _bootstrap(furthest.to_numpy(float), _seeds(heads), "half", level, draws)
         rows.append(
             {
                 **key,
-                **_tally(networks[["status"]].first()),
+                **_tally(heads),
                 "lag_low": least,
                 "lag_high": most,
                 "frontier": max(point, least),
@@ -187,13 +197,13 @@ def summarize(
     draws: int = 1000,
 ) -> pd.DataFrame:
     """Median or mean of a measure over the networks of a grid point, with a percentile bootstrap
-    interval over them.
+    interval over their seeds.
 
     In a median a diverged network ranks worst (infinitely bad), so that it stands while less than
     half diverged; a mean is over the networks that did not diverge, and n_diverged says how many
     are missing from it. Networks that were not trained count like the others: what is taken may
     have been measured before training. The bootstrap has a stream of its own, fixed by the number
-    of networks.
+    of seeds.
 
     Args:
         summary: rows of the summary table.
@@ -206,7 +216,7 @@ def summarize(
 
     Returns:
         ``by`` and n, n_solved, n_diverged, value, low, high. The interval of fewer than two
-        networks is missing; an infinite bound says that diverged networks reach it.
+        seeds is missing; an infinite bound says that diverged networks reach it.
     """
     rows = []
     for key, group in _groups(summary, by):
@@ -216,15 +226,13 @@ def summarize(
             and value in ("final", "value")
             else -1.0
         )
-        numbers = np.sort(
-            sign * group[value].to_numpy(float)
-        )  # in the sense that larger is better; sorted: order of rows is no matter
-        numbers = (
-            np.sort(np.where(np.isnan(numbers), -np.inf, numbers))
-            if statistic == "median"
-            else numbers[np.isfinite(numbers)]
-        )
-        point, low, high = _bootstrap(numbers, statistic, level, draws)
+        numbers = sign * group[value].to_numpy(float)  # in the sense that larger is better
+        seeds = _seeds(group)
+        if statistic == "median":
+            numbers = np.where(np.isnan(numbers), -np.inf, numbers)
+        else:
+            seeds, numbers = seeds[np.isfinite(numbers)], numbers[np.isfinite(numbers)]
+        point, low, high = _bootstrap(numbers, seeds, statistic, level, draws)
         low, high = (low, high) if sign > 0 else (-high, -low)
         rows.append({**key, **_tally(group), "value": sign * point, "low": low, "high": high})
     return pd.DataFrame(rows, columns=[*by, "n", "n_solved", "n_diverged", "value", "low", "high"])
@@ -289,13 +297,69 @@ def _counts(summary: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     )
 
 
-def _frontier(counts: pd.DataFrame, lag: str, level: float) -> dict[str, Any]:
+def _seeds(rows: pd.DataFrame) -> NDArray:
+    """The seed of each row; where there is no such column, one per row."""
+    return rows["seed"].to_numpy() if "seed" in rows else np.arange(len(rows))
+
+
+def _effective_size(rows: pd.DataFrame) -> float:
+    """Independent networks that the networks of a grid point are worth: p (1 - p) over the variance
+    of the rate p between seeds (a ratio estimator's, Cochran 1977, section 9A), at least the number
+    of seeds and at most that of networks.
+
+    Where all or none are solved nothing is known of how alike the networks of a seed are: the
+    number of seeds.
+
+    >>> twice = pd.DataFrame(
+    ...     {"seed": [0, 0, 1, 1, 2, 2], "status": ["solved"] * 2 + ["unsolved"] * 4}
+    ... )
+    >>> _effective_size(twice), _effective_size(twice.drop(columns="seed"))
+    (3.0, 6.0)
+    """
+    networks, solved = len(rows), rows["status"].eq("solved").to_numpy(float)
+    _, place = np.unique(_seeds(rows), return_inverse=True)
+    seeds = int(place.max(initial=-1)) + 1
+    if seeds in (networks, 1):
+        return float(seeds)
+    p = solved.mean()
+    if p in (0, 1):
+        return float(seeds)
+    # The factors are 1 over the expectation of the sums of squares of independent networks.
+    between = (np.bincount(place, solved - p) ** 2).sum() * seeds / (seeds - 1) / networks
+    independent = p * (1 - p) * networks / (networks - 1)
+    size = networks * independent / between if between > 0 else networks
+    return float(np.clip(size, seeds, networks))
+
+
+def _design_effect(solved: NDArray, chance: NDArray, seeds: NDArray) -> float:
+    """How many times as much the number of solved networks varies as it would were the networks of
+    a seed independent; at least 1.
+
+    Args:
+        solved: (n) 1 or 0.
+        chance: (n) of being solved, as fitted.
+        seeds: (n) of the networks.
+    """
+    _, place = np.unique(seeds, return_inverse=True)
+    count = int(place.max()) + 1
+    independent = (chance * (1 - chance)).sum()
+    if count in (1, len(solved)) or independent <= 0:
+        return 1.0
+    between = (np.bincount(place, solved - chance) ** 2).sum() * count / (count - 1)
+    return max(1.0, float(between / independent))
+
+
+def _frontier(rows: pd.DataFrame, lag: str, level: float) -> dict[str, Any]:
+    counts = _counts(rows, [lag])
     x = np.log(counts[lag].to_numpy(float))
     k, n = counts["n_solved"].to_numpy(float), counts["n"].to_numpy(float)
     least, most = float(counts[lag].min()), float(counts[lag].max())
-    m, profile = _profile(x, k, n)
-    within = m[profile >= profile.max() - special.chdtri(1, 1 - level) / 2]
-    best = float(m[_middle_of_maximum(profile)])
+    m, profile, slopes = _profile(x, k, n)
+    middle = _middle_of_maximum(profile)
+    best = float(m[middle])
+    chance = special.expit(slopes[middle] * (best - np.log(rows[lag].to_numpy(float))))
+    effect = _design_effect(rows["status"].eq("solved").to_numpy(float), chance, _seeds(rows))
+    within = m[profile >= profile.max() - effect * special.chdtri(1, 1 - level) / 2]
     censored = ">=" if best >= x.max() else "<" if best < x.min() else ""
     return {
         **{c: int(counts[c].sum()) for c in ("n", "n_solved", "n_diverged")},
@@ -308,14 +372,14 @@ def _frontier(counts: pd.DataFrame, lag: str, level: float) -> dict[str, Any]:
     }
 
 
-def _profile(x: NDArray, k: NDArray, n: NDArray) -> tuple[NDArray, NDArray]:
-    """(m, log-likelihood of m with the best slope) for half points m from an e-th below to e times
-    beyond the tested lags.
+def _profile(x: NDArray, k: NDArray, n: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+    """(m, log-likelihood of m with the best slope, that slope) for half points m from an e-th below
+    to e times beyond the tested lags.
     """
     m = np.arange(x.min() - 1, x.max() + 1 + STEP, STEP)
     logit = SLOPES[None, :, None] * (m[:, None, None] - x[None, None, :])
     likelihood = -(k * np.logaddexp(0, -logit) + (n - k) * np.logaddexp(0, logit)).sum(axis=-1)
-    return m, likelihood.max(axis=1)
+    return m, likelihood.max(axis=1), SLOPES[likelihood.argmax(axis=1)]
 
 
 def _middle_of_maximum(profile: NDArray) -> int:
@@ -325,34 +389,48 @@ def _middle_of_maximum(profile: NDArray) -> int:
 
 
 def _bootstrap(
-    numbers: NDArray, statistic: str, level: float, draws: int
+    numbers: NDArray, seeds: NDArray, statistic: str, level: float, draws: int
 ) -> tuple[float, float, float]:
+    """A statistic of the numbers, and its percentile interval over resampled seeds."""
     if len(numbers) == 0:
         return np.nan, np.nan, np.nan
-    takes: dict[str, Callable[..., NDArray]] = {"mean": np.mean, "median": _median, "half": _half}
+    order = np.lexsort((numbers, seeds))  # the order of rows is no matter
+    numbers, seeds = numbers[order], seeds[order]
+    takes = {"mean": _mean, "median": _median, "half": _half}
     take = takes[statistic]
-    point = float(take(numbers))
-    if len(numbers) < 2:
+    point = float(take(numbers, np.ones((1, len(numbers))))[0])
+    if len(np.unique(seeds)) < 2:
         return point, np.nan, np.nan
-    index = stream(0, "bootstrap", len(numbers)).integers(len(numbers), size=(draws, len(numbers)))
     tails = [(1 - level) / 2, (1 + level) / 2]
-    low, high = np.quantile(take(numbers[index], axis=-1), tails, method="inverted_cdf")
+    drawn = take(numbers, resamples(seeds, draws))
+    low, high = np.quantile(drawn, tails, method="inverted_cdf")
     return point, float(low), float(high)
 
 
-def _median(numbers: NDArray, axis: int = -1) -> NDArray:
+def _mean(numbers: NDArray, often: NDArray) -> NDArray:
+    """(draws) means of numbers (n) of which a draw holds each as ``often`` (draws, n) as told."""
+    return (often @ numbers) / often.sum(1)
+
+
+def _ranked(numbers: NDArray, often: NDArray) -> Callable[[NDArray], NDArray]:
+    """The number at a place (draws) of each draw's ordered numbers; arguments as of ``_mean``."""
+    order = np.argsort(numbers)
+    ordered, reached = numbers[order], often[:, order].cumsum(1)
+    return lambda place: ordered[(reached <= place[:, None]).sum(1)]
+
+
+def _median(numbers: NDArray, often: NDArray) -> NDArray:
     """The lower middle value where -inf is one of the two, so that no mean of a number and an
     infinity is taken.
     """
-    ordered = np.sort(numbers, axis=axis)
-    size = ordered.shape[axis]
-    low, high = np.take(ordered, (size - 1) // 2, axis=axis), np.take(ordered, size // 2, axis=axis)
+    at, size = _ranked(numbers, often), often.sum(1)
+    low, high = at((size - 1) // 2), at(size // 2)
     return np.where(np.isinf(low), low, (low + np.where(np.isinf(low), 0, high)) / 2)
 
 
-def _half(numbers: NDArray, axis: int = -1) -> NDArray:
+def _half(numbers: NDArray, often: NDArray) -> NDArray:
     """The largest value that at least half of the numbers reach."""
-    return np.take(np.sort(numbers, axis=axis), numbers.shape[axis] // 2, axis=axis)
+    return _ranked(numbers, often)(often.sum(1) // 2)
 
 
 def welch(
