@@ -49,7 +49,9 @@ def frontiers(ax: Axes, rows: pd.DataFrame) -> None:
     gains = sorted(rows["gain"].unique())
     ax.set_xticks(gains, [panels.format_number(g) for g in gains])
     ax.minorticks_off()
-    ax.set(title="frontier: half the seeds solve it", ylabel="lag, steps", xlabel="gain g")
+    ax.set(
+        title="frontier: half the seeds solve it", ylabel=panels.lag_label(rows), xlabel="gain g"
+    )
 
 
 def figure(results: Results) -> Figure:
@@ -62,7 +64,7 @@ def figure(results: Results) -> Figure:
         for ax, init in zip(row, INITS, strict=False):
             plane(ax, summary[summary["init"] == init])
             ax.set_title(f"{panels.title_case(task)}: {init}", pad=9)
-            ax.set(xlabel=GAINS[init], ylabel="lag, steps")
+            ax.set(xlabel=GAINS[init], ylabel=panels.lag_label(summary))
         frontiers(row[2], summary)
     if axes[0, 2].get_legend_handles_labels()[0]:
         axes[0, 2].legend(fontsize=6)

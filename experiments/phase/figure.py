@@ -74,7 +74,7 @@ def plane(ax: Axes, rows: pd.DataFrame, fit: pd.Series) -> None:
         panels.mark_column(ax, gains, panels.PYTORCH_GAIN)
     if math.isfinite(fit["frontier"]):
         border(ax, rows, *(float(fit[c]) for c in ("frontier", "low", "high")))
-    ax.set(xlabel="gain g = σ_w", ylabel="lag, steps")
+    ax.set(xlabel="gain g = σ_w", ylabel=panels.lag_label(rows))
 
 
 def collapse(ax: Axes, rows: pd.DataFrame, fit: pd.Series) -> None:

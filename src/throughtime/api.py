@@ -137,7 +137,7 @@ class Runs:
     def _varying(self, *without: str) -> list[str]:
         """The axes with several values. Of columns that say the same (steps, lag_min), one."""
         summary = self.results.summary
-        derived = {"steps", "lag_min", "lag_max", *ARGS, *without}
+        derived = {"steps", "lag_min", "lag_max", "lag_mean", *ARGS, *without}
         derived |= {"K"} if (summary["mode"] == "full").all() else set()
         own = [c for c in summary.columns if c not in {c.name for c in tables.SUMMARY}]
         names = dict.fromkeys(["task", "length", "lag", *GRID_POINT, *own, "seed"])

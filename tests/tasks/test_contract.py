@@ -14,6 +14,8 @@ from tests.support.measured import best_constant
 from throughtime.results import tables
 from throughtime.tasks import Batch, Task, tasks
 from throughtime.tasks._base import POOL
+from throughtime.tasks.adding import Adding
+from throughtime.tasks.temporal_order import TemporalOrder
 
 ALL = [cls() for cls in tasks().values()]
 VARIANTS = [variant for task in ALL for variant in task.evaluation_sets.values()]
@@ -194,3 +196,14 @@ def test_variants_fit_the_same_network(task: Task) -> None:
             task.outputs,
             task.head,
         )
+
+
+@pytest.mark.parametrize(
+    "task", [Adding(length=21), TemporalOrder(length=40)], ids=["adding", "order"]
+)
+def test_the_mean_lag_is_that_of_sequences(task):
+    assert task.bin_width == 1
+    lags = task.sample(np.random.default_rng(0), 20_000).groups["lag"]
+    deviation = lags.std() / np.sqrt(lags.size)
+    assert abs(lags.mean() - task.mean_lag) < 4 * deviation
+    assert task.mean_lag < task.lags[1]

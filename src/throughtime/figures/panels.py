@@ -22,6 +22,7 @@ UNITS = {
     "loss": "loss, nats",
 }
 LAG = "lag of the dependency, steps"
+UNEQUAL = 0.98  # of the largest lag: a mean below it is told beside it
 BEYOND = 1.3  # how far past the tested lags an open bound is drawn
 PYTORCH_GAIN = 3**-0.5  # sigma_w of PyTorch's default U(+-1/sqrt N)
 
@@ -294,6 +295,22 @@ def frontiers(
             fontsize=7,
             color=SERIES[series]["color"],
         )
+
+
+def lag_label(rows: pd.DataFrame) -> str:
+    """What an axis of ``lag_max`` shows: where sequences have different lags, the largest, and what
+    share of it the mean is.
+
+    Args:
+        rows: of the summary table, one task.
+
+    >>> lag_label(pd.DataFrame({"lag_max": [19, 39], "lag_mean": [14.5, 29.5]}))
+    'largest lag, steps (mean 76 %)'
+    >>> lag_label(pd.DataFrame({"lag_max": [10], "lag_mean": [10.0]}))
+    'lag, steps'
+    """
+    share = (rows["lag_mean"] / rows["lag_max"].astype(float)).mean()
+    return f"largest lag, steps (mean {100 * share:.0f} %)" if share < UNEQUAL else "lag, steps"
 
 
 def lag_axis(ax: Axes, lags: pd.Series, text: str = LAG) -> None:

@@ -1,5 +1,7 @@
 """The columns by which tables name a network."""
 
+import math
+
 import pandas as pd
 
 from throughtime.planning.axes import ROW_AXES
@@ -23,6 +25,7 @@ def identity(planned: PlannedJob, rows: pd.DataFrame, keys: list[str]) -> pd.Dat
         "steps": job.steps,
         "lag_min": lags[0],
         "lag_max": lags[1],
+        "lag_mean": math.nan if task.mean_lag is None else task.mean_lag,
         "device": planned.device,
         "engine": job.kernel if planned.device == "cpu" else "torch",
     }

@@ -30,7 +30,9 @@ class Column:
 
 # The unit of a column, in every table that has it; 1: a number without a unit.
 UNITS = {
-    **dict.fromkeys(("length", "steps", "lag_min", "lag_max", "K", "k1", "reach"), "steps"),
+    **dict.fromkeys(
+        ("length", "steps", "lag_min", "lag_max", "lag_mean", "K", "k1", "reach"), "steps"
+    ),
     **dict.fromkeys(("updates", "diverged_at", "first_solved_at", "step"), "updates"),
     **dict.fromkeys(("gain", "input_gain", "output_gain", "lr", "clipped_share"), "1"),
     **dict.fromkeys(("radius_start", "radius_end", "missed_beyond"), "1"),
@@ -70,6 +72,7 @@ length         | Int64   | the task's length parameter; missing where it has non
 steps          | int64   | T, steps of a training sequence
 lag_min        | Int64   | smallest lag between a scored step and the earliest input it depends on, steps; missing: no fixed lag
 lag_max        | Int64   | largest such lag, steps
+lag_mean       | float64 | mean such lag over sequences, steps; NaN where the task does not tell it
 cell           | str     | recurrent cell
 cell_args      | str     | the cell's parameters, canonical JSON
 hidden         | int64   | N, hidden units
@@ -222,7 +225,9 @@ JOB_TABLES = ("summary", "curves", "breakdown", "probes")  # what a training yie
 # How a training can end; untrained: it had no updates, and is neither solved nor failed.
 STATUSES = ("solved", "unsolved", "diverged", "untrained")
 # what the seeds of a grid point share
-GRID_POINT = tuple(c.name for c in IDENTITY if c.name not in ("run_key", "job_key", "seed"))
+GRID_POINT = tuple(
+    c.name for c in IDENTITY if c.name not in ("run_key", "job_key", "seed", "lag_mean")
+)
 
 
 def conform(frame: pd.DataFrame, table: str) -> pd.DataFrame:

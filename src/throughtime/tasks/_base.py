@@ -129,6 +129,11 @@ class Task(Component, ABC):
         depends on; None: no fixed lag.
         """
 
+    @property
+    def mean_lag(self) -> float | None:
+        """The mean lag that sequences have, in steps; None: the task does not tell it."""
+        return None
+
     def lags_of(self, bin_: int) -> range:
         """The lags, in steps, of the scored positions in a bin of ``lag_group``; without such a
         group, those of all positions.

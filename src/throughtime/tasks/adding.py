@@ -70,6 +70,15 @@ class Adding(Task):
         return self.length - self.length // 2, self.length - 1
 
     @property
+    def mean_lag(self) -> float:
+        """Of the first mark, whose place is uniform: about three quarters of the largest lag.
+
+        >>> Adding(length=20).mean_lag, Adding(length=20).lags
+        (14.5, (10, 19))
+        """
+        return sum(self.lags) / 2
+
+    @property
     def bin_width(self) -> int:
         """Steps of lag in one bin of the group ``lag``: 1 where there are few lags."""
         return -(-(self.length // 2) // BINS)

@@ -71,6 +71,11 @@ class Copy(Task):
         """The same for every symbol."""
         return self.length + self.payload, self.length + self.payload
 
+    @property
+    def mean_lag(self) -> float:
+        """The only one."""
+        return sum(self.lags) / 2
+
     def sample(self, rng: np.random.Generator, batch: int) -> Batch:
         """Symbols are uniform and independent."""
         payload = rng.integers(0, self.alphabet, (self.payload, batch))

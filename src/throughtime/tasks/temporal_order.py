@@ -94,6 +94,11 @@ class TemporalOrder(Task):
         return self.length - stop, self.length - 1 - start
 
     @property
+    def mean_lag(self) -> float:
+        """Of the first symbol, whose place is uniform."""
+        return sum(self.lags) / 2
+
+    @property
     def bin_width(self) -> int:
         """Steps of lag in one bin of the group ``lag``: 1 where there are few lags."""
         start, stop = self._interval(1)
