@@ -65,7 +65,8 @@ CLAIMS = [
         f"{GOOD:g} only with clipping "
         "less share that does so only without; Newcombe's 95 % interval above 0, because the claim "
         "is of a direction. Nothing is drawn here: the interval takes starts as if they were, and "
-        "the claim is outside the family. Learning rate and updates as in the README.",
+        "the claim is outside the family and has no power. Learning rate and updates as in the "
+        "README.",
         wall,
         confirmatory=False,  # nothing is drawn in it
     ),

@@ -114,6 +114,8 @@ LINE = (
     "Student's 95 % interval; 0 is a line. "
 )
 
+NO_POWER = " No power is stated: how much times vary depends on the machine."
+
 CLAIMS = [
     Claim(
         "time_linear",
@@ -122,7 +124,7 @@ CLAIMS = [
         "the first losses of a sequence see fewer than K. "
         f"The larger of the two within +-{STRAIGHT:g}: caches and other programs change a "
         "time by a tenth or two, any "
-        "power but the first by 0.5 and more.",
+        f"power but the first by 0.5 and more.{NO_POWER}",
         duration,
     ),
     Claim(
@@ -130,14 +132,15 @@ CLAIMS = [
         "Time steps do not parallelise: twice the steps take twice the time.",
         "Slope of ln(time of an update) against ln T over the largest eightfold range; Student's "
         "95 % interval above "
-        f"{SERIAL:g}: work in parallel would have 0, work with fixed costs less than 1.",
+        f"{SERIAL:g}: work in parallel would have 0, work with fixed costs less than 1.{NO_POWER}",
         serial,
     ),
     Claim(
         "sequences_parallel",
         f"The sequences of a batch do: up to B={USUAL}, twice the sequences take less than twice "
         "the time.",
-        f"The same slope against ln B over B <= {USUAL}; its 95 % interval below {SERIAL:g}.",
+        f"The same slope against ln B over B <= {USUAL}; its 95 % interval below {SERIAL:g}."
+        f"{NO_POWER}",
         parallel,
     ),
 ]

@@ -6,7 +6,7 @@ import pandas as pd
 
 from throughtime.analysis import stats
 from throughtime.analysis.claims import LEVEL, Claim, Evidence
-from throughtime.analysis.power import Power
+from throughtime.analysis.power import Power, RatePower
 from throughtime.analysis.verdicts import above, more_solved, pairs, unknown
 from throughtime.results.load import Results
 
@@ -137,6 +137,7 @@ CLAIMS = [
         "some grid point in more than a fifth of its seeds: a carried state is enough.",
         BEST + "Frozen networks.",
         lambda results, level=LEVEL: rescued(results, "frozen", level),
+        power=RatePower(0.8, CERTAIN, 10, points=24, basis="laptop: all of three seeds"),
     ),
     Claim(
         "training_rescues",
@@ -144,5 +145,6 @@ CLAIMS = [
         "grid point at which no frozen one is solved.",
         BEST + "Trained networks, at grid points of which the frozen control solves none.",
         lambda results, level=LEVEL: rescued(results, "trained", level),
+        power=RatePower(0.8, CERTAIN, 10, points=13, basis="laptop: all of three seeds"),
     ),
 ]

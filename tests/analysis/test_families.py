@@ -14,9 +14,12 @@ from hypothesis import strategies as st
 from scipy import stats as distributions
 
 from tests.analysis.test_claims import FILE, judged, made, networks, one
-from throughtime.analysis import claims, verdicts
+from tests.support.worlds import ROOT
+from throughtime.analysis import claims, stats, verdicts
 from throughtime.analysis.claims import Claim, holm
-from throughtime.analysis.power import Power
+from throughtime.analysis.power import Power, RatePower
+from throughtime.planning.experiment_files import load_module
+from throughtime.planning.project import Project
 from throughtime.results.load import Results
 from throughtime.results.provenance import is_ancestor, last_commit
 
@@ -179,3 +182,23 @@ def test_what_git_cannot_tell_is_said(repository: Path):
     trained_at(repository, "0123456789ab")
     assert "0123456789ab is not in this repository" in judged(repository)["precedes"][0]
     assert is_ancestor(repository, first, first) is True
+
+
+@pytest.mark.parametrize("points", [1, 24])
+def test_the_power_of_a_rate_is_how_often_the_interval_lies_above(points):
+    rng = np.random.default_rng(0)
+    solved = rng.binomial(10, 0.7, 4000)
+    low, _ = stats.wilson(solved, 10, 1 - 0.05 / points)
+    assert RatePower(0.7, 0.2, 10, points).value == pytest.approx((low > 0.2).mean(), abs=0.03)
+    assert RatePower(0.2, 0.2, 10, points).value <= 0.05
+
+
+def test_every_confirmatory_claim_states_its_power_or_why_it_has_none():
+    project = Project.open(ROOT)
+    for name in project.experiments:
+        path = ROOT / "experiments" / name / "claims.py"
+        for claim in load_module(path, "CLAIMS").CLAIMS if path.exists() else []:
+            if claim.power is None:
+                assert "power" in claim.test, (name, claim.name)
+            else:
+                assert 0 <= claim.power.value <= 1

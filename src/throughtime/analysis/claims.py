@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from throughtime.analysis.power import Power
+from throughtime.analysis.power import Power, RatePower
 from throughtime.core import files
 from throughtime.core.errors import UserError, locate_errors
 from throughtime.planning.experiment_files import load_module
@@ -89,7 +89,7 @@ class Claim:
     sentence: str
     test: str
     decide: Callable[..., Evidence]
-    power: Power | None = None
+    power: Power | RatePower | None = None
     confirmatory: bool = True
 
     def judge(self, results: Results, level: float = LEVEL) -> Evidence:

@@ -1,4 +1,4 @@
-"""The power of a test whose unit is the seed: by simulation, before there are data. No torch."""
+"""The power of a test whose unit is the seed, before there are data. No torch."""
 
 import math
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from scipy import stats as distributions
 
+from throughtime.analysis import stats
 from throughtime.core.rng import stream
 
 DRAWS = 2000
@@ -64,6 +65,47 @@ class Power:
         # one-sided: how often a flip has a sum at least as large
         tail = (x @ signs.T >= x.sum(1)[:, None] - 1e-12).mean(1)
         return float((2 * tail <= alpha + 1e-12).mean()) ** self.points
+
+
+@dataclass(frozen=True)
+class RatePower:
+    """The chance that Wilson's two-sided 95 % interval of a share of seeds lies above the
+    threshold, where each seed succeeds by itself.
+
+    Attributes:
+        rate: share of seeds that succeed that is supposed.
+        threshold: that the interval is to lie above.
+        seeds: planned.
+        points: grid points among which the best is chosen, so that the interval has the level 1 -
+            .05 / points (Bonferroni); one of them has the supposed rate.
+        basis: where the rate comes from.
+
+    >>> RatePower(1.0, 0.2, 3).value, RatePower(1.0, 0.2, 1).value
+    (1.0, 1.0)
+    >>> RatePower(1.0, 0.2, 1, points=10).value  # one seed of one: the interval begins at .11
+    0.0
+    """
+
+    rate: float
+    threshold: float
+    seeds: int
+    points: int = 1
+    basis: str = ""
+
+    def __str__(self) -> str:
+        best = f" at the best of {self.points} grid points" if self.points > 1 else ""
+        return (
+            f"{self.rate:g} of the seeds{best}, {self.seeds} seeds"
+            f"{'; ' + self.basis if self.basis else ''}"
+        )
+
+    @cached_property
+    def value(self) -> float:
+        """Between 0 and 1."""
+        solved = np.arange(self.seeds + 1)
+        low, _ = stats.wilson(solved, self.seeds, 1 - 0.05 / self.points)
+        chance = distributions.binom.pmf(solved, self.seeds, self.rate)
+        return min(1.0, float(chance[low > self.threshold].sum()))
 
 
 def _signs(seeds: int) -> np.ndarray:
