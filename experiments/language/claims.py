@@ -194,7 +194,7 @@ CLAIMS = [
     ),
     Claim(
         "gain_grows_with_budget",
-        f"Full depth saves more over K={FIRST:g} after 48,000 updates than after 3,000.",
+        f"Full depth saves more over K={FIRST:g} after 24,000 updates than after 3,000.",
         f"(bits at K={FIRST:g} - bits at full depth) of the largest budget less that of the "
         f"smallest, sweeps budget and K. {SEEDS} above 0.{DIVERGED}",
         grows_with_budget,

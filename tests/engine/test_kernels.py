@@ -15,7 +15,7 @@ from numba import njit
 from throughtime.engine import kernels
 from throughtime.engine.cells import cell
 from throughtime.engine.clipping import Clipper
-from throughtime.engine.compiled import CELLS, aligned
+from throughtime.engine.compiled import CELLS, CompiledProgram, aligned
 from throughtime.engine.program import Examples, Program, program
 from throughtime.engine.sizes import Shapes, Sizes, shapes, size
 from throughtime.engine.truncation import MODES, strides, windows
@@ -157,6 +157,20 @@ def test_denormal_weights_and_gradients_that_vanish_are_finite() -> None:
     )
     assert loss[1] == pytest.approx(math.log(2), rel=1e-6)
     assert torch.isfinite(gradient).all()
+
+
+def test_what_fills_the_last_vector_of_outputs_has_no_gradient() -> None:
+    """Left at e^-80 it was denormal, and made the product for W_hy's gradient slow."""
+    rng, s = np.random.default_rng(2), Sizes(1, 100, 8, 5, 7, 5, 100, True)
+    layout = shapes(cell("tanh"), 5, 7, 5)
+    engine = program("numba", cell("tanh"), "softmax", s, layout, torch.float32)
+    assert isinstance(engine, CompiledProgram)
+    flat, examples = weights(rng, layout, 1, "float32"), batch(rng, s, "softmax", "float32")
+    engine.gradients(flat, examples, windows(100, 100, 100))
+    y = engine.memory.y.reshape(100 * 8, -1)
+    assert y.shape[1] > 5
+    assert not y[:, 5:].any()
+    assert y[:, :5].any()
 
 
 @njit

@@ -270,7 +270,7 @@ def test_the_gain_of_depth_over_the_budget(late, verdict):
     """Full depth saves .1 bits at the smallest budget and ``late`` at the largest."""
 
     def rule(row):
-        saved = {3000: 0.1, 48000: late}.get(row["updates"], 5.0) * (row["mode"] == "full")
+        saved = {3000: 0.1, 24000: late}.get(row["updates"], 5.0) * (row["mode"] == "full")
         return {"final": 2.6 - saved + 0.01 * math.sin(5 * row["seed"] + row["K"])}
 
     found = judged("language", world("language", rule, preset="evening"))
