@@ -32,9 +32,10 @@ MEMORY = 1 << 30  # bytes a block may take
 # split, and well before that a GPU has all that it can do at once.
 MOST_ON_DEVICE = 16_384
 SIGNAL = 8  # sequences whose gradient's signal is measured, as in evaluation.SIGNAL
-# Job.cost per second on one core, measured over the laptop preset: 5e12 in 1,665 seconds, with
-# evaluation, probes and data. It is used until a job has been timed.
-SPEED = 3e9
+# Job.cost per second of the engine numba on one of two busy threads of an Intel Xeon at 2.8 GHz,
+# measured over the laptop preset: 6.7e12 in 1,887 seconds, with evaluation, probes and data. It is
+# used until a job has been timed.
+SPEED = 3.7e9
 START = 4.0  # seconds a process needs before it trains: imports, reading the plan
 OVERHEAD = 0.5  # seconds of a job beside its arithmetic: tables, calls, evaluation
 SHORTEST = 1.0  # seconds of arithmetic at SPEED from which on a job tells the speed of a machine
