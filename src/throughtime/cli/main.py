@@ -140,7 +140,7 @@ def parser() -> argparse.ArgumentParser:
     compare = add(
         "compare",
         maintenance.compare,
-        "which cells of two results folders differ beyond their intervals",
+        "which grid points of two results folders differ beyond their intervals",
         project,
     )
     compare.add_argument("a", type=Path)

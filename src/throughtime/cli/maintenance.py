@@ -79,7 +79,7 @@ def verify(args: argparse.Namespace) -> None:
 
 
 def compare(args: argparse.Namespace) -> None:
-    """Which cells of two results folders differ."""
+    """Which grid points of two results folders differ."""
     from throughtime.analysis import compare as module
 
     print(module.summarize(module.compare(args.a, args.b)))
