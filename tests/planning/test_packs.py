@@ -58,7 +58,8 @@ def test_a_cluster_is_asked_for_the_largest_memory_and_the_time_of_all() -> None
     for attempt in (1, 2):
         each = [resources.megabytes(planned, attempt) for planned in PLAN.jobs]
         assert pack.megabytes(attempt) == max(each)
-    seconds = resources.START + sum(planned.cost for planned in PLAN.jobs) / resources.SPEED
+    each = [resources.job_seconds(planned.cost, resources.SPEED) for planned in PLAN.jobs]
+    seconds = resources.START + sum(each)
     assert pack.minutes() == math.ceil(resources.ARRIVAL + resources.SAFETY * seconds / 60)
     assert pack.minutes(2) == 2 * pack.minutes()
 

@@ -211,8 +211,8 @@ class Job(BaseModel):
 
     @property
     def cost(self) -> float:
-        """Arithmetic of one network's training, in steps x gates (N^2 + 20 N) x B: what the
-        planner balances, not a time.
+        """Arithmetic of one network's training: steps x gates (N^2 + 20 N) x B of the recurrence
+        and Ts x N O x B of the readout, per update. What the planner balances, not a time.
         """
         k1, k2 = self.strides
         visits = (
@@ -221,7 +221,8 @@ class Job(BaseModel):
             else self.steps * k2 / k1
         )
         per_step = self.batch * self.cell.gates * (self.hidden**2 + 20 * self.hidden)
-        return self.updates * per_step * (2 * self.steps + max(visits, 1)) / 3
+        readout = self.batch * self.task.scored * self.hidden * self.task.outputs
+        return self.updates * (per_step * (2 * self.steps + max(visits, 1)) / 3 + readout)
 
     @property
     def probed(self) -> list[int]:

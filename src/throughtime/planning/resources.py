@@ -33,11 +33,11 @@ MEMORY = 1 << 30  # bytes a block may take
 MOST_ON_DEVICE = 16_384
 SIGNAL = 8  # sequences whose gradient's signal is measured, as in evaluation.SIGNAL
 # Job.cost per second of the engine numba on one of two busy threads of an Intel Xeon at 2.8 GHz,
-# measured over the laptop preset: 6.7e12 in 1,887 seconds, with evaluation, probes and data. It is
-# used until a job has been timed.
-SPEED = 3.7e9
+# measured over the laptop preset, with evaluation, probes and data: 9.4e12 in about 1,700 seconds.
+# It is used until a job has been timed.
+SPEED = 5.5e9
 START = 4.0  # seconds a process needs before it trains: imports, reading the plan
-OVERHEAD = 0.5  # seconds of a job beside its arithmetic: tables, calls, evaluation
+OVERHEAD = 1.0  # seconds of a job beside its arithmetic: tables, calls, evaluation
 SHORTEST = 1.0  # seconds of arithmetic at SPEED from which on a job tells the speed of a machine
 
 
@@ -70,7 +70,7 @@ def learn_speed(timed: Iterable[tuple[float, float]]) -> float:
 
     >>> learn_speed([(1e6, 2.0), (1e5, 0.3)]) == SPEED
     True
-    >>> learn_speed([(1e6, 2.0), (6e10, 10.5)])
+    >>> learn_speed([(1e6, 2.0), (6e10, 11.0)])
     6000000000.0
     """
     telling = [(cost, seconds) for cost, seconds in timed if cost >= SHORTEST * SPEED]
