@@ -106,7 +106,8 @@ def test_positions_and_what_follows_them():
     assert every.tolist() == list(range(20, 500))
 
 
-def test_seeds_draw_other_positions(made):
+def test_seeds_draw_other_positions(made, monkeypatch):
+    monkeypatch.setattr(context, "POSITIONS", 500)
     text = made.job.task.data.valid
     assert (drawn(text, 100, 0)[1] != drawn(text, 100, 1)[1]).any()
     seeds = made.rows["seed"]
@@ -121,6 +122,7 @@ def test_seeds_draw_other_positions(made):
 
 
 def test_a_network_alone_has_the_same_bits(made, monkeypatch):
+    monkeypatch.setattr(context, "POSITIONS", 1100)  # two pieces and a part
     expected = measure(made)
     alone = block("text", gain=1.3, seeds=1)
     row = int(np.flatnonzero((made.rows["gain"] == 1.3) & (made.rows["seed"] == 0))[0])
@@ -146,7 +148,8 @@ def test_the_table_against_a_loop(made):
     assert found["loss_reset", 3] == pytest.approx(nats.item(), rel=1e-12)
 
 
-def test_a_network_without_memory_sees_one_character(made):
+def test_a_network_without_memory_sees_one_character(made, monkeypatch):
+    monkeypatch.setattr(context, "POSITIONS", 500)
     forgetful = block("text")
     forgetful.flat.copy_(made.flat)
     forgetful.weights["W_hh"].zero_()

@@ -207,8 +207,8 @@ def test_a_run_holds_the_whole_row_its_curves_and_its_origin(results: Path) -> N
         row = frames.summary.set_index("run_key", drop=False).loc[run.data.tags["run_key"]]
         assert run.info.run_name == f"toy-tanh-lag10 gain={row['gain']:g} seed={row['seed']}"
         assert run.info.end_time - run.info.start_time == 2000  # its share of the job's 8 s
-        assert {name: run.data.params[name] for name in PARAMS} == {
-            name: text(row[name]) for name in PARAMS
+        assert {name: run.data.params.get(name) for name in PARAMS} == {
+            name: None if pd.isna(row[name]) else text(row[name]) for name in PARAMS
         }
         assert run.data.params["clipping"] == "norm 1"
         for name in METRICS:

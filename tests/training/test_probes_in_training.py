@@ -9,7 +9,7 @@ import pytest
 
 from throughtime.planning.plan import PlannedJob
 from throughtime.planning.sweep import expand
-from throughtime.probes import probe, probe_names
+from throughtime.probes import context, probe, probe_names
 from throughtime.results import tables
 from throughtime.training.evaluation import Evaluators
 from throughtime.training.reproducibility import one_thread
@@ -35,6 +35,12 @@ SMALL = {
     "lr": 0.1,
 }
 KEY = ["run_key", "step", "probe", "quantity", "index"]
+
+
+@pytest.fixture(autouse=True)
+def few_positions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Enough to tell one network's context from another's."""
+    monkeypatch.setattr(context, "POSITIONS", 300)
 
 
 def planned(task: str = "copy", **axes: Any) -> PlannedJob:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 
@@ -21,6 +21,7 @@ from throughtime.planning.plan import Plan, PlannedJob
 from throughtime.planning.project import Project
 from throughtime.probes import probe
 from throughtime.training import train as training
+from throughtime.training.batches import Feed
 from throughtime.training.trainer import Trainer
 
 ENGINE = "forward + backward"
@@ -86,16 +87,16 @@ def watched(stopwatch: Stopwatch) -> Iterator[None]:
                     owner = getattr(self, path[0]) if path else self
                     call = stopwatch.timed(part, getattr(owner, name))
                     if name == "__next__":  # Python looks it up in the class
-                        self.feed = Source(owner, call)  # type: ignore[assignment]
+                        self.feed = cast(Feed, Source(owner, call))
                     else:
                         setattr(owner, name, call)
 
     original = training.Trainer
-    training.Trainer = Watched  # type: ignore[misc]
+    setattr(training, "Trainer", Watched)  # noqa: B010  # to mypy a class is no variable
     try:
         yield
     finally:
-        training.Trainer = original  # type: ignore[misc]
+        setattr(training, "Trainer", original)  # noqa: B010  # as above
 
 
 def profile(planned: PlannedJob) -> dict[str, Any]:
