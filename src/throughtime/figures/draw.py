@@ -45,22 +45,17 @@ def add_header(fig: Figure, results: Results) -> Figure:
     """Title above, and under it the counts that every figure prints; room for both is taken from
     the layout.
     """
-    inch = 1 / fig.get_figheight()
-    fig.text(
-        0.5, 1 - 0.06 * inch, results.title, ha="center", va="top", fontsize=11, fontweight="bold"
-    )
-    fig.text(
-        0.5,
-        1 - 0.28 * inch,
-        counts(results.summary, results.computed),
-        ha="center",
-        va="top",
-        fontsize=7.5,
-        color="0.25",
-    )
+    inch, top = 1 / fig.get_figheight(), 0.06
+    for words, size, style in (
+        (results.title, 11, {"fontweight": "bold"}),
+        (counts(results.summary, results.computed), 7.5, {"color": "0.25"}),
+    ):
+        text = fig.text(0.5, 1 - top * inch, words, ha="center", va="top", fontsize=size, **style)
+        text.set_wrap(True)
+        top += 0.06 + text.get_window_extent().height / fig.dpi
     engine = fig.get_layout_engine()
     if isinstance(engine, ConstrainedLayoutEngine):
-        engine.set(rect=(0, 0, 1, 1 - 0.48 * inch))
+        engine.set(rect=(0, 0, 1, 1 - top * inch))
     return fig
 
 
