@@ -177,24 +177,13 @@ def map_of(axis: str, task: str, results: Results, ax: Axes) -> None:
         style = panels.KIND_STYLES[row["kind"]]
         color = tint(style["color"], row["failed"])
         corner = values.index(row[axis]), lags.index(row["lag"])
-        # hatched as the legend, so that causes differ without colour too
+        # hatched as the legend, so that causes differ without colour too; no numbers, through
+        # which the line would run
         hatch = style["hatch"] if row["failed"] >= 0.5 else ""
         look = {"hatch": hatch, "edgecolor": (0, 0, 0, 0.25), "linewidth": 0}
         ax.add_patch(Rectangle(corner, 1, 1, facecolor=color, **look))
-        dark = np.dot(color, [0.299, 0.587, 0.114]) < 0.45
-        number = ax.text(
-            corner[0] + 0.5,
-            corner[1] + 0.5,
-            f"{row['n_solved']}/{row['n']}",
-            ha="center",
-            va="center",
-            fontsize="small",
-            color="white" if dark else "black",
-        )
-        number.set_gid(panels.TILE)
-        if hatch:
-            number.set_bbox({"facecolor": color, "edgecolor": "none", "pad": 0.6})
-    frontier_line(ax, frontiers(networks(results)[axis], axis), task, axis, lags, values)
+    own = networks(results)[axis].select(task=task)
+    frontier_line(ax, frontiers(own, axis), task, axis, lags, values)
     ax.set(xlim=(0, len(values)), ylim=(0, len(lags)), facecolor="0.88")
     infinite = "full" if axis == "depth" else "none"
     ax.set_xticks(np.arange(len(values)) + 0.5, [panels.format_number(v, infinite) for v in values])
@@ -226,7 +215,7 @@ def frontier_line(
         places += [place, place + 1]
         heights += [height, height]
     ax.plot(places, heights, color="white", linewidth=3.6, clip_on=False, zorder=5)
-    label = "half of the seeds"
+    label = "half of the seeds solve it"
     ax.plot(places, heights, color="#D55E00", linewidth=2, clip_on=False, zorder=6, label=label)
 
 
@@ -336,7 +325,7 @@ def named_panels(results: Results) -> list[Panel]:
                 f"How networks end on {panels.title_case(task)}, over lag and "
                 f"{AXES[axis].partition(',')[0]}",
                 partial(part_of, axis, task),
-                details=f"{legend} Numbers: solved / n.",
+                details=legend,
             )
             for axis in AXES
         ]
@@ -393,7 +382,7 @@ def caption(results: Results) -> str:
         "**Where learning fails: over lag and truncation length, clip threshold and initial "
         f"scale.** {composition.describe(overview(results))} Light tiles are solved; others have "
         "the hue of the most frequent way of failing, the stronger the more networks fail. "
-        "Numbers: solved / n. Orange: the lag that half the seeds solve, the half point of a "
+        "Orange: the lag that half the seeds solve, the half point of a "
         "logistic fit in ln(lag), at the edge where it lies beyond what was tested. The maps of "
         "other tasks, frontiers of all tasks beside each other and n-gram contexts of text are "
         "panels of their own (`throughtime figure atlas --list`). Brackets: the longest distance "

@@ -199,13 +199,16 @@ def fit(fig: Figure, axes: Sequence[Axes]) -> None:
     one of them is larger than its tile, and labels of ticks that would run into each other are
     thinned.
     """
-    fig.draw_without_rendering()
-    for ax in axes:
-        _wrap_title(ax)
-        _place_legend(ax)
-    fig.draw_without_rendering()
-    for ax in axes:
-        _wrap_label(ax)
+    for again in (True, False):  # a label in two lines takes width from the titles
+        fig.draw_without_rendering()
+        for ax in axes:
+            _wrap_title(ax)
+            _place_legend(ax)
+        if not again:
+            break
+        fig.draw_without_rendering()
+        if not sum(_wrap_label(ax) for ax in axes):
+            break
     fig.draw_without_rendering()
     for ax in axes:
         _hide_numbers(ax)
@@ -232,10 +235,13 @@ def _wrap(words: str, text: Text, room: float, side: str) -> None:
     text.set_text("\n".join(lines))
 
 
-def _wrap_label(ax: Axes) -> None:
+def _wrap_label(ax: Axes) -> bool:
+    """Whether the label of y had to be wrapped."""
     label = ax.yaxis.label
-    if label.get_text() and label.get_window_extent().height > ax.bbox.height:
+    long = bool(label.get_text()) and label.get_window_extent().height > ax.bbox.height
+    if long:
         _wrap(label.get_text(), label, ax.bbox.height, "height")
+    return long
 
 
 def _wrap_title(ax: Axes) -> None:
