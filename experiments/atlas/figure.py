@@ -5,6 +5,7 @@ failure as hue and the frontier on them; the frontiers of all tasks beside each 
 import math
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -180,7 +181,7 @@ def map_of(axis: str, task: str, results: Results, ax: Axes) -> None:
         # hatched as the legend, so that causes differ without colour too; no numbers, through
         # which the line would run
         hatch = style["hatch"] if row["failed"] >= 0.5 else ""
-        look = {"hatch": hatch, "edgecolor": (0, 0, 0, 0.25), "linewidth": 0}
+        look: dict[str, Any] = {"hatch": hatch, "edgecolor": (0, 0, 0, 0.25), "linewidth": 0}
         ax.add_patch(Rectangle(corner, 1, 1, facecolor=color, **look))
     own = networks(results)[axis].select(task=task)
     frontier_line(ax, frontiers(own, axis), task, axis, lags, values)

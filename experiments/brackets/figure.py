@@ -3,6 +3,7 @@ longer.
 """
 
 from functools import partial
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -32,12 +33,22 @@ def lines(ax: Axes, bins: pd.DataFrame) -> None:
 def references(ax: Axes, results: Results, by: str) -> None:
     """Chance, and the heuristic that closes what was opened last."""
     known = results.references[results.references["measure"] == "accuracy"]
-    dotted = {"color": "0.45", "linestyle": (0, (1, 2)), "linewidth": 1.1, "zorder": 1}
+    dotted: dict[str, Any] = {
+        "color": "0.45",
+        "linestyle": (0, (1, 2)),
+        "linewidth": 1.1,
+        "zorder": 1,
+    }
     for name, rows in known[known["by"] == "all"].groupby("name"):
         ax.axhline(rows["value"].iloc[0], label=str(name), **dotted)
     for name, rows in known[known["by"] == by].groupby("name"):
         ordered = rows.groupby("bin", as_index=False)["value"].mean()
-        style = {"color": "0.35", "linestyle": (0, (3, 2)), "linewidth": 1.2, "zorder": 1.5}
+        style: dict[str, Any] = {
+            "color": "0.35",
+            "linestyle": (0, (3, 2)),
+            "linewidth": 1.2,
+            "zorder": 1.5,
+        }
         ax.plot(ordered["bin"], ordered["value"], label=str(name), **style)
 
 

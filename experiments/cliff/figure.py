@@ -73,7 +73,7 @@ def surface(results: Results, ax: Axes) -> None:
         ax.plot(path["w"], path["b"], color="white", linewidth=2.2)
         ax.plot(path["w"], path["b"], linewidth=1.2, label=label, **style)
         marker = panels.SERIES[(series + 3) % 7]["marker"]
-        look = {"marker": marker, "markeredgecolor": "white", "markersize": 6}
+        look: dict[str, Any] = {"marker": marker, "markeredgecolor": "white", "markersize": 6}
         ax.plot(path["w"].iloc[-1:], path["b"].iloc[-1:], color=style["color"], **look)
         within = path["w"].between(grid.columns.min(), grid.columns.max())
         left += (
@@ -122,7 +122,7 @@ def descents(results: Results, ax: Axes) -> None:
     ax.set_yscale("log")
     ax.set(ylim=(1e-6, 1), xlabel="updates", ylabel="loss")
     ax.set_title("Loss on the way of the same descents")
-    style = {"color": "0.4", "linewidth": 0.8, "linestyle": ":"}
+    style: dict[str, Any] = {"color": "0.4", "linewidth": 0.8, "linestyle": ":"}
     ax.axhline(GOOD, label=f"{GOOD:g}: counts as the minimum", **style)
     composition.legend(ax)
 

@@ -4,7 +4,7 @@ spectral radius; who diverges.
 
 import math
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -24,8 +24,13 @@ INITS = ("gaussian", "orthogonal")
 DECADES = math.log(10)
 FEWEST, MOST = -16, 8  # decades of gradient norm that are drawn
 LINES = 5  # gains drawn as curves
-BORDER = {"color": "#D55E00", "linewidth": 1.3, "label": "critical gain"}
-DEFAULT = {"color": "#D55E00", "linewidth": 1, "linestyle": ":", "label": "PyTorch's default"}
+BORDER: dict[str, Any] = {"color": "#D55E00", "linewidth": 1.3, "label": "critical gain"}
+DEFAULT: dict[str, Any] = {
+    "color": "#D55E00",
+    "linewidth": 1,
+    "linestyle": ":",
+    "label": "PyTorch's default",
+}
 SWEEPS: dict[str, tuple[str, Literal["first", "last"]]] = {
     "before training": ("initial", "first"),
     "after training": ("trained", "last"),

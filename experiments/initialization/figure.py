@@ -1,6 +1,7 @@
 """Success over gain x lag for two distributions of W_hh, and the frontier over the gain."""
 
 from functools import partial
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -71,7 +72,7 @@ def frontiers(task: str, results: Results, ax: Axes) -> None:
         panels.frontiers(
             ax, table[table["init"] == init], "gain", series, init, shift=0.03 * (2 * series - 1)
         )
-    style = {"color": "#D55E00", "linewidth": 1, "linestyle": ":"}
+    style: dict[str, Any] = {"color": "#D55E00", "linewidth": 1, "linestyle": ":"}
     ax.axvline(panels.PYTORCH_GAIN, label="PyTorch's default", **style)
     gains = sorted(rows["gain"].unique())
     ax.set_xticks(gains, [panels.format_number(g) for g in gains])

@@ -2,6 +2,7 @@
 
 import json
 from functools import partial
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -86,7 +87,7 @@ def plane(
     seen = [(lag, depth) for lag, depth in hatched if lag in lags and depth in depths]
     for lag, depth in seen:
         corner = (lags.index(lag), len(depths) - 1 - depths.index(depth))
-        look = {"hatch": "////", "edgecolor": "0.6", "linewidth": 0, "zorder": 1.5}
+        look: dict[str, Any] = {"hatch": "////", "edgecolor": "0.6", "linewidth": 0, "zorder": 1.5}
         ax.add_patch(Rectangle(corner, 1, 1, fill=False, **look))
     if below:
         key = Patch(facecolor="none", edgecolor="0.6", hatch="////", label="frozen solves it too")

@@ -5,6 +5,7 @@ learns, influence balancing.
 import math
 from functools import partial
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -153,7 +154,7 @@ def learning(task: str, results: Results, ax: Axes) -> None:
         ax.set(
             ylabel=f"final {panels.UNITS[measure]}", yscale="log" if measure == "mse" else "linear"
         )
-        style = {"color": "0.4", "linestyle": ":", "linewidth": 1}
+        style: dict[str, Any] = {"color": "0.4", "linestyle": ":", "linewidth": 1}
         ax.axhline(rows["chance"].iloc[0], label="chance", **style)
         composition.legend(ax)
 
@@ -181,7 +182,7 @@ def paths(mode: str, results: Results, ax: Axes) -> None:
             linestyle="none",
             markersize=3,
         )
-    style = {"color": "#D55E00", "linewidth": 1, "linestyle": "--"}
+    style: dict[str, Any] = {"color": "#D55E00", "linewidth": 1, "linestyle": "--"}
     ax.axhline(Balancing().optimum, label="optimum", **style)
     ax.set(ylim=(-0.6, 2.0), xlabel="update", ylabel="parameter θ")
     composition.legend(ax)
@@ -214,7 +215,7 @@ def signs(results: Results, ax: Axes) -> None:
             markersize=3,
         )
     ax.axhline(0, color="0.3", linewidth=0.9)
-    style = {"color": "#D55E00", "linewidth": 1, "linestyle": "--"}
+    style: dict[str, Any] = {"color": "#D55E00", "linewidth": 1, "linestyle": "--"}
     ax.axhline(Balancing().total, label="full gradient", **style)
     ax.set(xlabel="truncation length K, steps", ylabel="∂s₀/∂θ seen at rest")
     ax.set_title("Influence balancing: a short K sees the wrong sign")
