@@ -4,7 +4,7 @@ failure as hue and the frontier on them; the frontiers of all tasks beside each 
 
 import math
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -58,6 +58,18 @@ def networks(results: Results) -> dict[str, Results]:
 def behind(results: Results) -> pd.DataFrame:
     """The summary of the networks that are drawn: a part of those that are read."""
     return pd.concat([part.summary for part in networks(results).values()], ignore_index=True)
+
+
+@lru_cache(maxsize=2)
+def known_of(results: Results) -> pd.DataFrame:
+    """What labels of failure are worth, by all networks that are drawn."""
+    return causes.specificity(behind(results))
+
+
+@lru_cache(maxsize=1)
+def tables_of(results: Results) -> dict[str, pd.DataFrame]:
+    """The frontiers along each axis; their intervals take a second or two."""
+    return {axis: frontiers(part, axis) for axis, part in networks(results).items()}
 
 
 def both(a: Results, b: Results) -> Results:
@@ -165,7 +177,7 @@ def map_of(axis: str, task: str, results: Results, ax: Axes) -> None:
     """Lag over an axis: light where it is learned, else the hue of how most networks fail, the
     stronger the more of them do; the line is the frontier that half the seeds reach.
     """
-    known = causes.specificity(behind(results))
+    known = known_of(results)
     rows = part_of(axis, task, results)
     table = outcomes(judged(axis, task, results, known), axis)
     start = f"{capital(panels.title_case(task))}, {TITLES[axis]}"
@@ -183,8 +195,7 @@ def map_of(axis: str, task: str, results: Results, ax: Axes) -> None:
         hatch = style["hatch"] if row["failed"] >= 0.5 else ""
         look: dict[str, Any] = {"hatch": hatch, "edgecolor": (0, 0, 0, 0.25), "linewidth": 0}
         ax.add_patch(Rectangle(corner, 1, 1, facecolor=color, **look))
-    own = networks(results)[axis].select(task=task)
-    frontier_line(ax, frontiers(own, axis), task, axis, lags, values)
+    frontier_line(ax, tables_of(results)[axis], task, axis, lags, values)
     ax.set(xlim=(0, len(values)), ylim=(0, len(lags)), facecolor="0.88")
     infinite = "full" if axis == "depth" else "none"
     ax.set_xticks(np.arange(len(values)) + 0.5, [panels.format_number(v, infinite) for v in values])
@@ -266,8 +277,7 @@ def panel(ax: Axes, table: pd.DataFrame, axis: str, lags: pd.Series) -> None:
 
 def draw_frontiers(axis: str, results: Results, ax: Axes) -> None:
     """The frontiers of all tasks but text, whose contexts of n-gram models are another measure."""
-    tables = {a: frontiers(part, a) for a, part in networks(results).items()}
-    tables = {a: t[t["task"] != "text"] for a, t in tables.items()}
+    tables = {a: t[t["task"] != "text"] for a, t in tables_of(results).items()}
     ax.set_title(f"The longest dependency that half the seeds learn, along {TITLES[axis]}")
     if tables[axis].empty:
         panels.empty_panel(ax, "no networks")
@@ -279,7 +289,7 @@ def draw_frontiers(axis: str, results: Results, ax: Axes) -> None:
 
 def draw_text(axis: str, results: Results, ax: Axes) -> None:
     """The longest n-gram context whose model half of the networks match."""
-    table = frontiers(networks(results)[axis], axis)
+    table = tables_of(results)[axis]
     table = table[table["task"] == "text"]
     ax.set_title(f"Text: the longest n-gram model that half match, along {TITLES[axis]}")
     if table.empty:
@@ -291,7 +301,7 @@ def draw_text(axis: str, results: Results, ax: Axes) -> None:
 
 def draw_ends(axis: str, results: Results, ax: Axes) -> None:
     """How the networks of an axis end, by task."""
-    ended = causes.with_kind(networks(results)[axis].summary, causes.specificity(behind(results)))
+    ended = causes.with_kind(networks(results)[axis].summary, known_of(results))
     ended = stats.trained(ended)
     ax.set_title(f"How networks end along {TITLES[axis]}")
     if ended.empty:
@@ -316,7 +326,7 @@ def named_panels(results: Results) -> list[Panel]:
     legend = (
         "Light: solved; else the hue of the most frequent way of failing, the stronger the more "
         "networks fail. Orange: the lag that half the seeds solve. "
-        + causes.describe_hidden(causes.specificity(used))
+        + causes.describe_hidden(known_of(results))
     )
     for task in lagged:
         made += [
@@ -376,7 +386,7 @@ def figure(results: Results) -> Figure:
 def caption(results: Results) -> str:
     """What is drawn, with the counts of the networks behind it."""
     used = behind(results)
-    known = causes.specificity(used)
+    known = known_of(results)
     ended = causes.with_kind(used, known)["kind"].value_counts()
     kinds = ", ".join(f"{kind} {ended.get(kind, 0)}" for kind in panels.KIND_STYLES)
     return (

@@ -3,7 +3,7 @@ spectral radius; who diverges.
 """
 
 import math
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Literal
 
 import numpy as np
@@ -41,6 +41,12 @@ def gradient(results: Results, moment: str) -> pd.DataFrame:
     """Norms by lag of the networks before or after training."""
     sweep, step = SWEEPS[moment]
     return results.select(sweep=sweep).probe("gradient_by_lag", "log_gradient_rms", step)
+
+
+@lru_cache(maxsize=4)  # theory's curves are slow, and several panels ask for them
+def slopes_of(results: Results, moment: str) -> pd.DataFrame:
+    """Measured and predicted slopes of the networks before or after training."""
+    return predictions.slopes(gradient(results, moment))
 
 
 def shown(gains: pd.Series) -> list[float]:
@@ -90,7 +96,8 @@ def curves(task: str, init: str, moment: str, results: Results, ax: Axes) -> Non
     rows = rows[(rows["task"] == task) & (rows["init"] == init)]
     by_lag(ax, rows)
     words = f"{capital(task)}, {init}, {moment}"
-    table = predictions.slopes(rows)
+    table = slopes_of(results, moment)
+    table = table[(table["task"] == task) & (table["init"] == init)]
     off = table["off"][np.isfinite(table["off"])]
     said = f"slopes differ from theory by {off.median():.3f} nats per step" if len(off) else ""
     ax.set_title(f"{words}: {said or 'gradient norm by lag'}")
@@ -100,7 +107,7 @@ def over_gain(task: str, results: Results, ax: Axes) -> None:
     """Slope over gain: theory, networks before and after training, the critical gain and PyTorch's
     default.
     """
-    slopes = {m: predictions.slopes(gradient(results, m)) for m in SWEEPS}
+    slopes = {m: slopes_of(results, m) for m in SWEEPS}
     before, after = (table[table["task"] == task] for table in slopes.values())
     off = [table["off"][np.isfinite(table["off"])] for table in (before, after)]
     far = [f"{rows.median():.2f}" for rows in off if len(rows)]
@@ -286,8 +293,7 @@ def caption(results: Results) -> str:
     """What is drawn, with the counts and differences from theory of the tables."""
     parts = []
     for words in SWEEPS:
-        rows = gradient(results, words)
-        table = predictions.slopes(rows)
+        table = slopes_of(results, words)
         off = table["off"][np.isfinite(table["off"])]
         small = table["off"][np.isfinite(table["off"]) & (table["gain"] < 1)]
         if len(off):

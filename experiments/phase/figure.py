@@ -3,7 +3,7 @@ the fitted multiple.
 """
 
 import math
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 import pandas as pd
@@ -73,10 +73,16 @@ def own_of(task: str, input_gain: float, results: Results) -> pd.DataFrame:
     return rows[(rows["task"] == task) & (rows["input_gain"] == input_gain)]
 
 
+@lru_cache(maxsize=8)
+def fit_of(task: str, input_gain: float, results: Results) -> pd.Series:
+    """The multiple of xi at which half of the networks are solved, with its interval."""
+    return analysis.multiple(own_of(task, input_gain, results))
+
+
 def plane(task: str, input_gain: float, results: Results, ax: Axes) -> None:
     """Success over gain x lag, PyTorch's default, the critical gain, and theory's boundary."""
     rows = own_of(task, input_gain, results)
-    fit = analysis.multiple(rows)
+    fit = fit_of(task, input_gain, results)
     rates = stats.success(rows, ["gain", "lag_max"])
     panels.heatmap(ax, rates, "gain", "lag_max", numbers=False)
     gains = sorted(rates["gain"].unique())
@@ -101,7 +107,7 @@ def collapse(task: str, input_gain: float, results: Results, ax: Axes) -> None:
     the fitted multiple.
     """
     rows = own_of(task, input_gain, results)
-    fit = analysis.multiple(rows)
+    fit = fit_of(task, input_gain, results)
     for series, (side, part) in enumerate(analysis.sides(rows).items()):
         rates = stats.success(part[np.isfinite(part["ratio"])], ["gain", "lag_max", "ratio"])
         nudge = 0.012 * (2 * series - 1)  # so that equal shares of the two sides are both seen
@@ -128,7 +134,7 @@ def collapse(task: str, input_gain: float, results: Results, ax: Axes) -> None:
 def lengths(task: str, input_gain: float, results: Results, ax: Axes) -> None:
     """Frontier over gain, beside the boundary and xi itself."""
     rows = own_of(task, input_gain, results)
-    fit = analysis.multiple(rows)
+    fit = fit_of(task, input_gain, results)
     panels.lag_axis(ax, rows["lag_max"], panels.lag_label(rows) if len(rows) else panels.LAG)
     ax.set_xscale("log")
     panels.frontiers(ax, stats.frontier(rows, ["gain"]), "gain", 0, "frontier: half the seeds")
@@ -172,6 +178,7 @@ def budget(name: str, results: Results, ax: Axes) -> None:
     composition.legend(ax)
 
 
+@lru_cache(maxsize=1)  # xi is slow, and all panels of these results ask for it
 def of_the_map(results: Results) -> pd.DataFrame:
     """The networks of the sweep ``map``, with xi: all of one budget."""
     return analysis.with_ratio(results.summary[results.summary["sweep"] == "map"])
@@ -246,10 +253,7 @@ def caption(results: Results) -> str:
         for b in analysis.by_budget(results)
         if math.isfinite(b.multiple.value)
     )
-    fits = {
-        d: analysis.multiple(rows[(rows["task"] == d[0]) & (rows["input_gain"] == d[1])])
-        for d in groups(rows)
-    }
+    fits = {d: fit_of(*d, results) for d in groups(rows)}
     words = "; ".join(
         f"{t}, input gain {i:g}: {analysis.format_frontier(f)}"
         for (t, i), f in fits.items()
