@@ -1,17 +1,23 @@
-"""One page: the frontier of every task along K, clip and scale, and how the networks behind it
-end.
+"""Where learning fails: maps of lag x K, lag x clip and lag x gain of every task, with the cause of
+failure as hue and the frontier on them; the frontiers of all tasks beside each other.
 """
 
+import math
 from dataclasses import replace
+from functools import lru_cache, partial
+from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from throughtime.analysis import causes, columns, stats
-from throughtime.figures import panels
+from throughtime.figures import composition, panels
 from throughtime.figures.captions import describe_networks
-from throughtime.figures.draw import add_header
+from throughtime.figures.composition import Panel, capital, slug
 from throughtime.results.load import Results
 
 AXES = {
@@ -20,10 +26,12 @@ AXES = {
     "gain": "initial gain g of W_hh",
 }
 TITLES = {
-    "depth": "along truncation (chunked)",
-    "clip": "along clipping (SGD, g = 1)",
-    "gain": "along initial scale (orthogonal)",
+    "depth": "truncation (chunked)",
+    "clip": "clipping (SGD, gain 1)",
+    "gain": "initial scale (orthogonal)",
 }
+SHORT = {"depth": "k", "clip": "clip", "gain": "gain"}  # in names of panels
+SOLVED = "#F2F2F2"
 TABLES = ("summary", "curves", "breakdown", "references")
 LENIENT = (
     0.99  # accuracy in a bin of distance that counts as solved, the criterion of the whole task
@@ -50,6 +58,18 @@ def networks(results: Results) -> dict[str, Results]:
 def behind(results: Results) -> pd.DataFrame:
     """The summary of the networks that are drawn: a part of those that are read."""
     return pd.concat([part.summary for part in networks(results).values()], ignore_index=True)
+
+
+@lru_cache(maxsize=2)
+def known_of(results: Results) -> pd.DataFrame:
+    """What labels of failure are worth, by all networks that are drawn."""
+    return causes.specificity(behind(results))
+
+
+@lru_cache(maxsize=1)
+def tables_of(results: Results) -> dict[str, pd.DataFrame]:
+    """The frontiers along each axis; their intervals take a second or two."""
+    return {axis: frontiers(part, axis) for axis, part in networks(results).items()}
 
 
 def both(a: Results, b: Results) -> Results:
@@ -103,9 +123,130 @@ def contexts(results: Results) -> pd.DataFrame:
     return pairs.assign(passed=pairs["final"] <= pairs["value"])
 
 
+def part_of(axis: str, task: str, results: Results) -> pd.DataFrame:
+    """The networks of a map."""
+    rows = networks(results)[axis].summary
+    return rows[(rows["task"] == task) & rows["lag_max"].notna()]
+
+
+def judged(axis: str, task: str, results: Results, known: pd.DataFrame) -> pd.DataFrame:
+    """One row per network and lag that it is judged at: ``axis``, lag, and ``kind``, solved or how
+    it failed. Brackets are judged by distance, other tasks by the largest lag of a sequence.
+    """
+    if task == "brackets":
+        rows = distances(networks(results)[axis])
+    else:
+        rows = columns.with_depth(part_of(axis, task, results))
+        rows = columns.with_full(rows) if axis == "depth" else rows
+        rows = rows.assign(lag=rows["lag_max"], passed=rows["status"] == "solved")
+    rows = causes.with_kind(stats.trained(rows), known)
+    missed = rows["kind"].mask(rows["kind"] == "solved", causes.NOT_SHOWN)
+    return rows.assign(kind=missed.mask(rows["passed"], "solved"))
+
+
+def outcomes(rows: pd.DataFrame, axis: str) -> pd.DataFrame:
+    """Of every lag and value of the axis: n, n_solved, share that failed, and the most frequent
+    way of failing (``kind``; of equals the first as KINDS has them).
+
+    Args:
+        rows: of ``judged``.
+        axis: the column.
+    """
+    found = []
+    for (lag, value), own in rows.groupby(["lag", axis]):
+        lost = own[own["kind"] != "solved"]["kind"].value_counts()
+        order = sorted(lost.index, key=lambda k: (-lost[k], causes.KINDS.index(k)))
+        n, failed = len(own), int(lost.sum())
+        row = {"lag": lag, axis: value, "n": n, "n_solved": n - failed, "failed": failed / n}
+        found.append({**row, "kind": order[0] if order else "solved"})
+    return pd.DataFrame(found, columns=["lag", axis, "n", "n_solved", "failed", "kind"])
+
+
+def tint(color: str, share: float) -> tuple[float, float, float]:
+    """From light grey to ``color``, by the share that failed.
+
+    >>> tint("#000000", 1.0)
+    (0.0, 0.0, 0.0)
+    """
+    a, b = to_rgb(SOLVED), to_rgb(color)
+    first, second, third = (x + (y - x) * share for x, y in zip(a, b, strict=True))
+    return first, second, third
+
+
+def map_of(axis: str, task: str, results: Results, ax: Axes) -> None:
+    """Lag over an axis: light where it is learned, else the hue of how most networks fail, the
+    stronger the more of them do; the line is the frontier that half the seeds reach.
+    """
+    known = known_of(results)
+    rows = part_of(axis, task, results)
+    table = outcomes(judged(axis, task, results, known), axis)
+    start = f"{capital(panels.title_case(task))}, {TITLES[axis]}"
+    ax.set_title(f"{start}: where learning fails")
+    if table.empty:
+        panels.empty_panel(ax, "no networks")
+        return
+    lags, values = sorted(table["lag"].unique()), sorted(table[axis].unique())
+    for row in table.to_dict("records"):
+        style = panels.KIND_STYLES[row["kind"]]
+        color = tint(style["color"], row["failed"])
+        corner = values.index(row[axis]), lags.index(row["lag"])
+        # hatched as the legend, so that causes differ without colour too; no numbers, through
+        # which the line would run
+        hatch = style["hatch"] if row["failed"] >= 0.5 else ""
+        look: dict[str, Any] = {"hatch": hatch, "edgecolor": (0, 0, 0, 0.25), "linewidth": 0}
+        ax.add_patch(Rectangle(corner, 1, 1, facecolor=color, **look))
+    frontier_line(ax, tables_of(results)[axis], task, axis, lags, values)
+    ax.set(xlim=(0, len(values)), ylim=(0, len(lags)), facecolor="0.88")
+    infinite = "full" if axis == "depth" else "none"
+    ax.set_xticks(np.arange(len(values)) + 0.5, [panels.format_number(v, infinite) for v in values])
+    ax.set_yticks(np.arange(len(lags)) + 0.5, [panels.format_number(v) for v in lags])
+    ax.grid(visible=False)
+    lag = "distance of brackets, steps" if task == "brackets" else panels.lag_label(rows)
+    ax.set(xlabel=AXES[axis], ylabel=lag)
+    lost = table[table["failed"] > 0]
+    composition.legend(ax, panels.kind_handles({"solved", *lost["kind"]}))
+    ax.set_title(f"{start}: {finding(rows, known)}")
+
+
+def frontier_line(
+    ax: Axes, table: pd.DataFrame, task: str, axis: str, lags: list[float], values: list[float]
+) -> None:
+    """On a map: the frontier of a task as a step per value; a censored one lies at the edge."""
+    own = table[table["task"] == task].set_index(axis)
+    places: list[float] = []
+    heights: list[float] = []
+    for place, value in enumerate(values):
+        if value not in own.index:  # the line is broken where nothing was fitted
+            places, heights = [*places, math.nan], [*heights, math.nan]
+            continue
+        row = own.loc[value]
+        inside = np.interp(
+            np.log(row["frontier"]), np.log(np.array(lags, float)), np.arange(len(lags)) + 0.5
+        )
+        height = {">=": float(len(lags)), "<": 0.0}.get(str(row["censored"]), float(inside))
+        places += [place, place + 1]
+        heights += [height, height]
+    ax.plot(places, heights, color="white", linewidth=3.6, clip_on=False, zorder=5)
+    label = "half of the seeds solve it"
+    ax.plot(places, heights, color="#D55E00", linewidth=2, clip_on=False, zorder=6, label=label)
+
+
+def finding(rows: pd.DataFrame, known: pd.DataFrame) -> str:
+    """How many networks of a map are solved, and what most of the others fail of, where one known
+    cause has more than half of them.
+    """
+    kinds = causes.with_kind(stats.trained(rows), known)["kind"]
+    lost = kinds[kinds != "solved"]
+    said = f"{len(kinds) - len(lost)} of {len(kinds)} solved"
+    named = lost[lost != causes.NOT_SHOWN].value_counts()
+    if len(named) and named.iloc[0] > len(lost) / 2:
+        said += f", {named.iloc[0]} of {len(lost)} failures {named.index[0]}"
+    return said
+
+
 def panel(ax: Axes, table: pd.DataFrame, axis: str, lags: pd.Series) -> None:
-    """The frontiers of all tasks over one axis, side by side in each of its values; ``lags`` set
-    the y axis, the same in all panels.
+    """The frontiers of all tasks with a lag over one axis, side by side in each of its values;
+    ``lags`` set the y axis, the same in all panels.
     """
     values = sorted(table[axis].unique())
     place = {v: i for i, v in enumerate(values)}
@@ -113,6 +254,8 @@ def panel(ax: Axes, table: pd.DataFrame, axis: str, lags: pd.Series) -> None:
     tasks = columns.task_order([*columns.TASKS, *table["task"]])  # a task keeps its colour
     for place_in_order, task in enumerate(tasks):
         rows = table[table["task"] == task]
+        if rows.empty:
+            continue
         panels.frontiers(
             ax,
             rows.assign(place=rows[axis].map(place)),
@@ -129,70 +272,132 @@ def panel(ax: Axes, table: pd.DataFrame, axis: str, lags: pd.Series) -> None:
         [panels.format_number(v, "full" if axis == "depth" else "none") for v in values],
     )
     ax.set(xlabel=AXES[axis], xlim=(-0.5, max(len(values), 1) - 0.5))
+    composition.legend(ax)
+
+
+def draw_frontiers(axis: str, results: Results, ax: Axes) -> None:
+    """The frontiers of all tasks but text, whose contexts of n-gram models are another measure."""
+    tables = {a: t[t["task"] != "text"] for a, t in tables_of(results).items()}
+    ax.set_title(f"The longest dependency that half the seeds learn, along {TITLES[axis]}")
+    if tables[axis].empty:
+        panels.empty_panel(ax, "no networks")
+        return
+    lags = pd.concat([t[c] for t in tables.values() for c in ("lag_low", "lag_high")])
+    panel(ax, tables[axis], axis, lags)
+    ax.set_ylabel("longest dependency, steps")
+
+
+def draw_text(axis: str, results: Results, ax: Axes) -> None:
+    """The longest n-gram context whose model half of the networks match."""
+    table = tables_of(results)[axis]
+    table = table[table["task"] == "text"]
+    ax.set_title(f"Text: the longest n-gram model that half match, along {TITLES[axis]}")
+    if table.empty:
+        panels.empty_panel(ax, "no networks")
+        return
+    panel(ax, table, axis, pd.concat([table["lag_low"], table["lag_high"]]))
+    ax.set_ylabel("context of the model, characters")
+
+
+def draw_ends(axis: str, results: Results, ax: Axes) -> None:
+    """How the networks of an axis end, by task."""
+    ended = causes.with_kind(networks(results)[axis].summary, known_of(results))
+    ended = stats.trained(ended)
+    ax.set_title(f"How networks end along {TITLES[axis]}")
+    if ended.empty:
+        panels.empty_panel(ax, "no networks")
+        return
+    order = pd.Categorical(ended["task"], columns.task_order(ended["task"]))
+    table = stats.shares(ended.assign(task=order), ["task"], "kind")
+    panels.failure_bars(ax, table, panels.title_case, "task")
+    composition.legend(ax, panels.kind_handles(set(ended["kind"])))
+
+
+def of_axis(axis: str, results: Results) -> pd.DataFrame:
+    """The networks of an axis."""
+    return networks(results)[axis].summary
+
+
+def named_panels(results: Results) -> list[Panel]:
+    """Of every task with a lag its maps; then frontiers, n-gram contexts and how networks end."""
+    made = []
+    used = behind(results)
+    lagged = columns.task_order(used.loc[used["lag_max"].notna(), "task"]) or ["copy"]
+    legend = (
+        "Light: solved; else the hue of the most frequent way of failing, the stronger the more "
+        "networks fail. Orange: the lag that half the seeds solve. "
+        + causes.describe_hidden(known_of(results))
+    )
+    for task in lagged:
+        made += [
+            Panel(
+                slug(task, SHORT[axis]),
+                partial(map_of, axis, task),
+                f"How networks end on {panels.title_case(task)}, over lag and "
+                f"{AXES[axis].partition(',')[0]}",
+                partial(part_of, axis, task),
+                details=legend,
+            )
+            for axis in AXES
+        ]
+    for axis in AXES:
+        own = partial(of_axis, axis)
+        made += [
+            Panel(
+                f"frontier-{SHORT[axis]}",
+                partial(draw_frontiers, axis),
+                f"The longest dependency that half the seeds learn, along {TITLES[axis]}, by task",
+                own,
+                "bars: 95 % intervals (profile likelihood; brackets: bootstrap over seeds)",
+                "≥ and < mark frontiers beyond what was tested.",
+            ),
+            Panel(
+                f"text-{SHORT[axis]}",
+                partial(draw_text, axis),
+                "The longest context whose Kneser-Ney model half of the networks match, along "
+                f"{TITLES[axis]}",
+                own,
+                "bars: 95 % bootstrap intervals over seeds",
+            ),
+            Panel(
+                f"ends-{SHORT[axis]}",
+                partial(draw_ends, axis),
+                f"How networks end along {TITLES[axis]}, by task",
+                own,
+            ),
+        ]
+    return made
+
+
+def overview(results: Results) -> list[Panel]:
+    """The maps of the first two tasks: rows are K, clip and gain."""
+    every = named_panels(results)
+    names = [p.name for p in every if p.name.endswith(tuple(f"-{s}" for s in SHORT.values()))]
+    tasks = [n.removesuffix("-k") for n in names if n.endswith("-k")][:2]
+    return composition.choose(every, [f"{t}-{s}" for s in SHORT.values() for t in tasks])
 
 
 def figure(results: Results) -> Figure:
-    """Above, frontiers along K, clip and scale; below, how the same networks end."""
-    fig = Figure(figsize=(11, 6.2), layout="constrained")
-    axes = fig.subplots(2, 3, height_ratios=[1.9, 1])
-    parts, known = networks(results), causes.specificity(behind(results))
-    tables = {axis: frontiers(part, axis) for axis, part in parts.items()}
-    lags = pd.concat([t[c] for t in tables.values() for c in ("lag_low", "lag_high")])
-    for (upper, lower), (axis, part) in zip(axes.T, parts.items(), strict=True):
-        upper.set_title(TITLES[axis])
-        lower.set_title("how these networks end")
-        if part.summary.empty:
-            panels.empty_panel(upper, "no networks")
-            panels.empty_panel(lower, "no networks")
-            continue
-        panel(upper, tables[axis], axis, lags)
-        ended = causes.with_kind(part.summary, known)
-        order = pd.Categorical(ended["task"], columns.task_order(ended["task"]))
-        panels.failure_bars(
-            lower,
-            stats.shares(ended.assign(task=order), ["task"], "kind"),
-            panels.title_case,
-            "task",
-        )
-    series = {
-        label: h for ax in axes[0] for h, label in zip(*ax.get_legend_handles_labels(), strict=True)
-    }
-    axes[0, 0].set_ylabel("longest dependency that half the seeds learn, steps")
-    fig.legend(
-        series.values(),
-        series.keys(),
-        loc="outside lower left",
-        ncols=5,
-        fontsize=7,
-        columnspacing=1.2,
-    )
-    fig.legend(
-        handles=panels.kind_handles(),
-        loc="outside lower right",
-        ncols=6,
-        fontsize=7,
-        columnspacing=1.2,
-    )
-    return add_header(fig, replace(results, summary=behind(results)))
+    """Six maps, under the counts of the networks behind all maps."""
+    drawn = replace(results, summary=behind(results))
+    return composition.compose(drawn, overview(results), height=2.4)
 
 
 def caption(results: Results) -> str:
     """What is drawn, with the counts of the networks behind it."""
     used = behind(results)
-    known = causes.specificity(used)
+    known = known_of(results)
     ended = causes.with_kind(used, known)["kind"].value_counts()
     kinds = ", ".join(f"{kind} {ended.get(kind, 0)}" for kind in panels.KIND_STYLES)
     return (
-        "**The longest dependency that half the seeds learn (steps), along truncation length, clip "
-        "threshold and initial "
-        "scale.** Copy, adding and temporal order: half point of a logistic fit in ln(lag), with "
-        "its 95 % profile-likelihood "
-        "interval. Brackets: the longest distance up to which a network's accuracy is at least "
-        f"{LENIENT:g}, text: the longest "
-        "context (characters) whose Kneser-Ney model a network matches; of both, what half the "
-        "networks reach, with a bootstrap "
-        "interval. ≥ and < mark frontiers beyond what was tested. Along scale, text is of the clip "
-        "x gain plane of `language` "
-        f"at clip 1. Below, how the networks above end: {kinds}. {causes.describe(known)} "
-        f"{describe_networks(replace(results, summary=used))}"
+        "**Where learning fails: over lag and truncation length, clip threshold and initial "
+        f"scale.** {composition.describe(overview(results))} Light tiles are solved; others have "
+        "the hue of the most frequent way of failing, the stronger the more networks fail. "
+        "Orange: the lag that half the seeds solve, the half point of a "
+        "logistic fit in ln(lag), at the edge where it lies beyond what was tested. The maps of "
+        "other tasks, frontiers of all tasks beside each other and n-gram contexts of text are "
+        "panels of their own (`throughtime figure atlas --list`). Brackets: the longest distance "
+        f"up to which a network's accuracy is at least {LENIENT:g}; text along scale is of the "
+        "clip x gain plane of `language` at clip 1. How all networks of the three axes end: "
+        f"{kinds}. {causes.describe(known)} {describe_networks(replace(results, summary=used))}"
     )

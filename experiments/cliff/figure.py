@@ -3,6 +3,7 @@ training, and the loss around them.
 """
 
 import math
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,15 +11,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from throughtime.analysis import columns, stats
-from throughtime.figures import panels
+from throughtime.figures import composition, panels
 from throughtime.figures.captions import describe_networks
-from throughtime.figures.draw import add_header
+from throughtime.figures.composition import Panel
 from throughtime.results.load import Results
 
 from .analysis import FACTOR, SMALLEST, THROWN, WINDOW, places, profile, spikes
 
 GOOD = 0.01  # loss of the one-unit network that counts as the minimum
 UNITS = "loss / loss at chance"
+COLOURS = "cividis_r"  # light is a small error: light is good in every map
+ERROR = "error |σ(x₅₀) − 0.7|"
 
 
 def thresholds(results: Results, kind: str) -> dict[str, str]:
@@ -40,58 +43,91 @@ def paths(results: Results) -> dict[str, pd.DataFrame]:
     }
 
 
-def surface(ax: Axes, results: Results) -> None:
+def error(results: Results) -> pd.DataFrame:
+    """The error (ERROR) over the bias (rows) and the recurrent weight; empty: not computed."""
+    table = results.computed
+    loss = table[(table["series"] == "surface") & (table["quantity"] == "loss")]
+    return loss.pivot(index="y", columns="x", values="value") ** 0.5
+
+
+def series_style(place: int) -> dict[str, Any]:
+    """Of a descent: the same in the plane and over updates."""
+    return {k: v for k, v in panels.SERIES[(place + 3) % 7].items() if k != "marker"}
+
+
+def surface(results: Results, ax: Axes) -> None:
     """The loss over w and b, and the paths on it; what leaves the surface is not drawn."""
-    table = results.computed[
-        (results.computed["series"] == "surface") & (results.computed["quantity"] == "loss")
-    ]
-    if table.empty:
+    grid = error(results)
+    ax.set_title("One unit, 50 steps: the wall in the loss, and descents")
+    if grid.empty:
         panels.empty_panel(ax, "no surface computed")
         return
-    grid = table.pivot(index="y", columns="x", values="value")
     mesh = ax.pcolormesh(
-        grid.columns, grid.index, np.sqrt(grid), cmap="cividis", shading="nearest", rasterized=True
+        grid.columns, grid.index, grid, cmap=COLOURS, shading="nearest", rasterized=True
     )
-    ax.figure.colorbar(mesh, ax=ax, label="error |σ(x₅₀) − 0.7|", pad=0.01)
-    for series, path in enumerate(paths(results).values()):
-        style = panels.SERIES[(series + 3) % 7]
+    figure: Any = ax.get_figure()
+    figure.colorbar(mesh, ax=ax, label=ERROR, pad=0.01)
+    left = []
+    for series, (clip, path) in enumerate(paths(results).items()):
+        style, label = series_style(series), f"clip {panels.format_number(clip)}"
         ax.plot(path["w"], path["b"], color="white", linewidth=2.2)
-        ax.plot(
-            path["w"], path["b"], color=style["color"], linestyle=style["linestyle"], linewidth=1.2
+        ax.plot(path["w"], path["b"], linewidth=1.2, label=label, **style)
+        marker = panels.SERIES[(series + 3) % 7]["marker"]
+        look: dict[str, Any] = {"marker": marker, "markeredgecolor": "white", "markersize": 6}
+        ax.plot(path["w"].iloc[-1:], path["b"].iloc[-1:], color=style["color"], **look)
+        within = path["w"].between(grid.columns.min(), grid.columns.max())
+        left += (
+            [label]
+            if not (within & path["b"].between(grid.index.min(), grid.index.max())).all()
+            else []
         )
-        ax.plot(
-            path["w"].iloc[-1:],
-            path["b"].iloc[-1:],
-            color=style["color"],
-            marker=style["marker"],
-            markeredgecolor="white",
-            markersize=6,
-        )
+    if left:
+        ax.set_title(f"At the wall one step throws the descent out of the map ({', '.join(left)})")
     ax.grid(visible=False)
     ax.set(xlim=(grid.columns.min(), grid.columns.max()), ylim=(grid.index.min(), grid.index.max()))
-    ax.set(
-        xlabel="recurrent weight w",
-        ylabel="bias b",
-        title="one unit, 50 steps: the wall, and descents",
+    ax.set(xlabel="recurrent weight w", ylabel="bias b")
+    composition.legend(ax)
+
+
+def wall(results: Results, ax: Any) -> None:
+    """The same surface in three dimensions, without paths, which it would hide."""
+    grid = error(results)
+    ax.set_title("The wall: a small step of w or b changes all")
+    if grid.empty:
+        ax.set_axis_off()
+        ax.text2D(0.5, 0.5, "no surface computed", transform=ax.transAxes, ha="center")
+        return
+    x, y = np.meshgrid(grid.columns.to_numpy(float), grid.index.to_numpy(float))
+    ax.plot_surface(
+        x, y, grid.to_numpy(float), cmap=COLOURS, rcount=60, ccount=60, linewidth=0, rasterized=True
     )
+    ax.view_init(elev=28, azim=-125)
+    ax.set(xlabel="weight w", ylabel="bias b", zlabel="error")
+    ax.locator_params(nbins=4)
+    ax.tick_params(pad=-2)
+    for axis in (ax.xaxis, ax.yaxis, ax.zaxis):
+        axis.labelpad = -3
+    ax.set_box_aspect(None, zoom=0.85)
 
 
-def descents(ax: Axes, results: Results) -> None:
+def descents(results: Results, ax: Axes) -> None:
     """Loss over updates along the same paths."""
     found = paths(results)
     for series, (clip, path) in enumerate(found.items()):
-        style = {k: v for k, v in panels.SERIES[(series + 3) % 7].items() if k != "marker"}
+        style = series_style(series)
         ax.plot(path["loss"], label=f"clip {panels.format_number(clip)}", **style)
     if not found:
         panels.empty_panel(ax, "no descents computed")
         return
     ax.set_yscale("log")
-    ax.set(ylim=(1e-6, 1), xlabel="updates", ylabel="loss", title="loss on the way")
-    ax.axhline(GOOD, color="0.4", linewidth=0.8, linestyle=":")
-    ax.legend(fontsize=6)
+    ax.set(ylim=(1e-6, 1), xlabel="updates", ylabel="loss")
+    ax.set_title("Loss on the way of the same descents")
+    style: dict[str, Any] = {"color": "0.4", "linewidth": 0.8, "linestyle": ":"}
+    ax.axhline(GOOD, label=f"{GOOD:g}: counts as the minimum", **style)
+    composition.legend(ax)
 
 
-def starts(ax: Axes, results: Results) -> None:
+def starts(results: Results, ax: Axes) -> None:
     """The share of descents that end at the minimum, by threshold, with Wilson's intervals."""
     rows = []
     for clip, series in thresholds(results, "start").items():
@@ -113,10 +149,17 @@ def starts(ax: Axes, results: Results) -> None:
     panels.points(ax, table, "place", "rate", 0, "descents", line=True)
     ax.set_xticks(table["place"], [panels.format_number(c) for c in table["clip"]])
     ax.set(ylim=(0, 1), xlabel="clip threshold", ylabel=f"share ending below {GOOD:g}")
-    ax.set_title(f"descents from {rows[0]['n']} starts all over the surface")
+    ax.set_title(f"Descents from {rows[0]['n']} starts all over the surface")
+    free, rest = table.iloc[-1], table.iloc[:-1]
+    best = rest.loc[rest["rate"].idxmax()] if len(rest) else free
+    if math.isinf(float(free["clip"])) and best["low"] > free["high"]:
+        ax.set_title(
+            f"{100 * best['rate']:.0f} % of descents reach the minimum with clip "
+            f"{panels.format_number(best['clip'])}, {100 * free['rate']:.0f} % without clipping"
+        )
 
 
-def example(ax: Axes, results: Results) -> None:
+def example(results: Results, ax: Axes) -> None:
     """Gradient norms of the unclipped network with the most spikes, and of the same network clipped
     at 1.
     """
@@ -154,14 +197,12 @@ def example(ax: Axes, results: Results) -> None:
         )
     ax.set_yscale("log")
     ax.set(xlabel="updates", ylabel="gradient norm before clipping")
-    ax.set_title(
-        f"{panels.title_case(chosen['task'].iloc[0])}, g = {chosen['gain'].iloc[0]:g}: one "
-        "network, twice"
-    )
-    ax.legend(fontsize=6)
+    task = composition.capital(panels.title_case(chosen["task"].iloc[0]))
+    ax.set_title(f"{task}, gain {chosen['gain'].iloc[0]:g}: one network with and without clipping")
+    composition.legend(ax)
 
 
-def around(ax: Axes, results: Results) -> None:
+def around(results: Results, ax: Axes) -> None:
     """The loss around a spike: the median over spikes of the change since before, by threshold."""
     table = profile(results.probe("updates", "loss"), results.probe("updates", "log_grad_norm"))
     for series, (clip, rows) in enumerate(table.groupby("clip")):
@@ -180,16 +221,13 @@ def around(ax: Axes, results: Results) -> None:
         panels.empty_panel(ax, "no spikes")
         return
     ax.axvline(0, color="0.4", linewidth=0.8)
-    ax.set(
-        xlabel="updates since the spike",
-        ylabel=f"change of {UNITS}",
-        title="loss before and after (median, quartiles)",
-    )
+    ax.set(xlabel="updates since the spike", ylabel=f"change of\n{UNITS}")
+    ax.set_title("The loss around a spike of the gradient (median, quartiles)")
     ax.set_ylim(-0.4, 0.8)
-    ax.legend(fontsize=6)
+    composition.legend(ax)
 
 
-def thrown(ax: Axes, results: Results) -> None:
+def thrown(results: Results, ax: Axes) -> None:
     """The share of a network's spikes that throw it back, by threshold, for every task."""
     found = spikes(results.probe("updates", "loss"), results.probe("updates", "log_grad_norm"))
     if found.empty:
@@ -219,20 +257,77 @@ def thrown(ax: Axes, results: Results) -> None:
     ax.set_xticks(
         range(len(clips)), [f"{panels.format_number(c)}\n{n} spikes" for c, n in counted.items()]
     )
-    ax.set(ylim=(-0.03, 1.03), xlabel="clip threshold", ylabel="share of a network's spikes (mean)")
-    ax.set_title(f"thrown back: {UNITS} up by {THROWN:g}")
-    ax.legend(fontsize=6)
+    ax.set(ylim=(-0.03, 1.03), xlabel="clip threshold", ylabel="share of spikes (mean)")
+    ax.set_title(f"Spikes that throw a network back ({UNITS} up by {THROWN:g})")
+    composition.legend(ax)
+
+
+def nothing(results: Results) -> pd.DataFrame:
+    """No networks: what is drawn was computed."""
+    return results.summary.iloc[:0]
+
+
+def named_panels(results: Results) -> list[Panel]:
+    """The wall, in the plane and in three dimensions, and descents; spikes in training."""
+    one = "the one-unit network of Pascanu, Mikolov & Bengio 2013 (no input, 50 steps)"
+    rule = (
+        f"A spike is an update whose norm before clipping is more than {FACTOR:g} times the median "
+        f"of the {WINDOW} before and above {SMALLEST:g}."
+    )
+    return [
+        Panel("wall", wall, f"The error of {one}, in three dimensions", nothing, projection="3d"),
+        Panel(
+            "descents",
+            surface,
+            f"The error of {one}, and gradient descent with and without clipping",
+            nothing,
+            details="Learning rate 0.05, 300 updates; light is a small error. Paths of smaller "
+            "thresholds overlap where they do not bite.",
+        ),
+        Panel(
+            "starts",
+            starts,
+            f"Share of descents that end below {GOOD:g}, by clip threshold",
+            nothing,
+            "bars: 95 % Wilson intervals over starts",
+        ),
+        Panel("loss", descents, "Loss on the way of four descents from one start", nothing),
+        Panel(
+            "spikes",
+            example,
+            "Gradient norms of the unclipped network with the most spikes, and of the same clipped "
+            "at 1",
+            details=rule,
+        ),
+        Panel(
+            "around",
+            around,
+            "Change of the loss around spikes, less its mean over the 10 updates before",
+            interval="bands: quartiles over spikes",
+            details=rule,
+        ),
+        Panel(
+            "thrown",
+            thrown,
+            f"Share of spikes after which the mean loss of 10 updates is higher by {THROWN:g} of "
+            "chance, or the network diverges, by clip threshold",
+            interval="bars: 95 % bootstrap intervals over seeds",
+            details=rule,
+        ),
+    ]
+
+
+OVERVIEW = ("wall", "descents", "starts", "spikes", "around", "thrown")
+
+
+def overview(results: Results) -> list[Panel]:
+    """The wall in two views, descents, and spikes."""
+    return composition.choose(named_panels(results), OVERVIEW)
 
 
 def figure(results: Results) -> Figure:
     """Six panels."""
-    fig = Figure(figsize=(12, 7), layout="constrained")
-    axes = fig.subplots(2, 3)
-    for ax, draw in zip(
-        axes.flat, (surface, descents, starts, example, around, thrown), strict=True
-    ):
-        draw(ax, results)
-    return add_header(fig, results)
+    return composition.compose(results, overview(results), height=2.5)
 
 
 def caption(results: Results) -> str:
@@ -243,22 +338,9 @@ def caption(results: Results) -> str:
         for clip, rows in found.groupby("clip")
     )
     return (
-        "**Above: the wall in the loss of the one-unit network of Pascanu, Mikolov & Bengio 2013 "
-        "(no input, 50 steps), and "
-        "gradient descent with and without clipping** (learning rate 0.05, 300 updates); the three "
-        "smaller thresholds' paths "
-        "overlap where they do not bite. Left, the error and paths from one start; the unclipped "
-        "one leaves the surface. "
-        f"Middle, their loss. Right, the share of descents that end below {GOOD:g}. **Below: "
-        "spikes of the gradient norm in "
-        f"training**, updates whose norm before clipping is more than {FACTOR:g} times the median "
-        f"of the {WINDOW} before and "
-        f"above {SMALLEST:g}. Left, the network with the most spikes, and the same clipped at 1. "
-        "Middle, the loss around "
-        "spikes, less its mean over the 10 updates before, over the loss at chance. Right, the "
-        "share of spikes after which "
-        f"the mean loss of 10 updates is higher by {THROWN:g} of chance, or the network diverges; "
-        "means over networks with "
-        f"bootstrap intervals. Thrown back by threshold: {shares or 'none'}. "
-        f"{describe_networks(results)}"
+        "**The wall in the loss of one unit, what clipping does there, and spikes of the gradient "
+        f"in training.** {composition.describe(overview(results))} Descents: learning rate 0.05, "
+        "300 updates; light is a small error. A spike is an update whose norm before clipping is "
+        f"more than {FACTOR:g} times the median of the {WINDOW} before and above {SMALLEST:g}. "
+        f"Thrown back by threshold: {shares or 'none'}. {describe_networks(results)}"
     )

@@ -2,15 +2,17 @@
 K.
 """
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from throughtime.analysis import columns, stats
-from throughtime.figures import panels
+from throughtime.figures import composition, panels
 from throughtime.figures.captions import describe_networks
-from throughtime.figures.draw import add_header
+from throughtime.figures.composition import Panel
 from throughtime.results.load import Results
 
 from .analysis import TOLERANCE, effective, losses
@@ -41,9 +43,21 @@ def drawable(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(excess=table["excess"].clip(lower=0.8 * LOWEST))
 
 
-def over_context(ax: Axes, table: pd.DataFrame, value: str) -> None:
-    """Loss, or its excess, over n with the state reset n characters before; a line a K."""
+def probed_losses(results: Results) -> pd.DataFrame:
+    """The losses by context of the networks that are drawn."""
+    own = probed(results)
+    return losses(own.probes, own.summary)
+
+
+def over_context(value: str, results: Results, ax: Axes) -> None:
+    """Loss, or its excess, over n with the state reset n characters before; a line per K."""
+    table = probed_losses(results)
     rows = drawable(table[table["quantity"] == "reset"])
+    ax.set_title(
+        "Loss with the state reset n characters before"
+        if value == "bits"
+        else "Loss above that with all context, state reset n before"
+    )
     if rows.empty:
         panels.empty_panel(ax, "nothing was probed")
         return
@@ -57,7 +71,12 @@ def over_context(ax: Axes, table: pd.DataFrame, value: str) -> None:
             f"K={panels.format_number(depth, 'full')}",
         )
     octaves(ax, rows["n"])
-    ax.legend(fontsize=6)
+    ax.set(xlabel=CONTEXT)
+    if value == "excess":
+        excess_axis(ax)
+    else:
+        ax.set_ylabel("bits per character")
+    composition.legend(ax)
 
 
 def octaves(ax: Axes, values: pd.Series) -> None:
@@ -71,20 +90,16 @@ def octaves(ax: Axes, values: pd.Series) -> None:
 def excess_axis(ax: Axes) -> None:
     """A log axis of excess with the tolerance marked."""
     ax.set_yscale("log")
-    ax.set(ylim=(LOWEST, 4), ylabel="bits above the loss with all context")
-    ax.axhline(TOLERANCE, color="#D55E00", linestyle=":", linewidth=1.2)
-    ax.annotate(
-        f"{TOLERANCE:g} bits",
-        (0.01, TOLERANCE),
-        (0, 2),
-        xycoords=("axes fraction", "data"),
-        textcoords="offset points",
-        fontsize=6,
+    ax.set(ylim=(LOWEST, 4), ylabel="bits above the loss\nwith all context")
+    ax.axhline(
+        TOLERANCE, color="#D55E00", linestyle=":", linewidth=1.2, label=f"{TOLERANCE:g} bits"
     )
 
 
-def kinds(ax: Axes, table: pd.DataFrame) -> None:
+def kinds(results: Results, ax: Axes) -> None:
     """Reset, shuffled and replaced beyond n, at full depth and at the smallest K."""
+    table = probed_losses(results)
+    ax.set_title("What stands before the n true characters")
     if table.empty:
         panels.empty_panel(ax, "nothing was probed")
         return
@@ -104,14 +119,16 @@ def kinds(ax: Axes, table: pd.DataFrame) -> None:
         )
     octaves(ax, table["n"])
     excess_axis(ax)
-    ax.set(xlabel=CONTEXT, title="what stands before the n true characters")
-    ax.legend(fontsize=6)
+    ax.set(xlabel=CONTEXT)
+    composition.legend(ax)
 
 
-def against_depth(ax: Axes, table: pd.DataFrame) -> None:
+def against_depth(results: Results, ax: Axes) -> None:
     """The effective context of every network over K, medians joined, and the line where the two are
     equal.
     """
+    table = probed_losses(results)
+    ax.set_title("The context that networks use, by the K they were trained with")
     found = effective(table)
     if found.empty:
         panels.empty_panel(ax, "nothing was probed")
@@ -142,31 +159,62 @@ def against_depth(ax: Axes, table: pd.DataFrame) -> None:
     ax.set_yscale("log", base=2)
     ticks = [2**i for i in range(8)]
     ax.set_yticks(ticks, [str(t) for t in ticks])
-    ax.set(
-        xlabel="K trained with, steps (last: full)",
-        ylabel="effective context, characters",
-        title="effective context learned",
-    )
-    ax.legend(fontsize=6)
+    ax.set(xlabel="K trained with, steps (last: full)", ylabel="effective context, characters")
+    composition.legend(ax)
+    medians = found.groupby("K")["effective"].median()
+    if len(medians) > 1:
+        ax.set_title(
+            f"Trained with K = {medians.index[0]:g} networks use {medians.iloc[0]:.0f} characters, "
+            f"at full depth {medians.iloc[-1]:.0f} (medians)"
+        )
+
+
+def named_panels(results: Results) -> list[Panel]:
+    """Effective context; loss over context in bits and above the least; what stands before."""
+    ranges = "bands: from the smallest to the largest seed"
+    return [
+        Panel(
+            "effective",
+            against_depth,
+            "Effective context of every network over the K it was trained with; lines join medians",
+            behind,
+            details=f"The smallest n from which on the loss stays within {TOLERANCE:g} bits of "
+            "that with all context. Reset: nothing is read before; shuffled: the characters before "
+            "in random order; replaced: other text.",
+        ),
+        Panel(
+            "excess",
+            partial(over_context, "excess"),
+            "Mean loss above that with all context, with the state reset n characters before",
+            behind,
+            ranges,
+        ),
+        Panel(
+            "bits",
+            partial(over_context, "bits"),
+            "Mean bits per character with the state reset n characters before the scored one",
+            behind,
+            ranges,
+        ),
+        Panel(
+            "kinds",
+            kinds,
+            "Mean loss above that with all context, by what stands before the n true characters: "
+            "nothing (reset), the same characters shuffled, or other text (replaced)",
+            behind,
+            ranges,
+        ),
+    ]
+
+
+def overview(results: Results) -> list[Panel]:
+    """All four."""
+    return composition.choose(named_panels(results), ())
 
 
 def figure(results: Results) -> Figure:
-    """Four panels."""
-    results = probed(results)
-    fig = Figure(figsize=(9.5, 6.8), layout="constrained")
-    axes = fig.subplots(2, 2)
-    table = losses(results.probes, results.summary)
-    over_context(axes[0, 0], table, "bits")
-    axes[0, 0].set(
-        xlabel=CONTEXT, ylabel="bits per character", title="the state reset n characters before"
-    )
-    over_context(axes[0, 1], table, "excess")
-    axes[0, 1].set(xlabel=CONTEXT, title="the same, above the loss with all context")
-    if len(table):
-        excess_axis(axes[0, 1])
-    kinds(axes[1, 0], table)
-    against_depth(axes[1, 1], table)
-    return add_header(fig, results)
+    """Four panels, under the counts of the networks that were probed."""
+    return composition.compose(probed(results), overview(results), height=2.6)
 
 
 def caption(results: Results) -> str:
@@ -182,18 +230,10 @@ def caption(results: Results) -> str:
     longest = int(np.nanmax(table["n"])) if len(table) else 0
     return (
         "**Loss of a character language model against the characters of true context that its "
-        "state holds, by the K it was "
-        "trained with.** Upper row: the network starts n characters before the scored one. Lower "
-        "left: before the n true "
-        f"characters the network reads nothing (reset), the {longest} characters before them in "
-        "random order (shuffled; n + "
-        f"shuffled = {longest}), or other text (replaced). Lower right: the effective context, the "
-        "smallest n from which on "
-        f"the loss stays within {TOLERANCE:g} bits of that with all context (n = {longest}), for "
-        "each network; lines join "
-        "medians. Means over seeds, bands from the smallest to the largest. Median effective "
-        "context by K: "
+        f"state holds, by the K it was trained with.** {composition.describe(overview(results))} "
+        f"Shuffled: the characters before the n true ones, n + shuffled = {longest}. The effective "
+        f"context is the smallest n from which on the loss stays within {TOLERANCE:g} bits of that "
+        f"with all context (n = {longest}). Median effective context by K: "
         f"{', '.join(f'{K}: {v:.1f}' for K, v in medians.items()) or 'none'}. Median final bits "
-        "per character by K: "
-        f"{final or 'none'}. {describe_networks(results)}"
+        f"per character by K: {final or 'none'}. {describe_networks(results)}"
     )

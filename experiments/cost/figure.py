@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from throughtime.analysis.lines import Line, line
-from throughtime.figures import panels
+from throughtime.figures import composition, panels
 from throughtime.figures.captions import describe_networks
-from throughtime.figures.draw import add_header
+from throughtime.figures.composition import Panel
 from throughtime.results.load import Results
 
 MIB = 2.0**20
@@ -78,16 +78,18 @@ def laws(
         if series in table and len(table[series]) > 1:
             rows = table[series]
             fit = law(ax, rows["x"], rows[quantity] / divisor, place, label)
-            ax.lines[-2].set_label(f"{label}: {fit.slope:.3g} {unit} per step, r² = {fit.r2:.3f}")
+            ax.lines[-2].set_label(f"{label}: {fit.slope:.3g} {unit} per step")
     if not ax.lines:
         panels.empty_panel(ax, "nothing measured")
         return
     ax.set(xlim=(0, None), ylim=(0, None))
-    ax.legend(fontsize=6)
+    composition.legend(ax)
 
 
-def throughput(ax: Axes, table: dict[str, pd.DataFrame]) -> None:
-    """Steps of training a second, over T at one batch and over B at one T."""
+def throughput(results: Results, ax: Axes) -> None:
+    """Steps of training per second, over T at one batch and over B at one T."""
+    table = measured(results)
+    ax.set_title("Throughput: steps run one after the other, sequences of a batch at once")
     for place, (series, label) in enumerate(
         {"full": "over T, B = {batch:g}", "batch": "over B, T = {T:g}"}.items()
     ):
@@ -102,53 +104,82 @@ def throughput(ax: Axes, table: dict[str, pd.DataFrame]) -> None:
         xscale="log",
         ylim=(0, None),
         xlabel="T, steps, or B, sequences",
-        ylabel="million steps per second, all networks",
+        ylabel="million steps per second",
     )
-    ax.legend(fontsize=6)
+    composition.legend(ax)
 
 
-def figure(results: Results) -> Figure:
-    """Memory over T and over K, time over T, over K, and throughput."""
-    fig, table = Figure(figsize=(11, 6.4), layout="constrained"), measured(results)
-    axes = fig.subplots(2, 3)
-    laws(
-        axes[0, 0],
-        table,
-        {"kept": ("full", MIB, "kept_bytes"), "planned for": ("full", MIB, "predicted_bytes")},
-        "MiB",
-    )
-    axes[0, 0].set(title="memory kept for backward, full depth", xlabel="T, steps", ylabel="MiB")
-    laws(axes[0, 1], table, {NAMES["chunked"]: ("chunked", MIB, "kept_bytes")}, "MiB")
+def memory_over_T(results: Results, ax: Axes) -> None:
+    """Memory that is kept for backward, and that was planned for, over T."""
+    parts = {"kept": ("full", MIB, "kept_bytes"), "planned for": ("full", MIB, "predicted_bytes")}
+    ax.set(title="Full depth: memory grows with T", xlabel="T, steps", ylabel="memory, MiB")
+    laws(ax, measured(results), parts, "MiB")
+
+
+def memory_over_K(results: Results, ax: Axes) -> None:
+    """Memory in chunks and in sliding windows, over K."""
+    table = measured(results)
+    ax.set(title=f"Memory against K, {steps(table)}", xlabel="K, steps", ylabel="memory, MiB")
+    laws(ax, table, {NAMES["chunked"]: ("chunked", MIB, "kept_bytes")}, "MiB")
     if "sliding" in table:
         rows = table["sliding"]
         label = f"{NAMES['sliding']}: all of T"
-        axes[0, 1].plot(
+        ax.plot(
             rows["x"], rows["kept_bytes"] / MIB, label=label, markersize=4.5, **panels.SERIES[1]
         )
-        axes[0, 1].set_ylim(0, 1.1 * max(rows["kept_bytes"].max() / MIB, axes[0, 1].get_ylim()[1]))
-        axes[0, 1].legend(fontsize=6, loc="lower right")
-    axes[0, 1].set(title=f"memory against K, {steps(table)}", xlabel="K, steps", ylabel="MiB")
+        ax.set_ylim(0, 1.1 * max(rows["kept_bytes"].max() / MIB, ax.get_ylim()[1]))
+        composition.legend(ax)
+
+
+def time_over_T(results: Results, ax: Axes) -> None:
+    """Time of an update and its halves, over T."""
+    table = measured(results)
     halves = {name: ("full", 1.0, f"{name}_ms") for name in ("update", "backward", "forward")}
-    laws(axes[1, 0], table, halves, "ms")
-    axes[1, 0].set(
-        title=f"time of an update and its halves, engine {engine(table)}",
-        xlabel="T, steps",
-        ylabel="ms",
-    )
-    laws(axes[1, 1], table, {NAMES[s]: (s, 1.0, "update_ms") for s in ("chunked", "sliding")}, "ms")
-    if axes[1, 1].get_legend():
-        axes[1, 1].legend(fontsize=6, loc="center right")
-    axes[1, 1].set(
-        title=f"time of an update against K, {steps(table)}", xlabel="K, steps", ylabel="ms"
-    )
-    throughput(axes[1, 2], table)
-    axes[1, 2].set_title("throughput over T and over B")
-    relative(axes[0, 2], table)
-    return add_header(fig, results)
+    title = f"Time of an update grows with T (engine {engine(table)})"
+    ax.set(title=title, xlabel="T, steps", ylabel="time, ms")
+    laws(ax, table, halves, "ms")
 
 
-def relative(ax: Axes, table: dict[str, pd.DataFrame]) -> None:
+def time_over_K(results: Results, ax: Axes) -> None:
+    """Time of an update in chunks and in sliding windows, over K."""
+    table = measured(results)
+    ax.set(title=f"Time of an update against K, {steps(table)}", xlabel="K, steps")
+    ax.set_ylabel("time, ms")
+    laws(ax, table, {NAMES[s]: (s, 1.0, "update_ms") for s in ("chunked", "sliding")}, "ms")
+
+
+def nothing(results: Results) -> pd.DataFrame:
+    """No networks were trained: programs were measured."""
+    return results.summary.iloc[:0]
+
+
+def named_panels(results: Results) -> list[Panel]:
+    """Memory and time over T and over K, throughput, and how straight the lines are."""
+    fitted = "lines: least squares"
+    table = measured(results)
+    sizes = f"An update of tanh networks ({sizes_of(table)}), with every step scored."
+    return [
+        Panel(name, draw, shows, nothing, interval, sizes)
+        for name, draw, shows, interval in (
+            ("memory-t", memory_over_T, "Memory kept for backward at full depth, over T", fitted),
+            ("memory-k", memory_over_K, "Memory kept for backward, over K", fitted),
+            ("time-t", time_over_T, "Time of an update and its halves, over T", fitted),
+            ("time-k", time_over_K, "Time of an update, over K", fitted),
+            ("throughput", throughput, "Steps per second of all networks, over T and over B", ""),
+            ("residuals", relative, "Measured over fitted: what a straight line hides", ""),
+        )
+    ]
+
+
+def figure(results: Results) -> Figure:
+    """Six panels."""
+    return composition.compose(results, named_panels(results), height=2.5)
+
+
+def relative(results: Results, ax: Axes) -> None:
     """Measured over fitted: a line's residuals, which a figure of the line hides."""
+    table = measured(results)
+    ax.set_title("How straight the lines are: measured / fitted")
     parts = {
         "memory, T": ("full", "x", "kept_bytes"),
         "memory, K chunked": ("chunked", "x", "kept_bytes"),
@@ -172,8 +203,8 @@ def relative(ax: Axes, table: dict[str, pd.DataFrame]) -> None:
         panels.empty_panel(ax, "nothing measured")
         return
     ax.axhline(1, color="0.4", linewidth=0.8)
-    ax.set(xscale="log", title="measured / straight line", xlabel="T, K or mean depth, steps")
-    ax.legend(fontsize=6)
+    ax.set(xscale="log", xlabel="T, K or mean depth, steps", ylabel="measured / fitted")
+    composition.legend(ax)
 
 
 def steps(table: dict[str, pd.DataFrame]) -> str:
@@ -213,7 +244,8 @@ def caption(results: Results) -> str:
             )
     return (
         "**Memory kept for backward and time of an update, against T and K, with least-squares "
-        f"lines.** Measured on the engine {engine(table)}. An update is forward "
+        f"lines.** {composition.describe(named_panels(results))} Measured on the engine "
+        f"{engine(table)}. An update is forward "
         "and backward of tanh networks on random symbols with every step scored "
         f"({sizes_of(table)}, but where B is varied); "
         "no data, no optimizer. Mode full: K = T. Chunked: one chunk after the other on the memory "
@@ -223,8 +255,7 @@ def caption(results: Results) -> str:
         f"{MEMORY[engine(table)]} "
         "Times of an update are of all networks: the fastest of several calls on the "
         "machine that ran this, and "
-        "differ from run to run. Upper right: measured over fitted. Lower right: steps of all "
-        "networks per second; constant "
+        "differ from run to run. Steps per second are constant "
         "over T where time steps do not run in parallel. Slopes per step, with Student's 95 % "
         "intervals: "
         f"{'; '.join(said) or 'none'}. {describe_networks(results)}"

@@ -1,13 +1,16 @@
 """Success over gain x lag for two distributions of W_hh, and the frontier over the gain."""
 
+from functools import partial
+from typing import Any
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from throughtime.analysis import columns, stats
-from throughtime.figures import panels
+from throughtime.figures import composition, panels
 from throughtime.figures.captions import describe_networks
-from throughtime.figures.draw import add_header
+from throughtime.figures.composition import Panel, capital, slug
 from throughtime.results.load import Results
 
 INITS = ("orthogonal", "gaussian")
@@ -17,59 +20,108 @@ GAINS = {
 }
 
 
-def plane(ax: Axes, rows: pd.DataFrame) -> None:
+def of_task(task: str, results: Results) -> pd.DataFrame:
+    """The networks of a task."""
+    return results.summary[results.summary["task"] == task]
+
+
+def of_init(task: str, init: str, results: Results) -> pd.DataFrame:
+    """The networks of a task and distribution."""
+    return results.summary[(results.summary["task"] == task) & (results.summary["init"] == init)]
+
+
+def finding(task: str, init: str, rows: pd.DataFrame) -> str:
+    """The title of a plane: the gain with the longest frontier, and the smallest or largest gain,
+    where their intervals lie apart.
+    """
+    name = f"{capital(panels.title_case(task))}, {init}"
+    table = stats.frontier(rows, ["gain"]).sort_values("gain")
+    if len(table) > 1:
+        best, ends = table.loc[table["frontier"].idxmax()], table.iloc[[0, -1]]
+        worst = ends.loc[ends["frontier"].idxmin()]
+        if best["low"] > worst["high"]:
+            said = [f"{r['censored']} {r['frontier']:.0f}".strip() for r in (best, worst)]
+            signs = [words.replace(">=", "at least").replace("<", "below") for words in said]
+            return (
+                f"{name}: half solve lag {signs[0]} at gain "
+                f"{panels.format_number(best['gain'])}, {signs[1]} at "
+                f"{panels.format_number(worst['gain'])}"
+            )
+    return f"{name}: share solved over gain and lag"
+
+
+def plane(task: str, init: str, results: Results, ax: Axes) -> None:
     """Success over gain x lag, with the scale of PyTorch's default marked."""
+    rows = of_init(task, init, results)
     rates = stats.success(rows, ["gain", "lag_max"])
     panels.heatmap(ax, rates, "gain", "lag_max")
     gains = sorted(rates["gain"].unique())
-    if (
-        gains
-        and gains[0] <= panels.PYTORCH_GAIN + 0.001
-        and gains[-1] >= panels.PYTORCH_GAIN - 0.001
-    ):
-        panels.mark_column(ax, gains, panels.PYTORCH_GAIN)
+    panels.mark_column(ax, gains, panels.PYTORCH_GAIN)
+    ax.set(title=finding(task, init, rows), xlabel=GAINS[init], ylabel=panels.lag_label(rows))
+    if gains:
+        composition.legend(ax, panels.share_handles())
 
 
-def frontiers(ax: Axes, rows: pd.DataFrame) -> None:
+def frontiers(task: str, results: Results, ax: Axes) -> None:
     """The longest lag that half the seeds solve, over the gain."""
+    rows = of_task(task, results)
     ax.set_xscale("log")
-    panels.lag_axis(ax, rows["lag_max"])
+    panels.lag_axis(ax, rows["lag_max"], panels.lag_label(rows))
     table = stats.frontier(rows, ["init", "gain"])
     for series, init in enumerate(INITS):
         panels.frontiers(
             ax, table[table["init"] == init], "gain", series, init, shift=0.03 * (2 * series - 1)
         )
-    ax.axvline(
-        panels.PYTORCH_GAIN,
-        color="#D55E00",
-        linewidth=1,
-        linestyle=":",
-        label="PyTorch's default (▼)",
-    )
+    style: dict[str, Any] = {"color": "#D55E00", "linewidth": 1, "linestyle": ":"}
+    ax.axvline(panels.PYTORCH_GAIN, label="PyTorch's default", **style)
     gains = sorted(rows["gain"].unique())
     ax.set_xticks(gains, [panels.format_number(g) for g in gains])
     ax.minorticks_off()
-    ax.set(
-        title="frontier: half the seeds solve it", ylabel=panels.lag_label(rows), xlabel="gain g"
-    )
+    ax.set(xlabel="initial gain g")
+    ax.set_title(f"{capital(panels.title_case(task))}: the lag that half the seeds solve")
+    composition.legend(ax)
+
+
+def named_panels(results: Results) -> list[Panel]:
+    """Of every task: orthogonal, gaussian, and the frontiers of both."""
+    made = []
+    for task in columns.task_order(results.summary["task"]) or ["copy"]:
+        shown = panels.title_case(task)
+        made += [
+            Panel(
+                slug(task, init),
+                partial(plane, task, init),
+                f"Share of networks that solve {shown}, over the initial gain of {init} W_hh and "
+                "the lag",
+                partial(of_init, task, init),
+                details="Numbers: solved / n. The triangle marks the scale of PyTorch's default, "
+                "U(±1/√N), σ_w = 1/√3 = 0.577.",
+            )
+            for init in INITS
+        ]
+        made.append(
+            Panel(
+                slug(task, "frontier"),
+                partial(frontiers, task),
+                f"The lag of {shown} that half the seeds solve, over the initial gain",
+                partial(of_task, task),
+                "bars: 95 % profile-likelihood intervals",
+                "From a logistic fit in ln(lag); ≥ and < mark frontiers beyond the tested lags.",
+            )
+        )
+    return made
+
+
+def overview(results: Results) -> list[Panel]:
+    """Of the first tasks the plane of orthogonal W_hh beside the frontiers of both."""
+    every = named_panels(results)
+    wanted = [p.name for p in every if p.name.endswith(("-orthogonal", "-frontier"))]
+    return composition.choose(every, wanted)
 
 
 def figure(results: Results) -> Figure:
-    """A row a task: orthogonal, gaussian, frontiers."""
-    tasks = columns.task_order(results.summary["task"]) or [""]
-    fig = Figure(figsize=(10.5, 1.2 + 2.0 * len(tasks)), layout="constrained")
-    axes = fig.subplots(len(tasks), 3, squeeze=False, width_ratios=[1, 1, 1.1])
-    for row, task in zip(axes, tasks, strict=True):
-        summary = results.summary[results.summary["task"] == task]
-        for ax, init in zip(row, INITS, strict=False):
-            plane(ax, summary[summary["init"] == init])
-            ax.set_title(f"{panels.title_case(task)}: {init}", pad=9)
-            ax.set(xlabel=GAINS[init], ylabel=panels.lag_label(summary))
-        frontiers(row[2], summary)
-    if axes[0, 2].get_legend_handles_labels()[0]:
-        axes[0, 2].legend(fontsize=6)
-    panels.colorbar(fig, axes, "share solved (tiles: solved / n)", location="right")
-    return add_header(fig, results)
+    """A row per task."""
+    return composition.compose(results, overview(results))
 
 
 def caption(results: Results) -> str:
@@ -83,12 +135,10 @@ def caption(results: Results) -> str:
     )
     return (
         "**Share of networks that solve each task, over the initial gain of W_hh and the lag of "
-        "the longest dependency.** "
-        "Orthogonal: g times a Haar-random orthogonal matrix; gaussian: N(0, g²/N). The triangle "
-        "marks the scale of PyTorch's "
-        "default, U(±1/√N), σ_w = 1/√3 = 0.577. Right: the frontier, the lag that half the seeds "
-        "solve, from a logistic fit in "
-        "ln(lag) with its 95 % profile-likelihood interval; ≥ and < mark frontiers beyond the "
-        "tested lags. Longest frontier of "
-        f"each task, in steps: {longest}. {describe_networks(results)}"
+        f"the longest dependency.** {composition.describe(overview(results))} Orthogonal: g times "
+        "a Haar-random orthogonal matrix; gaussian: N(0, g²/N). The triangle and the dotted line "
+        "mark the scale of PyTorch's default, U(±1/√N), σ_w = 1/√3 = 0.577. Frontiers are from a "
+        "logistic fit in ln(lag); ≥ and < mark those beyond the tested lags. Gaussian planes and "
+        "further tasks are panels of their own (`throughtime figure initialization --list`). "
+        f"Longest frontier of each task, in steps: {longest}. {describe_networks(results)}"
     )

@@ -5,26 +5,29 @@ beside n-gram models of the same text; and what the networks write.
 import math
 import textwrap
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 
 from throughtime.analysis import columns, stats
-from throughtime.figures import panels
+from throughtime.figures import composition, panels
 from throughtime.figures.captions import describe_networks
-from throughtime.figures.draw import add_header
+from throughtime.figures.composition import Panel
 from throughtime.results.load import Results
 
 from .analysis import above_full, characters, gain_of_depth, interval, main, writing
 
 BPC = "bits per character"
 READ = "characters read in training"
-WORD = {1: "first letter of a word", 2: "second", 3: "later ones", 0: "no letter"}
+WORD = {1: "first letter of a word", 2: "second", 3: "later letters", 0: "no letter"}
 REPEAT = {0: "new name", 1: "read 1 to 49 before", 50: "50 to 199 before", 200: "200 to 799 before"}
 OVER_DEPTH = {"K": "tanh", "wide": "tanh", "lstm": "LSTM"}  # sweeps over K, and their cells
-WIDTH, LINES = 185, 2  # of a text that is shown, letters and lines
+LINES = 2  # of a text that is shown
+LETTER = 0.62  # of the size of a fixed-width font: how wide a letter is
 
 
 def references(results: Results) -> pd.DataFrame:
@@ -49,28 +52,75 @@ def depth_axis(ax: Axes, summary: pd.DataFrame) -> None:
     ax.set(xlabel="truncation length K, steps")
 
 
-def over_depth(ax: Axes, results: Results) -> None:
+def ngrams(ax: Axes, results: Results) -> None:
+    """A dotted line per n-gram model, with its order at the right end; one entry of the legend."""
+    known = references(results).drop_duplicates("name")
+    own = known[known["name"].str.startswith("Kneser-Ney")]
+    for place, (name, value) in enumerate(zip(own["name"], own["value"], strict=True)):
+        label = "n-gram model by order (Kneser-Ney)" if place == 0 else None
+        ax.axhline(value, color="0.45", linestyle=(0, (1, 2)), linewidth=0.9, zorder=1, label=label)
+        order = name.removeprefix("Kneser-Ney order ")
+        ax.annotate(
+            order,
+            (1.01, value),
+            xycoords=("axes fraction", "data"),
+            va="center",
+            fontsize="small",
+            color="0.3",
+        )
+
+
+def over_depth(results: Results, ax: Axes) -> None:
     """Median final bits per character over K, of each sweep over K; full is K = T."""
     for series, (sweep, cell) in enumerate(OVER_DEPTH.items()):
         rows = results.select(sweep=sweep).summary
         if len(rows):
-            name = f"{cell}, N={rows['hidden'].iloc[0]}, {int(characters(rows).max()) / 1e6:.3g}M"
+            read = f"{int(characters(rows).max()) / 1e6:.3g}M characters"
+            name = f"{cell}, N = {rows['hidden'].iloc[0]}, {read}"
             table = stats.summarize(rows, ["K"])
             panels.points(ax, table, "K", "value", series, name, line=True)
     depth_axis(ax, results.select(sweep=list(OVER_DEPTH)).summary)
-    panels.reference_lines(ax, references(results))
-    ax.set(ylabel=f"{BPC} (median)", title="at the end; M: million characters read")
-    legend(ax)
+    ngrams(ax, results)
+    ax.set(ylabel=f"{BPC} (median)", title=depth_finding(main(results)))
+    composition.legend(ax)
 
 
-def legend(ax: Axes) -> None:
-    """Of what has a name."""
-    if ax.get_legend_handles_labels()[0]:
-        ax.legend(fontsize=6)
+def depth_finding(own: Results) -> str:
+    """The title over K: the smallest K whose median is within the interval of full depth."""
+    table = stats.summarize(columns.with_depth(own.summary), ["depth"]).sort_values("depth")
+    if len(table) > 1 and math.isinf(table["depth"].iloc[-1]):
+        full, first = table.iloc[-1], table.iloc[0]
+        if first["low"] > full["high"]:
+            return (
+                f"Full depth ends at {full['value']:.2f} bits, K = {first['depth']:g} at "
+                f"{first['value']:.2f}"
+            )
+    return "Bits per character at the end, over K"
 
 
-def by_position(ax: Axes, results: Results) -> None:
+def plane(results: Results, ax: Axes) -> None:
+    """Median final bits per character over clip threshold and gain, at full depth."""
+    table = stats.summarize(results.select(sweep="plane").summary, ["clip", "gain"])
+    panels.heatmap_lower_is_better(ax, table, "clip", "gain")
+    ax.set(xlabel="clip threshold (gradient norm)", ylabel="initial gain g of W_hh")
+    ax.set_title("Full depth: median bits per character")
+    if table.empty:
+        return
+    best, worst = panels.shades(table["value"])
+    ends = f"at least {worst:.2f} bits (worst)", f"{best:.2f} bits (best)"
+    composition.legend(ax, panels.scale_handles(*ends))
+    least, most = (table.loc[f(table["value"])] for f in (pd.Series.idxmin, pd.Series.idxmax))
+    if most["low"] > least["high"]:
+        clip = panels.format_number(most["clip"])
+        ax.set_title(
+            f"Full depth: gain {most['gain']:g} at clip {clip} is worst, {most['value']:.2f} bits "
+            f"against {least['value']:.2f}"
+        )
+
+
+def by_position(results: Results, ax: Axes) -> None:
     """Mean bits per character by position since the state was zero."""
+    results = main(results)
     bins = columns.with_depth(results.bins)
     bins = bins[(bins["by"] == "position") & (bins["data"] == "train")]
     if bins.empty:
@@ -84,11 +134,11 @@ def by_position(ax: Axes, results: Results) -> None:
     ax.set_xticks(octaves[::3], [f"{b:,}" for b in octaves[::3]])
     ax.minorticks_off()
     ax.set(
-        xlabel="characters read since the state was zero (octaves)",
+        xlabel="characters since the state was zero",
         ylabel=f"{BPC} (mean)",
-        title="by position",
+        title="Bits per character by position",
     )
-    legend(ax)
+    composition.legend(ax)
 
 
 def read_axis(ax: Axes, read: "pd.Series[Any]") -> None:
@@ -101,29 +151,39 @@ def read_axis(ax: Axes, read: "pd.Series[Any]") -> None:
     ax.set(xlabel=READ)
 
 
-def while_training(ax: Axes, results: Results) -> None:
-    """Median of the checks over the characters read."""
+def while_training(results: Results, ax: Axes) -> None:
+    """Bits above full depth of the same seed, in checks over the characters read: what K loses is
+    small beside what all of them learn, and would not be seen in the bits themselves.
+    """
+    results = main(results)
     curves = results.curves[results.curves["metric"] == "eval_measure"].merge(
         columns.with_depth(results.summary), on="run_key"
     )
     curves = curves.assign(read=characters(curves, "step"))
-    curves = curves[curves["read"] > 0]
-    if curves.empty:
-        panels.empty_panel(ax, "no network with a check")
+    table = curves[curves["read"] > 0].pivot_table(
+        index=["read", "seed"], columns="depth", values="value"
+    )
+    ax.set_title("While training: bits above full depth of the same seed")
+    if math.inf not in table or table.shape[1] < 2:
+        panels.empty_panel(ax, "no checks beside full depth")
         return
-    for series, (depth, rows) in enumerate(curves.groupby("depth")):
-        table = stats.summarize(rows, ["read"], "value")
-        # a diverged network leaves a last point of its own
-        table = table[2 * table["n"] >= rows["run_key"].nunique()]
-        panels.band(ax, table, "read", "value", series, label(depth))
-    read_axis(ax, curves["read"])
-    ax.set(ylabel=f"{BPC} (median)", title="while training, on fresh text")
-    legend(ax)
+    for series, depth in enumerate(sorted(set(table) - {math.inf})):
+        above = (table[depth] - table[math.inf]).rename("above").dropna().reset_index()
+        found = interval(above, ["read"], "above")
+        if len(found):
+            panels.band(ax, found, "read", "value", series, label(depth))
+    ax.axhline(0, color="0.45", linewidth=0.8)
+    read_axis(ax, curves.loc[curves["read"] > 0, "read"])
+    ax.set(ylabel=f"{BPC}\nabove full depth")
+    composition.legend(ax)
 
 
-def what_depth_saves(ax: Axes, results: Results, by: str, names: Mapping[int, str]) -> None:
+def what_depth_saves(by: str, names: Mapping[int, str], results: Results, ax: Axes) -> None:
     """How many bits each K loses against full depth of the same seed, by a group."""
+    results = main(results)
     found = above_full(results, by)
+    words = {"word": "by place in a word", "repeat": "at names, by when they were read"}[by]
+    ax.set_title(f"What a shorter K loses, {words}")
     if found.empty:
         panels.empty_panel(ax, "no pairs with full depth")
         return
@@ -134,12 +194,13 @@ def what_depth_saves(ax: Axes, results: Results, by: str, names: Mapping[int, st
             panels.points(ax, rows, "depth", "value", series, name, 0.03 * series, line=True)
     depth_axis(ax, results.select(mode="chunked").summary)
     ax.axhline(0, color="0.45", linewidth=0.8)
-    ax.set(ylabel="bits per character above full depth")
-    legend(ax)
+    ax.set(ylabel="bits per character\nabove full depth")
+    composition.legend(ax)
 
 
-def over_budget(ax: Axes, results: Results) -> None:
+def over_budget(results: Results, ax: Axes) -> None:
     """What full depth saves over K = 1, by characters read."""
+    ax.set_title("What full depth saves over K = 1, as training goes on")
     found = gain_of_depth(results)
     if found.empty:
         panels.empty_panel(ax, "no pairs of K=1 and full depth")
@@ -151,8 +212,8 @@ def over_budget(ax: Axes, results: Results) -> None:
         else:
             panels.points(ax, table, "characters", "value", series, "networks of that budget")
     read_axis(ax, found["characters"])
-    ax.set(ylabel="bits saved by full depth over K=1", title="what more budget changes")
-    legend(ax)
+    ax.set(ylabel="bits per character saved")
+    composition.legend(ax)
 
 
 def samples(results: Results) -> Iterable[tuple[str, str]]:
@@ -170,51 +231,31 @@ def plain(text: str) -> str:
     return "".join("¶" if c == "\n" else c if c.isprintable() else "\ufffd" for c in text)
 
 
-def write_samples(ax: Axes, results: Results) -> None:
+def write_samples(results: Results, ax: Axes) -> None:
     """What networks wrote, a few lines per K."""
     ax.set_axis_off()
-    ax.set_title("what a network of each K writes after the same 100 characters (¶: line end)")
-    texts = list(samples(results))
+    ax.set_title("What a network of each K writes after the same 100 characters (¶: line end)")
+    texts = list(samples(main(results)))
     if not texts:
         panels.empty_panel(ax, "nothing was written")
+    figure: Any = ax.get_figure(root=True)
+    size = FontProperties(size="small").get_size_in_points()
+    width = max(12, int(figure.get_figwidth() * 72 * 0.84 / (LETTER * size)))
     for place, (name, text) in enumerate(texts):
         height = 1 - (place + 0.1) / len(texts)
-        words = "\n".join(textwrap.wrap(text, WIDTH)[:LINES])
-        for x, shown, family in ((0, name, "DejaVu Sans"), (0.04, words, "DejaVu Sans Mono")):
-            drawn = ax.text(x, height, shown, va="top", fontsize=6.5, family=family)
+        words = "\n".join(textwrap.wrap(text, width)[:LINES])
+        for x, shown, family in ((0, name, "DejaVu Sans"), (0.15, words, "DejaVu Sans Mono")):
+            drawn = ax.text(x, height, shown, va="top", fontsize="small", family=family)
             drawn.set(transform=ax.transAxes, parse_math=False)
             drawn.set_in_layout(False)  # a long line takes no room from the panels
 
 
-def figure(results: Results) -> Figure:
-    """Eight panels, and texts below."""
-    fig = Figure(figsize=(12.5, 13.2), layout="constrained")
-    grid = fig.add_gridspec(4, 6, height_ratios=[1, 1, 1, 0.95])
-    axes = [fig.add_subplot(grid[i // 3, 2 * (i % 3) : 2 * (i % 3) + 2]) for i in range(6)]
-    axes += [fig.add_subplot(grid[2, 3 * i : 3 * i + 3]) for i in range(2)]
-    own, plane = main(results), results.select(sweep="plane")
-    over_depth(axes[0], results)
-    panels.heatmap_lower_is_better(
-        axes[1], stats.summarize(plane.summary, ["clip", "gain"]), "clip", "gain"
-    )
-    axes[1].set(xlabel="clip threshold (gradient norm)", ylabel="initial gain g of W_hh")
-    axes[1].set_title(f"{BPC} (median) at full depth, lighter is better")
-    while_training(axes[2], own)
-    by_position(axes[3], own)
-    what_depth_saves(axes[4], own, "word", WORD)
-    axes[4].set_title("what a shorter K loses, by place in a word")
-    what_depth_saves(axes[5], own, "repeat", REPEAT)
-    axes[5].set_title("what a shorter K loses, at names")
-    over_budget(axes[6], results)
-    by_name(axes[7], own)
-    write_samples(fig.add_subplot(grid[3, :]), own)
-    return add_header(fig, results)
-
-
-def by_name(ax: Axes, results: Results) -> None:
+def by_name(results: Results, ax: Axes) -> None:
     """Mean bits per character at names, by how far back they were read, over K."""
+    results = main(results)
     bins = columns.with_depth(results.bins)
     bins = bins[(bins["by"] == "repeat") & (bins["data"] == "train")]
+    ax.set_title("Letters of names but their first: bits by K")
     if bins.empty:
         panels.empty_panel(ax, "no names")
         return
@@ -224,8 +265,115 @@ def by_name(ax: Axes, results: Results) -> None:
             table = stats.summarize(rows, ["K"], "value", "mean")
             panels.points(ax, table, "K", "value", series, name, 0.03 * series, line=True)
     depth_axis(ax, results.summary)
-    ax.set(ylabel=f"{BPC} (mean)", title="letters of names but their first")
-    legend(ax)
+    ax.set(ylabel=f"{BPC} (mean)")
+    composition.legend(ax)
+
+
+def of_main(results: Results) -> pd.DataFrame:
+    """The networks over K."""
+    return main(results).summary
+
+
+def of_sweeps(names: list[str], results: Results) -> pd.DataFrame:
+    """The networks of some sweeps."""
+    return results.select(sweep=names).summary
+
+
+def named_panels(results: Results) -> list[Panel]:
+    """Over K, over clip x gain, while training, by position, by word, by name, over budgets; and
+    what networks write.
+    """
+    student = "bars and bands: Student's 95 % intervals over seeds"
+    bootstrap = "bars: 95 % bootstrap intervals over seeds"
+    names = (
+        "Names: words of 4 letters or more with a capital within a sentence, by how many "
+        "characters before the same name was read."
+    )
+    return [
+        Panel(
+            "depth",
+            over_depth,
+            "Median final bits per character over the truncation length K, beside n-gram models "
+            "of the same characters",
+            partial(of_sweeps, list(OVER_DEPTH)),
+            bootstrap,
+            "Diverged networks rank worst.",
+        ),
+        Panel(
+            "plane",
+            plane,
+            "Median final bits per character at full depth, over clip threshold and initial gain",
+            partial(of_sweeps, ["plane"]),
+            details="Lighter is better; a value beyond Tukey's upper fence has the darkest colour.",
+        ),
+        Panel(
+            "training",
+            while_training,
+            "Bits per character of each K above full depth of the same seed, by the characters "
+            "read, on fresh text",
+            of_main,
+            student,
+        ),
+        Panel(
+            "budget",
+            over_budget,
+            "Bits that full depth saves over K = 1, by the characters read: checks while training, "
+            "and networks trained with that budget",
+            partial(of_sweeps, ["K", "budget"]),
+            student,
+        ),
+        Panel(
+            "word",
+            partial(what_depth_saves, "word", WORD),
+            "Bits that a shorter K loses against full depth of the same seed, by the place in a "
+            "word",
+            of_main,
+            student,
+        ),
+        Panel(
+            "names",
+            partial(what_depth_saves, "repeat", REPEAT),
+            "Bits that a shorter K loses against full depth of the same seed, at the letters but "
+            "the first of names",
+            of_main,
+            student,
+            names,
+        ),
+        Panel(
+            "names-bits",
+            by_name,
+            "Mean bits per character at the letters but the first of names, over K",
+            of_main,
+            bootstrap,
+            names,
+        ),
+        Panel(
+            "position",
+            by_position,
+            "Mean bits per character by the position since the state was zero",
+            of_main,
+            "bands: 95 % bootstrap intervals over seeds",
+        ),
+        Panel(
+            "samples",
+            write_samples,
+            "What the network of the smallest seed writes after 100 characters of validation text, "
+            "by K",
+            of_main,
+            details="Each character is drawn from its distribution, with the same random numbers "
+            "for all.",
+        ),
+    ]
+
+
+def overview(results: Results) -> list[Panel]:
+    """The first six; position, bits at names and samples are panels of their own."""
+    return composition.choose(named_panels(results), ())
+
+
+def figure(results: Results) -> Figure:
+    """Six panels."""
+    return composition.compose(results, overview(results), height=2.5)
 
 
 def caption(results: Results) -> str:
@@ -247,19 +395,12 @@ def caption(results: Results) -> str:
     width = f"N = {own.summary['hidden'].iloc[0]}" if len(own.summary) else "no networks"
     return (
         "**Bits per character of a character language model (State of the Union addresses) after "
-        "the same characters and updates.** Row by row. First row: over the truncation length K, "
-        "beside modified Kneser-Ney n-gram models of the same characters (dotted; "
-        f"{models or 'none'}); over clip threshold and initial gain; checks on fresh text during "
-        f"training ({width} here and below). Second row: by the position since the state was zero; "
-        "how much more a shorter K needs than full depth of the same seed, by the place in a word, "
-        "and at the letters but the first of names (words of 4 letters or more with a capital "
-        "within a sentence), by how many characters before the same name was read. Third row: what "
-        "full depth saves over K = 1 by the characters read, in checks of sweep K and of networks "
-        "trained with that budget; bits at names over K. Below: what the network of the smallest "
-        "seed writes after 100 characters of validation text, each character drawn from its "
-        "distribution, with the same random numbers for all. Final bits: medians with bootstrap "
-        "intervals over networks, diverged ones ranked worst; differences: means over seeds with "
-        "Student's intervals; by position and at names: means over networks that did not diverge. "
-        f"Medians by K ({width}): {values or 'none'}. At most {tokens} characters per network. "
-        f"{describe_networks(results)}"
+        f"the same characters and updates.** {composition.describe(overview(results))} Dotted: "
+        f"modified Kneser-Ney n-gram models of the same characters ({models or 'none'}). Names are "
+        "words of 4 letters or more with a capital within a sentence, by how many characters "
+        "before the same name was read. Final bits: medians, diverged networks ranked worst; "
+        "differences: means over seeds; the rest: means over networks that did not diverge. Bits "
+        "by position, at names, and what the networks write are panels of their own (`throughtime "
+        f"figure language --list`). Medians by K ({width}): {values or 'none'}. At most {tokens} "
+        f"characters per network. {describe_networks(results)}"
     )

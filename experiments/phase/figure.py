@@ -3,7 +3,7 @@ the fitted multiple.
 """
 
 import math
-from collections.abc import Sequence
+from functools import lru_cache, partial
 
 import numpy as np
 import pandas as pd
@@ -11,9 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from throughtime.analysis import predictions, stats
-from throughtime.figures import panels
+from throughtime.figures import composition, panels
 from throughtime.figures.captions import describe_networks
-from throughtime.figures.draw import add_header
+from throughtime.figures.composition import Panel, slug
 from throughtime.results.load import Results
 
 from . import analysis
@@ -29,9 +29,7 @@ def groups(summary: pd.DataFrame) -> list[tuple[str, float]]:
 
 
 def border(ax: Axes, rows: pd.DataFrame, multiple: float, low: float, high: float) -> None:
-    """The line lag = multiple x xi(gain) on a heat map, its interval as a band, and the critical
-    gain.
-    """
+    """The line lag = multiple x xi(gain) on a heat map, and its interval as a band."""
     gains, lags = sorted(rows["gain"].unique()), sorted(rows["lag_max"].unique())
     if len(gains) < 2 or len(lags) < 2:
         return
@@ -52,40 +50,70 @@ def border(ax: Axes, rows: pd.DataFrame, multiple: float, low: float, high: floa
         )
         return len(lags) - place
 
-    ax.plot(x, height(multiple), color=BOUNDARY, linewidth=2, zorder=5)
+    ax.plot(
+        x,
+        height(multiple),
+        color=BOUNDARY,
+        linewidth=2,
+        zorder=5,
+        label=f"theory: {multiple:.0f} ξ",
+    )
     ax.fill_between(x, height(low), height(high), color=BOUNDARY, alpha=0.25, linewidth=0, zorder=4)
     ax.set_ylim(len(lags), 0)
-    critical = predictions.critical_gain(*name)
-    if gains[0] <= critical <= gains[-1]:
-        at = np.interp(np.log(critical), np.log(gains), np.arange(len(gains)) + 0.5)
-        ax.axvline(at, color="white", linestyle=(0, (4, 2)), linewidth=1.4, zorder=4)
 
 
-def plane(ax: Axes, rows: pd.DataFrame, fit: pd.Series) -> None:
-    """Success over gain x lag, PyTorch's default, and theory's boundary."""
+def words_of(task: str, input_gain: float) -> str:
+    """A task and its drive as titles say it."""
+    return f"{composition.capital(panels.title_case(task))}, input gain {input_gain:g}"
+
+
+def own_of(task: str, input_gain: float, results: Results) -> pd.DataFrame:
+    """The networks of a row of panels, with xi."""
+    rows = of_the_map(results)
+    return rows[(rows["task"] == task) & (rows["input_gain"] == input_gain)]
+
+
+@lru_cache(maxsize=8)
+def fit_of(task: str, input_gain: float, results: Results) -> pd.Series:
+    """The multiple of xi at which half of the networks are solved, with its interval."""
+    return analysis.multiple(own_of(task, input_gain, results))
+
+
+def plane(task: str, input_gain: float, results: Results, ax: Axes) -> None:
+    """Success over gain x lag, PyTorch's default, the critical gain, and theory's boundary."""
+    rows = own_of(task, input_gain, results)
+    fit = fit_of(task, input_gain, results)
     rates = stats.success(rows, ["gain", "lag_max"])
-    panels.heatmap(ax, rates, "gain", "lag_max")
+    panels.heatmap(ax, rates, "gain", "lag_max", numbers=False)
     gains = sorted(rates["gain"].unique())
-    if (
-        gains
-        and gains[0] <= panels.PYTORCH_GAIN + 0.001
-        and gains[-1] >= panels.PYTORCH_GAIN - 0.001
-    ):
+    title = f"{words_of(task, input_gain)}: share solved over gain and lag"
+    if gains:
         panels.mark_column(ax, gains, panels.PYTORCH_GAIN)
+        critical = predictions.critical_gain(*rows[["task", "task_args", "input_gain"]].iloc[-1])
+        panels.mark_column(ax, gains, critical, "critical gain", below=True)
     if math.isfinite(fit["frontier"]):
         border(ax, rows, *(float(fit[c]) for c in ("frontier", "low", "high")))
-    ax.set(xlabel="gain g = σ_w", ylabel=panels.lag_label(rows))
+        title = (
+            f"{words_of(task, input_gain)}: half solved at lag = {fit['frontier']:.0f} ξ "
+            f"({fit['low']:.0f} to {fit['high']:.0f})"
+        )
+    ax.set(xlabel="initial gain g = σ_w", ylabel=panels.lag_label(rows), title=title)
+    if gains:
+        composition.legend(ax, panels.share_handles())
 
 
-def collapse(ax: Axes, rows: pd.DataFrame, fit: pd.Series) -> None:
-    """Share solved over lag / xi, one marker per grid point, on either side of the critical
-    gain; the fitted
-    multiple.
+def collapse(task: str, input_gain: float, results: Results, ax: Axes) -> None:
+    """Share solved over lag / xi, one marker per grid point, on either side of the critical gain;
+    the fitted multiple.
     """
+    rows = own_of(task, input_gain, results)
+    fit = fit_of(task, input_gain, results)
     for series, (side, part) in enumerate(analysis.sides(rows).items()):
         rates = stats.success(part[np.isfinite(part["ratio"])], ["gain", "lag_max", "ratio"])
         nudge = 0.012 * (2 * series - 1)  # so that equal shares of the two sides are both seen
         style = {**panels.SERIES[series], "linestyle": "none", "markersize": 3.5, "alpha": 0.8}
+        if rates.empty:
+            continue
         ax.plot(rates["ratio"], rates["rate"] + nudge, label=side, **style)
     ax.set_xscale("log")
     ax.set(ylim=(-0.05, 1.05), xlabel="lag / ξ", ylabel="share solved")
@@ -99,13 +127,15 @@ def collapse(ax: Axes, rows: pd.DataFrame, fit: pd.Series) -> None:
         ax.axvspan(
             max(fit["low"], 1e-3), min(fit["high"], 1e4), color=BOUNDARY, alpha=0.2, linewidth=0
         )
-    if ax.get_legend_handles_labels()[0]:
-        ax.legend(fontsize=6, loc="center left")
+    ax.set_title(f"{words_of(task, input_gain)}: success against lag / ξ")
+    composition.legend(ax)
 
 
-def lengths(ax: Axes, rows: pd.DataFrame, fit: pd.Series) -> None:
+def lengths(task: str, input_gain: float, results: Results, ax: Axes) -> None:
     """Frontier over gain, beside the boundary and xi itself."""
-    panels.lag_axis(ax, rows["lag_max"])
+    rows = own_of(task, input_gain, results)
+    fit = fit_of(task, input_gain, results)
+    panels.lag_axis(ax, rows["lag_max"], panels.lag_label(rows) if len(rows) else panels.LAG)
     ax.set_xscale("log")
     panels.frontiers(ax, stats.frontier(rows, ["gain"]), "gain", 0, "frontier: half the seeds")
     gains = sorted(rows["gain"].unique())
@@ -117,66 +147,102 @@ def lengths(ax: Axes, rows: pd.DataFrame, fit: pd.Series) -> None:
             fine, fit["frontier"] * xi, color=BOUNDARY, linewidth=1.8, label="fitted multiple × ξ"
         )
         ax.plot(fine, 6 * xi, color="0.4", linewidth=1, linestyle=":", label="6 ξ (feed-forward)")
-    ax.set_xticks(gains, [panels.format_number(g) for g in gains], fontsize=5.5)
+    ax.set_xticks(gains, [panels.format_number(g) for g in gains])
     ax.minorticks_off()
-    ax.set(xlabel="gain g = σ_w")
-    if ax.get_legend_handles_labels()[0]:
-        ax.legend(fontsize=5.5, loc="lower right")
+    ax.set(xlabel="initial gain g = σ_w")
+    ax.set_title(f"{words_of(task, input_gain)}: measured frontier and theory's ξ")
+    composition.legend(ax)
 
 
-def budgets(row: Sequence[Axes], found: list[analysis.Budget]) -> None:
-    """The exponent and the multiple that are fitted at each number of updates."""
-    updates = [b.updates for b in found]
-    for ax, name, words in zip(
-        row, ("exponent", "multiple"), ("exponent b of lag ~ ξ^b", "multiple m of ξ"), strict=True
-    ):
-        change = np.exp if name == "multiple" else np.asarray
-        fits = [getattr(b, name) for b in found]
-        ends = change(np.clip([fit.interval() for fit in fits], -1, 6).T)
-        value = change([fit.value for fit in fits])
-        ax.plot(updates, value, marker="o", markersize=4, color=BOUNDARY)
-        ax.vlines(updates, *ends, color=BOUNDARY, linewidth=1.5)
-        ax.set(xscale="log", xlabel="updates", ylabel=words, title="copy: over the budget")
-        ax.set_xticks(updates, [f"{u:,}" for u in updates])
-        ax.minorticks_off()
-    row[0].axhline(1, color="0.4", linestyle=":", linewidth=1)
-    row[1].axhline(6, color="0.4", linestyle=":", linewidth=1)
-    row[1].set_ylim(bottom=0)
+def budget(name: str, results: Results, ax: Axes) -> None:
+    """The exponent, or the multiple, that is fitted at each number of updates."""
+    found = analysis.by_budget(results)
+    words = {"exponent": "exponent b of lag ~ ξ^b", "multiple": "multiple m of ξ"}[name]
+    ax.set_title(f"Copy: the fitted {name} by the number of updates")
+    if not found:
+        panels.empty_panel(ax, "one budget alone was trained")
+        return
+    change = np.exp if name == "multiple" else np.asarray
+    updates, fits = [b.updates for b in found], [getattr(b, name) for b in found]
+    ends = change(np.clip([fit.interval() for fit in fits], -1, 6).T)
+    value = change([fit.value for fit in fits])
+    ax.plot(updates, value, marker="o", markersize=4, color=BOUNDARY, label="fitted")
+    ax.vlines(updates, *ends, color=BOUNDARY, linewidth=1.5)
+    known, label = (1, "1: lag ~ ξ") if name == "exponent" else (6, "6: feed-forward networks")
+    ax.axhline(known, color="0.4", linestyle=":", linewidth=1, label=label)
+    ax.set(xscale="log", xlabel="updates", ylabel=words)
+    ax.set_xticks(updates, [f"{u:,}" for u in updates])
+    ax.minorticks_off()
+    if name == "multiple":
+        ax.set_ylim(bottom=0)
+    composition.legend(ax)
 
 
+@lru_cache(maxsize=1)  # xi is slow, and all panels of these results ask for it
 def of_the_map(results: Results) -> pd.DataFrame:
     """The networks of the sweep ``map``, with xi: all of one budget."""
     return analysis.with_ratio(results.summary[results.summary["sweep"] == "map"])
 
 
-def figure(results: Results) -> Figure:
-    """A row a task and drive: the map, the collapse, the frontier; below, where several budgets
-    were trained, what is fitted at each.
-    """
-    rows = of_the_map(results)
-    found = groups(rows)
-    several = analysis.by_budget(results)
-    lines = len(found) + bool(several)
-    fig = Figure(figsize=(13, 1.2 + 2.5 * lines), layout="constrained")
-    axes = fig.subplots(lines, 3, squeeze=False, width_ratios=[1.5, 1, 1])
-    if several:
-        axes[-1, 0].set_axis_off()
-        budgets(list(axes[-1, 1:]), several)
-    for line, (task, input_gain) in zip(axes, found, strict=False):
-        own = rows[(rows["task"] == task) & (rows["input_gain"] == input_gain)]
-        fit = analysis.multiple(own)
-        plane(line[0], own, fit)
-        line[0].set_title(
-            f"{task}, input gain {input_gain:g}: "
-            f"{'identical blanks' if task == 'copy' else 'independent inputs'}",
-            pad=9,
+def named_panels(results: Results) -> list[Panel]:
+    """Of every task and drive the map, the collapse and the frontier; then the budgets."""
+    made = []
+    for task, input_gain in groups(of_the_map(results)):
+        name = slug(task) if input_gain == 1 else slug(task, f"input {input_gain:g}")
+        drive = "identical blanks" if task == "copy" else "independent inputs"
+        shown = f"{panels.title_case(task)}, input gain {input_gain:g} ({drive})"
+        own = partial(own_of, task, input_gain)
+        made += [
+            Panel(
+                f"{name}-map",
+                partial(plane, task, input_gain),
+                f"Share of networks that solve {shown}, over the initial gain and the lag, under "
+                "theory's boundary",
+                own,
+                "band: 95 % profile-likelihood interval",
+                "Orange: lag = m ξ, where ξ is mean field's length over which two sequences of "
+                "the task forget what told them apart, and m is fitted over all gains.",
+            ),
+            Panel(
+                f"{name}-collapse",
+                partial(collapse, task, input_gain),
+                f"Share of networks that solve {shown}, over lag / ξ, a marker per grid point",
+                own,
+                "band: 95 % profile-likelihood interval of the fitted multiple",
+                "The two sides are moved apart by 2 % so that equal shares are both seen.",
+            ),
+            Panel(
+                f"{name}-frontier",
+                partial(lengths, task, input_gain),
+                f"The lag of {shown} that half the seeds solve, over the initial gain, beside "
+                "theory",
+                own,
+                "bars: 95 % profile-likelihood intervals",
+            ),
+        ]
+    made += [
+        Panel(
+            f"budget-{name}",
+            partial(budget, name),
+            f"Copy's {name} of ξ by the number of updates, gains below the critical one",
+            interval="bars: 95 % intervals by seed",
         )
-        collapse(line[1], own, fit)
-        lengths(line[2], own, fit)
-        line[1].set_title("over lag / ξ")
-        line[2].set_title("frontier and boundary")
-    panels.colorbar(fig, axes[:, :1], "share solved (tiles: solved / n)", location="left")
-    return add_header(fig, results)
+        for name in ("exponent", "multiple")
+    ]
+    return made
+
+
+def overview(results: Results) -> list[Panel]:
+    """Of every drive the map beside the frontier."""
+    every = named_panels(results)
+    return composition.choose(
+        every, [p.name for p in every if p.name.endswith(("-map", "-frontier"))]
+    )
+
+
+def figure(results: Results) -> Figure:
+    """A row per task and drive."""
+    return composition.compose(results, overview(results))
 
 
 def caption(results: Results) -> str:
@@ -187,10 +253,7 @@ def caption(results: Results) -> str:
         for b in analysis.by_budget(results)
         if math.isfinite(b.multiple.value)
     )
-    fits = {
-        d: analysis.multiple(rows[(rows["task"] == d[0]) & (rows["input_gain"] == d[1])])
-        for d in groups(rows)
-    }
+    fits = {d: fit_of(*d, results) for d in groups(rows)}
     words = "; ".join(
         f"{t}, input gain {i:g}: {analysis.format_frontier(f)}"
         for (t, i), f in fits.items()
@@ -198,20 +261,16 @@ def caption(results: Results) -> str:
     )
     return (
         "**Share of networks that solve the task over the initial scale σ_w and the lag, under "
-        "theory's boundary.** Gaussian "
-        "W_hh, full depth. Orange: lag = m ξ, where ξ = ξ_c is mean field's length over which two "
-        "sequences of the task forget "
-        "what told them apart, and m the half point of a logistic fit of success on ln(lag / ξ) "
-        "over all gains, with its 95 % "
-        "profile-likelihood interval (band). White, dashed: the critical gain, at which ξ of "
-        "identical inputs (copy's blanks) "
-        "is infinite; adding's inputs differ, and its ξ is finite everywhere. Triangle: the scale "
-        "of PyTorch's default, σ_w = "
-        "1/√3. Right: the lag that half the seeds solve at each gain, with its interval. Fitted "
-        f"m: {words or 'no fit'}. "
+        f"theory's boundary.** {composition.describe(overview(results))} Gaussian W_hh, full "
+        "depth. Orange: lag = m ξ, where ξ = ξ_c is mean field's length over which two sequences "
+        "of the task forget what told them apart, and m the half point of a logistic fit of "
+        "success on ln(lag / ξ) over all gains. White triangle: the critical gain, at which ξ of "
+        "identical inputs (copy's blanks) is infinite; adding's inputs differ, and its ξ is finite "
+        "everywhere. Orange triangle: the scale of PyTorch's default, σ_w = 1/√3. Success over "
+        "lag / ξ is in panels of its own (`throughtime figure phase --list`). Fitted m: "
+        f"{words or 'no fit'}. "
         + (
-            "Below: copy's multiple and the exponent of lag ~ ξ^b (dotted: 6 and 1) by updates, "
-            f"gains below the critical one, intervals by seed. {by_budget}. "
+            f"Copy's m and the exponent b of lag ~ ξ^b by updates: {by_budget}. "
             if by_budget
             else ""
         )

@@ -1,20 +1,23 @@
 """Success over K x lag in two modes, the two controls, and the final measure over K / lag."""
 
 import json
+from functools import partial
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
+from matplotlib.patches import Patch, Rectangle
 
 from throughtime.analysis import columns, stats
-from throughtime.figures import panels
+from throughtime.figures import composition, panels
 from throughtime.figures.captions import describe_networks
-from throughtime.figures.draw import add_header
+from throughtime.figures.composition import Panel, capital, slug
 from throughtime.results.load import Results
 
 MODES = ("chunked", "sliding")
 PANELS = (*MODES, "frozen W_hh", "state reset")
+NAMES = dict(zip(PANELS, ("chunked", "sliding", "frozen", "reset"), strict=True))
 
 
 def networks(summary: pd.DataFrame, panel: str) -> pd.DataFrame:
@@ -41,6 +44,20 @@ def variants(summary: pd.DataFrame) -> "pd.Series[str]":
     return pd.Series([words(*pair) for pair in pairs], summary.index, dtype=str)
 
 
+def tasks(summary: pd.DataFrame) -> list[str]:
+    """The variants that there are: copy with most symbols first, which its control does not
+    solve; then the tasks in the order of panels.
+    """
+
+    def place(variant: str) -> tuple[int, int, str]:
+        name, _, size = variant.partition(", ")
+        known = name in columns.TASKS
+        symbols = int(size.split()[0]) if size else 0
+        return columns.TASKS.index(name) if known else len(columns.TASKS), -symbols, variant
+
+    return sorted(set(variants(summary)), key=place)
+
+
 def says_nothing(summary: pd.DataFrame) -> set[tuple[int, float]]:
     """(lag, K) at which a frozen network solves the task: they say nothing about K."""
     frozen = columns.with_full(networks(summary, "frozen W_hh"))
@@ -48,35 +65,57 @@ def says_nothing(summary: pd.DataFrame) -> set[tuple[int, float]]:
     return set(solved[["lag_max", "depth"]].itertuples(index=False, name=None))
 
 
-def plane(ax: Axes, rows: pd.DataFrame, hatched: set[tuple[int, float]]) -> None:
+def plane(
+    ax: Axes, rows: pd.DataFrame, hatched: set[tuple[int, float]], below: bool = True
+) -> None:
     """Success over lag x K, and the borders K = lag of the longest and of the shortest dependency
-    of a sequence; hatched: grid points that say nothing about K.
+    of a sequence; hatched: grid points that say nothing about K. With ``below``, their legend.
     """
     rates = stats.success(columns.with_full(rows), ["lag_max", "depth"])
     panels.heatmap(ax, rates, "lag_max", "depth", infinite=("none", "full"))
-    if len(rates):
-        lags, depths = sorted(rates["lag_max"].unique()), sorted(rates["depth"].unique())
-        panels.staircase(ax, lags, depths, dict(zip(lags, lags, strict=True)))
-        for lag, depth in hatched:
-            if lag in lags and depth in depths:
-                corner = (lags.index(lag), len(depths) - 1 - depths.index(depth))
-                ax.add_patch(
-                    Rectangle(
-                        corner,
-                        1,
-                        1,
-                        fill=False,
-                        hatch="////",
-                        edgecolor="0.6",
-                        linewidth=0,
-                        zorder=1.5,
-                    )
-                )
-        shortest = rows.groupby("lag_max")["lag_min"].min()
-        if list(shortest) != lags:
-            panels.staircase(
-                ax, lags, depths, dict(zip(lags, shortest, strict=True)), linestyle=(0, (1, 1))
-            )
+    ax.set(xlabel=panels.lag_label(rows), ylabel="truncation length K, steps")
+    if rates.empty:
+        return
+    lags, depths = sorted(rates["lag_max"].unique()), sorted(rates["depth"].unique())
+    shortest = rows.groupby("lag_max")["lag_min"].min()
+    one = list(shortest) == lags
+    longest = dict(zip(lags, lags, strict=True))
+    panels.staircase(ax, lags, depths, longest, label="K = lag" if one else "K = longest lag")
+    if not one:
+        limit = dict(zip(lags, shortest, strict=True))
+        panels.staircase(ax, lags, depths, limit, linestyle=(0, (1, 1)), label="K = shortest lag")
+    seen = [(lag, depth) for lag, depth in hatched if lag in lags and depth in depths]
+    for lag, depth in seen:
+        corner = (lags.index(lag), len(depths) - 1 - depths.index(depth))
+        look: dict[str, Any] = {"hatch": "////", "edgecolor": "0.6", "linewidth": 0, "zorder": 1.5}
+        ax.add_patch(Rectangle(corner, 1, 1, fill=False, **look))
+    if below:
+        key = Patch(facecolor="none", edgecolor="0.6", hatch="////", label="frozen solves it too")
+        missing = len(rates) < len(lags) * len(depths)
+        handles = [*panels.share_handles(missing), *([key] if seen else [])]
+        composition.legend(ax, handles)
+
+
+def finding(task: str, panel: str, rows: pd.DataFrame, hatched: set[tuple[int, float]]) -> str:
+    """The title of a plane: what is solved within the reach of K and beyond it, where the tables
+    tell them apart; grid points that a frozen network solves are left out.
+    """
+    name = capital(panels.title_case(task))
+    if panel == "frozen W_hh":
+        return f"{name}, control: {composition.solved(rows)} solved with frozen W_hh"
+    pairs = zip(rows["lag_max"], rows["depth"], strict=True)
+    rows = rows[[pair not in hatched for pair in pairs]]
+    within = rows["reach"] >= rows["lag_max"].fillna(0)
+    inside, outside = composition.solved(rows[within]), composition.solved(rows[~within])
+    if panel == "state reset":
+        return f"{name}, control: {outside} solved beyond the reach of K with the state reset"
+    if rows.empty:
+        return f"{name}, {panel}: frozen networks solve it too, so it says nothing about K"
+    if composition.differ(rows[within], rows[~within]) > 0:
+        return (
+            f"{name}, {panel}: {inside} solved where K reaches the lag, {outside} where it does not"
+        )
+    return f"{name}, {panel}: share solved over lag and K"
 
 
 def finals(ax: Axes, summary: pd.DataFrame) -> None:
@@ -96,18 +135,9 @@ def finals(ax: Axes, summary: pd.DataFrame) -> None:
             panel,
             shift=0.04 * (series - 1.5),
         )
-    ax.axvline(1, color="#D55E00", linewidth=1.5, zorder=1)
+    ax.axvline(1, color="#D55E00", linewidth=1.5, zorder=1, label="K = lag")
     measure, chance = summary["measure"].iloc[0], summary["chance"].iloc[0]
-    ax.axhline(chance, color="0.4", linestyle=":", linewidth=1)
-    aside = (0, -7 if measure == "mse" else 2)
-    ax.annotate(
-        "chance",
-        (0.02, chance),
-        aside,
-        xycoords=("axes fraction", "data"),
-        textcoords="offset points",
-        fontsize=6,
-    )
+    ax.axhline(chance, color="0.4", linestyle=":", linewidth=1, label="chance")
     ax.set(
         ylabel=f"median final {panels.UNITS[measure]}",
         xlabel="K / lag",
@@ -119,31 +149,85 @@ def finals(ax: Axes, summary: pd.DataFrame) -> None:
     ax.minorticks_off()
 
 
-def figure(results: Results) -> Figure:
-    """A row a task: two modes, two controls, the final measure."""
-    rows_of = variants(results.summary)
-    tasks = columns.task_order(rows_of) or [""]
-    fig = Figure(figsize=(12, 1.1 + 2.2 * len(tasks)), layout="constrained")
-    axes = fig.subplots(len(tasks), len(PANELS) + 1, squeeze=False, width_ratios=[1, 1, 1, 1, 1.25])
-    for row, task in zip(axes, tasks, strict=True):
-        summary = results.summary[rows_of == task]
-        hatched = says_nothing(summary)
-        for ax, panel in zip(row, PANELS, strict=False):
-            plane(ax, networks(summary, panel), hatched if panel in MODES else set())
-            ax.set(
-                title=f"{panels.title_case(task)}\n{'' if panel in MODES else 'control: '}{panel}",
-                xlabel=panels.LAG,
-                ylabel="",
+def draw_plane(task: str, panel: str, results: Results, ax: Axes) -> None:
+    """The panel of a task in a mode, or of a control."""
+    own = results.summary[variants(results.summary) == task]
+    rows, hatched = networks(own, panel), says_nothing(own) if panel in MODES else set()
+    plane(ax, rows, hatched)
+    ax.set_title(finding(task, panel, rows, hatched))
+
+
+def draw_finals(task: str, results: Results, ax: Axes) -> None:
+    """The panel of a task's final measure over K / lag."""
+    own = results.summary[variants(results.summary) == task]
+    ax.set_title(f"{capital(panels.title_case(task))}: final measure over K / lag")
+    if own.empty:
+        panels.empty_panel(ax, "no networks")
+        return
+    finals(ax, own)
+    composition.legend(ax)
+
+
+def of_panel(task: str, panel: str, results: Results) -> pd.DataFrame:
+    """The networks of a plane."""
+    return networks(results.summary[variants(results.summary) == task], panel)
+
+
+def of_task(task: str, results: Results) -> pd.DataFrame:
+    """The networks of a task."""
+    return results.summary[variants(results.summary) == task]
+
+
+def named_panels(results: Results) -> list[Panel]:
+    """Of every task: two modes, two controls, and the final measure over K / lag."""
+    words = {
+        "chunked": "in disjoint windows of K",
+        "sliding": "with every loss seeing K steps",
+        "frozen W_hh": "with recurrent weights frozen at their initial values (control)",
+        "state reset": "with the state set to zero at the borders (control)",
+    }
+    made, copies = [], 0
+    for task in tasks(results.summary) or ["copy"]:
+        copy = task.startswith("copy")
+        name = "copy" if copy and not copies else slug(task)
+        copies += copy
+        shown = panels.title_case(task)
+        made += [
+            Panel(
+                f"{name}-{NAMES[panel]}",
+                partial(draw_plane, task, panel),
+                f"Share of networks that solve {shown}, over lag and truncation length K, "
+                f"{words[panel]}",
+                partial(of_panel, task, panel),
+                details="Numbers: solved / n. K counts the steps a loss reaches, its own included; "
+                "full is K = T, and is repeated where K > T. Hatched: a frozen network solves this "
+                "grid point, and the title leaves it out.",
             )
-        row[0].set_ylabel("truncation length K, steps")
-        if len(summary):
-            finals(row[-1], summary)
-    if axes[-1, -1].get_legend_handles_labels()[0]:
-        axes[-1, -1].legend(loc="upper center", bbox_to_anchor=(0.5, -0.35), ncols=2, fontsize=7)
-    panels.colorbar(
-        fig, axes[:, :-1], "share solved (tiles: solved / n; grey: not run)", location="bottom"
-    )
-    return add_header(fig, results)
+            for panel in PANELS
+        ]
+        made.append(
+            Panel(
+                f"{name}-ratio",
+                partial(draw_finals, task),
+                f"Median final measure of every grid point of {shown}, over K / lag",
+                partial(of_task, task),
+                "bars: 95 % bootstrap intervals over seeds",
+                "A diverged network ranks worst.",
+            )
+        )
+    return made
+
+
+def overview(results: Results) -> list[Panel]:
+    """Of every task the chunked mode beside its frozen control."""
+    every = named_panels(results)
+    names = [p.name for p in every if p.name.endswith(("-chunked", "-frozen"))]
+    return composition.choose(every, names)
+
+
+def figure(results: Results) -> Figure:
+    """A row per task: trained in chunks, and the control."""
+    return composition.compose(results, overview(results))
 
 
 def caption(results: Results) -> str:
@@ -156,18 +240,14 @@ def caption(results: Results) -> str:
 
     return (
         "**Share of networks that solve the task, over the lag of the dependency and the "
-        "truncation length K.** K counts the "
-        "steps a loss reaches, its own included; in `chunked` mode windows are disjoint and "
-        "aligned to the end, in `sliding` "
-        "mode (k1 = 1) every loss sees K steps; the row full is K = T, and is repeated where K > "
-        "T. The orange line is K = lag "
-        "of the longest dependency in a sequence, dotted: of the shortest. Controls: recurrent "
-        "weights frozen at their "
-        "initial values; state reset to zero at the borders. Right: median final measure of every "
-        "grid point, with bootstrap "
-        "intervals, diverged networks ranked worst. Hatched: some frozen network solves this grid "
-        "point, so that it says nothing about K. Chunked or at full depth with every dependency in "
-        f"reach {share('chunked', inside=True)} trained networks are solved, and "
+        "truncation length K, beside a control with frozen recurrent weights.** "
+        f"{composition.describe(overview(results))} Numbers: solved / n. K counts the steps a loss "
+        "reaches, its own included; the row full is K = T, and is repeated where K > T. Orange: "
+        "K = lag of the longest dependency in a sequence, dotted: of the shortest. Hatched: some "
+        "frozen network solves this grid point, so that it says nothing about K. Sliding windows, "
+        "the control with the state reset, and final measures are panels of their own "
+        "(`throughtime figure truncation --list`). Chunked or at full depth with every dependency "
+        f"in reach {share('chunked', inside=True)} trained networks are solved, and "
         f"{share('frozen W_hh', inside=True)} frozen ones; otherwise "
         f"{share('chunked', inside=False)} trained ones, {share('frozen W_hh', inside=False)} "
         f"frozen ones and {share('state reset', inside=False)} with the state reset. "

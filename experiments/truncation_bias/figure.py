@@ -3,7 +3,9 @@ learns, influence balancing.
 """
 
 import math
+from functools import partial
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,9 +13,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from throughtime.analysis import columns, stats
-from throughtime.figures import panels
+from throughtime.figures import composition, panels
 from throughtime.figures.captions import describe_networks
-from throughtime.figures.draw import add_header
+from throughtime.figures.composition import Panel, capital
 from throughtime.results.load import Results
 from throughtime.theory.influence import Balancing
 
@@ -37,8 +39,23 @@ def curve(ax: Axes, rows: pd.DataFrame, label: str, series: int, log: bool) -> N
     )
 
 
-def over_K(ax: Axes, part: Results, quantity: str, log: bool) -> None:
+def gain_shown(results: Results) -> float:
+    """The gain of the curves: the nearest to GAIN that there is."""
+    gains = sorted(results.select(sweep="initial").summary["gain"].unique())
+    return float(min(gains, key=lambda g: abs(g - GAIN))) if gains else GAIN
+
+
+def untrained(task: str, results: Results) -> Results:
+    """The networks of the curves over K."""
+    return results.select(sweep="initial", task=task, gain=gain_shown(results))
+
+
+def over_K(task: str, quantity: str, log: bool, results: Results, ax: Axes) -> None:
     """A quantity of probe truncation_bias in each mode; with ``log``, exp(lambda_1 K) beside it."""
+    part = untrained(task, results)
+    words = "bias falls with K" if log else "direction of the truncated gradient"
+    gain = panels.format_number(gain_shown(results))
+    ax.set_title(f"{capital(task)}, gain {gain}, before training: {words}")
     for mode in MODES:
         rows = part.probe("truncation_bias", f"{quantity}_{mode}", "first")
         if len(rows):
@@ -65,13 +82,14 @@ def over_K(ax: Axes, part: Results, quantity: str, log: bool) -> None:
     else:
         ax.axhline(0, color="0.5", linewidth=0.8)
         ax.set(ylabel="cosine with the full gradient", ylim=(-1.05, 1.05))
-    ax.legend(fontsize=5.5)
+    composition.legend(ax)
 
 
-def rates(ax: Axes, table: pd.DataFrame) -> None:
-    """Fitted decay over the Lyapunov exponent, a marker a network; on the diagonal they are the
+def rates(results: Results, ax: Axes) -> None:
+    """Fitted decay over the Lyapunov exponent, a marker per network; on the diagonal they are the
     same.
     """
+    table = analysis.rates(results)
     for series, (task, moment) in enumerate(product(TASKS, analysis.MOMENTS)):
         rows = table[(table["task"] == task) & (table["moment"] == moment)]
         fill = "full" if moment == "before" else "none"
@@ -88,17 +106,25 @@ def rates(ax: Axes, table: pd.DataFrame) -> None:
         if len(table)
         else -1.0
     )
-    ax.plot([low, 0.1], [low, 0.1], color="0.15", linewidth=1)
+    ax.plot([low, 0.1], [low, 0.1], color="0.15", linewidth=1, label="the same")
     ax.set(
-        xlabel="largest Lyapunov exponent λ₁",
-        ylabel="decay rate of ln δ(K), sliding",
-        title="decay beside λ₁, nats per step",
+        xlabel="largest Lyapunov exponent λ₁, nats per step",
+        ylabel="decay of ln δ(K), nats per step",
     )
-    ax.legend(fontsize=5.5)
+    ordered = table[table["lyapunov"] < 0]
+    off = (ordered["decay"] - ordered["lyapunov"]).dropna()
+    ax.set_title(
+        f"Bias decays like the Lyapunov exponent says, but for {off.median():.3f} nats (median)"
+        if len(off)
+        else "Decay of the bias beside the Lyapunov exponent"
+    )
+    composition.legend(ax)
 
 
-def learning(ax: Axes, table: pd.DataFrame, task: str) -> None:
+def learning(task: str, results: Results, ax: Axes) -> None:
     """Final measure of biased runs over their bias at the start; full depth at the left."""
+    table = analysis.learned(results)
+    ax.set_title(f"{capital(task)}: what is learned with a biased gradient")
     rows = table[(table["task"] == task) & (table["sweep"] != "initial")]
     for mode in MODES:
         own = rows[(rows["mode"] == mode) & rows["final"].notna() & rows["delta"].notna()]
@@ -122,20 +148,21 @@ def learning(ax: Axes, table: pd.DataFrame, task: str) -> None:
     ax.set(
         xscale="log",
         xlabel="δ(K) before training (below .001: at .001)",
-        title=f"{task}: biased runs",
     )
     if len(rows):
         measure = rows["measure"].iloc[0]
         ax.set(
             ylabel=f"final {panels.UNITS[measure]}", yscale="log" if measure == "mse" else "linear"
         )
-        ax.axhline(rows["chance"].iloc[0], color="0.4", linestyle=":", linewidth=1)
-        ax.legend(fontsize=5.5)
+        style: dict[str, Any] = {"color": "0.4", "linestyle": ":", "linewidth": 1}
+        ax.axhline(rows["chance"].iloc[0], label="chance", **style)
+        composition.legend(ax)
 
 
-def paths(ax: Axes, computed: pd.DataFrame, mode: str) -> None:
+def paths(mode: str, results: Results, ax: Axes) -> None:
     """theta in online descent: lines exact, markers measured."""
-    rows = computed[computed["series"] == mode]
+    rows = results.computed[results.computed["series"] == mode]
+    ax.set_title(f"Influence balancing, {mode}: θ in online descent, by K")
     if rows.empty:
         panels.empty_panel(ax, "not computed")
         return
@@ -155,15 +182,17 @@ def paths(ax: Axes, computed: pd.DataFrame, mode: str) -> None:
             linestyle="none",
             markersize=3,
         )
-    ax.axhline(Balancing().optimum, color="#D55E00", linewidth=1, linestyle="--")
-    ax.set(ylim=(-0.6, 2.0), xlabel="update", ylabel="θ", title=f"influence balancing: {mode}")
-    ax.legend(fontsize=5.5, loc="upper left")
+    style: dict[str, Any] = {"color": "#D55E00", "linewidth": 1, "linestyle": "--"}
+    ax.axhline(Balancing().optimum, label="optimum", **style)
+    ax.set(ylim=(-0.6, 2.0), xlabel="update", ylabel="parameter θ")
+    composition.legend(ax)
 
 
-def signs(ax: Axes, computed: pd.DataFrame) -> None:
+def signs(results: Results, ax: Axes) -> None:
     """What a truncated gradient takes for ds_0 / dtheta over K; the smallest K with the right sign
     in each mode.
     """
+    computed = results.computed
     for mode in MODES:
         rows = computed[computed["series"] == mode]
         exact, found = (rows[rows["quantity"] == q] for q in ("derivative exact", "derivative"))
@@ -186,40 +215,14 @@ def signs(ax: Axes, computed: pd.DataFrame) -> None:
             markersize=3,
         )
     ax.axhline(0, color="0.3", linewidth=0.9)
-    ax.axhline(Balancing().total, color="#D55E00", linewidth=1, linestyle="--")
-    ax.set(
-        xlabel="truncation length K, steps",
-        ylabel="∂s₀/∂θ seen at rest",
-        title="influence balancing: sign",
-    )
-    if ax.lines[2:]:
-        ax.legend(fontsize=5.5)
+    style: dict[str, Any] = {"color": "#D55E00", "linewidth": 1, "linestyle": "--"}
+    ax.axhline(Balancing().total, label="full gradient", **style)
+    ax.set(xlabel="truncation length K, steps", ylabel="∂s₀/∂θ seen at rest")
+    ax.set_title("Influence balancing: a short K sees the wrong sign")
+    composition.legend(ax)
 
 
-def figure(results: Results) -> Figure:
-    """A row a task: delta, cosine, learning, and the rates; below, influence balancing."""
-    fig = Figure(figsize=(13.5, 8.2), layout="constrained")
-    axes = fig.subplots(3, 4)
-    untrained = results.select(sweep="initial")
-    gains = sorted(untrained.summary["gain"].unique())
-    gain = min(gains, key=lambda g: abs(g - GAIN)) if gains else GAIN
-    runs = analysis.learned(results)
-    for row, task in zip(axes, TASKS, strict=False):
-        part = untrained.select(task=task, gain=gain)
-        over_K(row[0], part, "log_delta_hh", log=True)
-        over_K(row[1], part, "cosine_hh", log=False)
-        for ax, words in zip(row, ("bias", "direction"), strict=False):
-            ax.set_title(f"{task}, g = {panels.format_number(gain)}, untrained: {words}")
-        learning(row[2], runs, task)
-    rates(axes[0, 3], analysis.rates(results))
-    solved(axes[1, 3], results)
-    for ax, mode in zip(axes[2], MODES, strict=False):
-        paths(ax, results.computed, mode)
-    signs(axes[2, 3], results.computed)
-    return add_header(fig, results)
-
-
-def solved(ax: Axes, results: Results) -> None:
+def solved(results: Results, ax: Axes) -> None:
     """Share of networks solved over K by mode, all tasks and gains of the truncated sweep."""
     rows = columns.with_depth(results.select(sweep="truncated").summary)
     for mode in MODES:
@@ -250,10 +253,114 @@ def solved(ax: Axes, results: Results) -> None:
         ylim=(-0.03, 1.03),
         xlabel="truncation length K, steps",
         ylabel="share solved",
-        title="all tasks and gains: solved",
+        title="Share solved over K, all tasks and gains",
     )
-    if ax.get_legend_handles_labels()[0]:
-        ax.legend(fontsize=5.5)
+    composition.legend(ax)
+
+
+def of_curves(task: str, results: Results) -> pd.DataFrame:
+    """The networks of the curves over K."""
+    return untrained(task, results).summary
+
+
+def of_runs(task: str, results: Results) -> pd.DataFrame:
+    """The networks that were trained on a task."""
+    rows = results.summary[results.summary["task"] == task]
+    return rows[rows["sweep"] != "initial"]
+
+
+def of_solved(results: Results) -> pd.DataFrame:
+    """The networks of the truncated sweep, and those at full depth with the same gains."""
+    rows = results.select(sweep="truncated").summary
+    full = results.select(sweep="full").summary
+    return pd.concat([rows, full[full["gain"].isin(set(rows["gain"]))]], ignore_index=True)
+
+
+def nothing(results: Results) -> pd.DataFrame:
+    """No networks: what is drawn was computed."""
+    return results.summary.iloc[:0]
+
+
+def named_panels(results: Results) -> list[Panel]:
+    """Of both tasks bias, direction and what is learned; rates; who solves; influence balancing."""
+    made = []
+    for task in TASKS:
+        own = partial(of_curves, task)
+        ranges = "lines: median of the seeds, bands: their range"
+        made += [
+            Panel(
+                f"{task}-bias",
+                partial(over_K, task, "log_delta_hh", True),
+                f"δ(K) = ‖E g_K − g‖ / ‖g‖ of W_hh's gradient over K, {task}, untrained networks, "
+                "by mode, beside exp(λ₁ K)",
+                own,
+                ranges,
+                "λ₁ is the largest Lyapunov exponent.",
+            ),
+            Panel(
+                f"{task}-direction",
+                partial(over_K, task, "cosine_hh", False),
+                f"Cosine of the truncated and the full gradient of W_hh over K, {task}, untrained "
+                "networks, by mode",
+                own,
+                ranges,
+            ),
+            Panel(
+                f"{task}-learning",
+                partial(learning, task),
+                f"Final measure of {task} over the bias that its K has before training, a marker "
+                "per network; full depth at the left end",
+                partial(of_runs, task),
+            ),
+        ]
+    made += [
+        Panel(
+            "rates",
+            rates,
+            "Decay of δ(K) in mode sliding, fitted where δ < 1/2, over the largest Lyapunov "
+            "exponent, a marker per network",
+        ),
+        Panel(
+            "solved",
+            solved,
+            "Share of networks that are solved over K, by mode, all tasks and gains",
+            of_solved,
+            "bars: 95 % Wilson intervals",
+        ),
+    ]
+    made += [
+        Panel(
+            f"balancing-{mode}",
+            partial(paths, mode),
+            f"θ of influence balancing (Tallec & Ollivier) in online descent, mode {mode}: exact "
+            "(lines) and run on the engine (markers)",
+            nothing,
+        )
+        for mode in MODES
+    ]
+    made.append(
+        Panel(
+            "signs",
+            signs,
+            "The derivative that a truncated gradient of influence balancing sees at rest, over K, "
+            "by mode: exact (lines) and run on the engine (markers)",
+            nothing,
+        )
+    )
+    return made
+
+
+OVERVIEW = ("adding-bias", "brackets-bias", "rates", "solved", "balancing-sliding", "signs")
+
+
+def overview(results: Results) -> list[Panel]:
+    """Bias, its rate, who solves, and influence balancing."""
+    return composition.choose(named_panels(results), OVERVIEW)
+
+
+def figure(results: Results) -> Figure:
+    """Six panels."""
+    return composition.compose(results, overview(results), height=2.5)
 
 
 def caption(results: Results) -> str:
@@ -276,19 +383,11 @@ def caption(results: Results) -> str:
         or "not computed"
     )
     return (
-        "**Bias of truncated gradients.** δ(K) = ‖E g_K − g‖ / ‖g‖ of the gradient of W_hh and the "
-        "cosine between the two, in "
-        "modes chunked, sliding (k1 = 1) and buffered, on untrained networks; lines: median of the "
-        "seeds, bands: their range; "
-        "orange: exp(λ₁ K), λ₁ the largest Lyapunov exponent. Adding has one loss, at the end, so "
-        "that chunked and sliding are "
-        "the same; brackets have one at every step. Upper right: the decay of δ in mode sliding, "
-        "fitted where δ < 1/2, beside "
-        f"λ₁ (median difference where λ₁ < 0, nats per step: {words}). Biased runs: the final "
-        "measure over the bias that their K "
-        "has before training, at full depth at the left end. Below: influence balancing (Tallec & "
-        "Ollivier), θ in online "
-        "descent, exact (lines) and run on the engine (markers), and the derivative that a "
-        "truncated gradient sees at rest; "
-        f"smallest K with the right sign: {found}. {describe_networks(results)}"
+        "**Bias of truncated gradients: δ(K) = ‖E g_K − g‖ / ‖g‖ of the gradient of W_hh, what it "
+        f"does to learning, and influence balancing.** {composition.describe(overview(results))} "
+        "Sliding: k1 = 1. Adding has one loss, at the end, so that chunked and sliding are the "
+        "same; brackets have one at every step. Median difference of the decay and λ₁ where "
+        f"λ₁ < 0, nats per step: {words}. Smallest K with the right sign of influence balancing: "
+        f"{found}. Cosines, what is learned at each bias, and other modes are panels of their own "
+        f"(`throughtime figure truncation_bias --list`). {describe_networks(results)}"
     )

@@ -91,6 +91,7 @@ class Runs:
         default_factory=lambda: pd.DataFrame(columns=["axes", "reason"], dtype=str)
     )
     _weights: Callable[[str], Weights] | None = field(default=None)
+    _folder: Path | None = field(default=None)  # of the experiment's files
 
     @property
     def summary(self) -> pd.DataFrame:
@@ -315,6 +316,32 @@ class Runs:
                 ax.legend(title=_label(by))
         return ax
 
+    def panel(self, name: str, ax: "Axes | None" = None) -> "Axes":
+        """Draw a named panel of the experiment's figure, as ``throughtime figure NAME --panel``.
+
+        Args:
+            name: of the panel; ``throughtime figure NAME --list`` says which there are.
+            ax: where to draw; None: a new figure.
+
+        Raises:
+            Error: these networks were not loaded from an experiment with panels, or it has no such
+                panel.
+        """
+        if self._folder is None:
+            raise Error(
+                f"panel {name!r}: panels belong to an experiment; load one of a project with "
+                "tt.load(results, experiment)"
+            )
+        from throughtime.figures import composition, export
+
+        chosen = composition.find(export.named_panels(self._folder, self.results), name)
+        with _drawing(ax, chosen.projection) as ax:
+            chosen.draw(self.results, ax)
+            figure = ax.get_figure(root=True)
+            assert figure is not None
+            composition.fit(figure, [ax])
+        return ax
+
     def network(self, key: str) -> "Network":
         """A trained network as a module of torch: nn.RNN, nn.LSTM or nn.GRU with a readout.
 
@@ -372,7 +399,7 @@ def _label(column: str) -> str:
 
 
 @contextmanager
-def _drawing(ax: "Axes | None") -> Iterator["Axes"]:
+def _drawing(ax: "Axes | None", projection: str | None = None) -> Iterator["Axes"]:
     """Where to draw: the Axes given, as they are, or those of a new figure in the suite's style."""
     if ax is not None:
         yield ax
@@ -385,7 +412,7 @@ def _drawing(ax: "Axes | None") -> Iterator["Axes"]:
     # The figure comes first: a notebook's backend sets what rc_context would set back.
     figure = pyplot.figure(figsize=(4.5, 3.2), layout="constrained")
     with mpl.rc_context(STYLE):
-        yield figure.subplots()
+        yield figure.add_subplot(projection=projection)
 
 
 def _extended(summary: pd.DataFrame) -> pd.DataFrame:
@@ -646,7 +673,11 @@ def load(results: str | Path, experiment: str, reads: Sequence[str] = ()) -> Run
         path = folder / str(name) / "weights" / str(job) / "weights.safetensors"
         return read_named(path, key)[1]
 
-    return Runs(replace(loaded, summary=_extended(loaded.summary)), _weights=weights)
+    here = [folder.resolve(), *folder.resolve().parents, Path.cwd(), *Path.cwd().parents]
+    own = (above / "experiments" / experiment for above in here)
+    of_experiment = next((path for path in own if (path / "figure.py").exists()), None)
+    runs = replace(loaded, summary=_extended(loaded.summary))
+    return Runs(runs, _weights=weights, _folder=of_experiment)
 
 
 # What there is ------------------------------------------------------------------------------------

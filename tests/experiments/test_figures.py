@@ -16,7 +16,7 @@ import pytest
 
 from tests.support import plausible
 from throughtime.analysis import grid_points
-from throughtime.figures import draw
+from throughtime.figures import composition, draw, export
 from throughtime.planning.axes import Job
 from throughtime.planning.experiment_files import load_module
 from throughtime.planning.plan import Plan
@@ -214,7 +214,12 @@ def test_a_task_of_a_users_is_in_the_figure_atlas(plan):
     both = replace(results, summary=summary)
     table = atlas.frontiers(both, "gain").set_index(["task", "gain"])
     pd.testing.assert_frame_equal(table.loc["delay"], table.loc[own["task"].iloc[0]])
-    with mpl.rc_context(draw.STYLE):
-        fig = atlas.figure(both)
-    assert "delay" in [text.get_text() for text in fig.legends[0].get_texts()]
-    assert "delay" in [label.get_text() for label in fig.axes[5].get_yticklabels()]
+    panels = atlas.named_panels(both)
+    assert {"delay-k", "delay-clip", "delay-gain"} <= {panel.name for panel in panels}
+    with export.drawing(export.Look()):
+        frontiers, ends = (
+            export.draw_alone(composition.find(panels, name), both, 4, 3).axes[0]
+            for name in ("frontier-gain", "ends-gain")
+        )
+    assert "delay" in [text.get_text() for text in frontiers.get_legend().get_texts()]
+    assert "delay" in [label.get_text() for label in ends.get_yticklabels()]

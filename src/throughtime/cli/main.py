@@ -91,11 +91,13 @@ def parser() -> argparse.ArgumentParser:
             "compute what figures need beside trained networks (cost, surfaces, slow theory)",
         ),
         ("manifest", run.manifest, "write down what made the results"),
-        ("figure", run.figure, "draw figures from collected tables"),
     ):
         add(name, step, text, project).add_argument(
             "experiments", nargs="*", metavar="EXPERIMENT", help="default: all"
         )
+    run.add_figure_arguments(
+        add("figure", run.figure, "draw figures, or single panels of one", project)
+    )
     add(
         "salvage",
         maintenance.salvage,

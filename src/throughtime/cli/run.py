@@ -2,6 +2,8 @@
 
 import argparse
 import sys
+from pathlib import Path
+from typing import Any
 
 from throughtime.cli.context import chosen_experiments, open_project, results_folder
 from throughtime.core.errors import UserError
@@ -77,15 +79,88 @@ def manifest(args: argparse.Namespace) -> None:
             stages.manifest(project, whole, results_folder(project), name)
 
 
+PANEL_OPTIONS = {
+    "width": ("LENGTH", "of a panel: 3.3in, 84mm, 8.4cm or 240pt (default: the style's)"),
+    "height": ("LENGTH", "of a panel"),
+    "font": ("FAMILY", "serif, sans, mono, or a font of this machine"),
+    "format": ("LIST", "pdf, svg, png, pgf; several with commas (default: pdf)"),
+    "style": (
+        "STYLE",
+        "paper, slide, notebook, one of matplotlib's, or a file of yours",
+    ),
+    "out": ("DIR", "where panels are written (default: this folder)"),
+}
+
+
+def add_figure_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which figures, or which panels of one and how they look."""
+    parser.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help="default: all")
+    parser.add_argument("--list", action="store_true", help="the panels that there are")
+    parser.add_argument(
+        "--panel", metavar="NAME", help="write this panel alone; several with commas; or `all`"
+    )
+    for name, (metavar, text) in PANEL_OPTIONS.items():
+        parser.add_argument(f"--{name}", metavar=metavar, help=text)
+
+
 def figure(args: argparse.Namespace) -> None:
-    """Draw figures."""
+    """Draw figures, or single panels."""
     from throughtime.figures.draw import draw
 
+    given = [name for name in PANEL_OPTIONS if getattr(args, name) is not None]
+    if given and not args.panel:
+        raise UserError(f"--{given[0]} is of a panel; name one with --panel, or `all`")
     project = open_project(args)
-    results = results_folder(project)
-    for name in chosen_experiments(project, args.experiments):
-        draw(project.root, name, results, results / "figures", project.config.preset)
-        print(f"{name}: figure in {project.config.results}/figures")
+    results, names = results_folder(project), chosen_experiments(project, args.experiments)
+    if args.list:
+        _list_panels(project, names)
+    elif args.panel and len(args.experiments) != 1:
+        raise UserError("--panel: name one experiment, e.g. `throughtime figure truncation`")
+    elif args.panel:
+        _write_panels(project, args)
+    else:
+        for name in names:
+            draw(project.root, name, results, results / "figures", project.config.preset)
+            print(f"{name}: figure in {project.config.results}/figures")
+
+
+def _list_panels(project: Any, names: list[str]) -> None:
+    """Print the panels of experiments, with what each shows; from the tables, where there are
+    any.
+    """
+    from throughtime.figures import export
+    from throughtime.results.load import Results
+
+    for name in names:
+        try:
+            folder, found = export.open_experiment(project.root, name, results_folder(project))
+        except UserError as error:
+            print(f"throughtime: {error}", file=sys.stderr)
+            folder, found = project.root / "experiments" / name, Results.empty()
+        panels = export.named_panels(folder, found)
+        print(f"{name}: panels for --panel")
+        width = max(len(panel.name) for panel in panels)
+        print(*(f"  {panel.name:{width}}  {panel.shows}" for panel in panels), sep="\n")
+
+
+def _write_panels(project: Any, args: argparse.Namespace) -> None:
+    """Write panels of one experiment as the options ask for."""
+    from throughtime.figures import export
+
+    sizes = {
+        name: export.parse_length(getattr(args, name), f"--{name}")
+        for name in ("width", "height")
+        if getattr(args, name) is not None
+    }
+    look = export.Look(
+        **sizes,
+        font=args.font or "",
+        style=args.style or "paper",
+        formats=export.parse_formats(args.format or "pdf"),
+    )
+    out, name = Path(args.out or "."), args.experiments[0]
+    for path in export.export(project.root, name, results_folder(project), args.panel, out, look):
+        print(path)
 
 
 def claims(args: argparse.Namespace) -> None:

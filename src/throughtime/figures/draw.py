@@ -1,5 +1,6 @@
 """From collected tables to figures on disk: one style, deterministic files, no torch."""
 
+import math
 from io import BytesIO
 from pathlib import Path
 from types import ModuleType
@@ -35,6 +36,8 @@ STYLE = {
     "svg.hashsalt": "throughtime",
 }
 UNDATED = {"png": {"Software": None}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
+FILLED = 0.96  # of a figure's width: what a line of its header may take
+SHRUNK = 1.2  # what is longer than a line by no more than this is set smaller, not in two lines
 MARKS = ("<!-- caption -->", "<!-- /caption -->")
 
 
@@ -45,22 +48,22 @@ def add_header(fig: Figure, results: Results) -> Figure:
     """Title above, and under it the counts that every figure prints; room for both is taken from
     the layout.
     """
-    inch = 1 / fig.get_figheight()
-    fig.text(
-        0.5, 1 - 0.06 * inch, results.title, ha="center", va="top", fontsize=11, fontweight="bold"
-    )
-    fig.text(
-        0.5,
-        1 - 0.28 * inch,
-        counts(results.summary, results.computed),
-        ha="center",
-        va="top",
-        fontsize=7.5,
-        color="0.25",
-    )
+    inch, top, room = 1 / fig.get_figheight(), 0.06, FILLED * fig.bbox.width
+    for words, size, style in (
+        (results.title, 11.0, {"fontweight": "bold"}),
+        (counts(results.summary, results.computed), 7.5, {"color": "0.25"}),
+    ):
+        text = fig.text(0.5, 1 - top * inch, words, ha="center", va="top", fontsize=size, **style)
+        box = text.get_window_extent()
+        lines = max(1, math.ceil(box.width / room))
+        if lines == 2 and box.width <= SHRUNK * room:  # a little too long for one line
+            text.set_fontsize(size * room / box.width)
+            lines = 1
+        text.set_wrap(lines > 1)
+        top += 0.06 + lines * box.height / fig.dpi
     engine = fig.get_layout_engine()
     if isinstance(engine, ConstrainedLayoutEngine):
-        engine.set(rect=(0, 0, 1, 1 - 0.48 * inch))
+        engine.set(rect=(0, 0, 1, 1 - top * inch))
     return fig
 
 

@@ -5,9 +5,10 @@ hatching, and heat maps carry their numbers.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import seaborn as sns
@@ -22,6 +23,7 @@ UNITS = {
     "loss": "loss, nats",
 }
 LAG = "lag of the dependency, steps"
+TILE = "tile"  # marks the numbers of a heat map, which are hidden where they have no room
 UNEQUAL = 0.98  # of the largest lag: a mean below it is told beside it
 BEYOND = 1.3  # how far past the tested lags an open bound is drawn
 PYTORCH_GAIN = 3**-0.5  # sigma_w of PyTorch's default U(+-1/sqrt N)
@@ -67,6 +69,11 @@ def format_number(value: Any, infinite: str = "none") -> str:
     return infinite if math.isinf(float(value)) else f"{float(value):.3g}"
 
 
+def marker_size() -> float:
+    """Of points with bars, points: a little smaller than the style's markers."""
+    return 0.73 * float(mpl.rcParams["lines.markersize"])
+
+
 def empty_panel(ax: Axes, text: str) -> None:
     """Says in the middle of empty axes why they are empty."""
     ax.set(xticks=[], yticks=[])
@@ -91,6 +98,7 @@ def heatmap(
     text: Callable[[Any], str] | None = None,
     limits: tuple[float, float] = (0, 1),
     infinite: tuple[str, str] = ("none", "none"),
+    numbers: bool = True,
 ) -> None:
     """A heat map with the numbers written in its tiles.
 
@@ -103,6 +111,7 @@ def heatmap(
             are any; such a tile is hatched.
         limits: of the colours.
         infinite: what infinity is called on x and on y.
+        numbers: whether tiles say them; not where a curve is drawn over the map.
     """
     if table.empty:
         empty_panel(ax, "no networks")
@@ -122,9 +131,10 @@ def heatmap(
         crosses = f"\n{point.n_diverged}×" if point.n_diverged else ""
         labels.iloc[row, column] = text(point) + crosses
     sns.heatmap(
-        grid.fillna(limits[0]), mask=(labels == ""), annot=labels, fmt="", ax=ax, cbar=False,
-        cmap="cividis", vmin=limits[0], vmax=limits[1],
-        linewidths=0.6, linecolor="white", annot_kws={"fontsize": 6.2, "linespacing": 0.95},
+        grid.fillna(limits[0]), mask=(labels == ""), annot=labels if numbers else None, fmt="",
+        ax=ax, cbar=False, cmap="cividis", vmin=limits[0], vmax=limits[1],
+        linewidths=0.6, linecolor="white",
+        annot_kws={"fontsize": "small", "linespacing": 0.95, "gid": TILE},
     )  # fmt: skip
     ax.set_facecolor("0.88")  # a grid point that was not run
     for point in table[table["n_diverged"] > 0].itertuples():
@@ -146,19 +156,49 @@ def heatmap(
     )
 
 
+def scale_handles(dark: str, light: str, missing: bool = False) -> list[Patch]:
+    """What a legend says of the colours of a heat map: its two ends, and grey, where some tiles
+    are ``missing``.
+    """
+    colours = mpl.colormaps["cividis"]
+    grey = [Patch(color="0.88", label="not run")] if missing else []
+    return [Patch(color=colours(0.0), label=dark), Patch(color=colours(1.0), label=light), *grey]
+
+
+def share_handles(missing: bool = False) -> list[Patch]:
+    """The same of a heat map of shares solved."""
+    return scale_handles("none solved", "all solved", missing)
+
+
+def shades(values: pd.Series) -> tuple[float, float]:
+    """The smallest and the largest value that a heat map tells apart: one that lies beyond 1.5
+    interquartile ranges above the upper quartile (Tukey's fence) would take the colours from all
+    others, and is drawn as the fence.
+
+    >>> shades(pd.Series([2.0, 2.1, 2.2, 2.3, 9.0]))
+    (2.0, 2.6)
+    """
+    finite = values[np.isfinite(values.astype(float))].astype(float)
+    if finite.empty:
+        return 0.0, 1.0
+    low, high = (float(q) for q in finite.quantile([0.25, 0.75]))
+    return float(finite.min()), round(min(float(finite.max()), high + 1.5 * (high - low)), 12)
+
+
 def heatmap_lower_is_better(
     ax: Axes, table: pd.DataFrame, x: str, y: str, infinite: tuple[str, str] = ("none", "none")
 ) -> None:
-    """A heat map of stats.summarize's ``value`` where less is better: lighter is less; the numbers
-    are written in the tiles.
+    """A heat map of stats.summarize's ``value`` where less is better: lighter is less, within
+    ``shades``; the numbers are written in the tiles.
     """
-    shade = -table["value"].replace(math.inf, math.nan)
-    limits = (float(shade.min()), float(shade.max())) if shade.notna().any() else (0.0, 1.0)
+    best, worst = shades(table["value"])
 
     def text(point: Any) -> str:
         return "–" if not math.isfinite(point.value) else f"{point.value:.2f}"
 
-    heatmap(ax, table.assign(shade=shade), x, y, "shade", text, limits, infinite)
+    table = table.assign(shade=-table["value"].replace(math.inf, math.nan))
+    limits = (-worst, -best) if worst > best else (-worst - 1, -best)
+    heatmap(ax, table, x, y, "shade", text, limits, infinite)
 
 
 def staircase(
@@ -191,14 +231,33 @@ def staircase(
     ax.plot(np.repeat(np.arange(len(columns) + 1), 2)[1:-1], np.repeat(heights, 2), **style)
 
 
-def mark_column(ax: Axes, columns: Sequence[float], value: float) -> None:
-    """On a heat map: a triangle above x = value, between the two categories around it on a log
-    axis.
+def mark_column(
+    ax: Axes,
+    columns: Sequence[float],
+    value: float,
+    label: str = "PyTorch's default",
+    below: bool = False,
+) -> None:
+    """On a heat map: a triangle at x = value, just within the upper (or lower) edge, between the
+    two categories around it on a log axis; nothing where the value lies outside of them.
     """
-    place = float(
-        np.interp(np.log(value), np.log(np.asarray(columns, float)), np.arange(len(columns)) + 0.5)
+    if len(columns) == 0 or not columns[0] <= value * 1.001 <= columns[-1] * 1.002:
+        return
+    places = np.arange(len(columns)) + 0.5
+    place = float(np.interp(np.log(value), np.log(np.asarray(columns, float)), places))
+    ax.plot(
+        [place],
+        [0.015 if below else 0.985],
+        transform=ax.get_xaxis_transform(),
+        marker="^" if below else "v",
+        color="white" if below else "#D55E00",
+        markeredgecolor="black" if below else "white",
+        markeredgewidth=0.5,
+        markersize=5.5,
+        linestyle="none",
+        label=label,
+        zorder=6,
     )
-    ax.plot([place], [-0.12], marker="v", color="#D55E00", markersize=5, clip_on=False, zorder=6)
 
 
 def _drawable(table: pd.DataFrame, y: str) -> pd.DataFrame:
@@ -222,7 +281,7 @@ def band(ax: Axes, table: pd.DataFrame, x: str, y: str, series: int, label: str)
     """A line of column y over x with its interval (low, high) as a band."""
     rows = _drawable(table, y).sort_values(x)
     style = SERIES[series % len(SERIES)]
-    ax.plot(rows[x].astype(float), rows[y], label=label, markersize=3.5, **style)
+    ax.plot(rows[x].astype(float), rows[y], label=label, markersize=marker_size(), **style)
     ax.fill_between(
         rows[x].astype(float),
         rows["low"],
@@ -257,7 +316,7 @@ def points(
         rows[y],
         yerr=bars,
         label=label,
-        markersize=3.5,
+        markersize=marker_size(),
         capsize=1.5,
         elinewidth=0.8,
         linewidth=1.2,
@@ -292,7 +351,7 @@ def frontiers(
             (at, row.frontier),
             (2, offset),
             textcoords="offset points",
-            fontsize=7,
+            fontsize="small",
             color=SERIES[series]["color"],
         )
 
@@ -346,7 +405,7 @@ def reference_lines(ax: Axes, lines: pd.DataFrame, gap: float = 0.035) -> None:
             (1.01, last),
             xycoords="axes fraction",
             va="center",
-            fontsize=6,
+            fontsize="small",
             color="0.3",
             annotation_clip=False,
         )
@@ -379,17 +438,18 @@ def failure_bars(ax: Axes, table: pd.DataFrame, label: Callable[[Any], str], by:
                 linewidth=0.5,
             )
             left += share
-        ax.text(1.01, place, f"n={rows['n'].iloc[0]}", va="center", fontsize=6)
+        ax.text(1.01, place, f"n={rows['n'].iloc[0]}", va="center", fontsize="small")
     ax.set(xlim=(0, 1), xlabel="share of networks", ylim=(len(values) - 0.4, -0.6))
     ax.set_yticks(range(len(values)), [label(v) for v in values])
     ax.grid(visible=False)
 
 
-def kind_handles() -> list[Patch]:
-    """What a legend of failure bars shows."""
+def kind_handles(present: Collection[str] | None = None) -> list[Patch]:
+    """What a legend of ways to end shows: those that are ``present``; None: all."""
     return [
         Patch(facecolor=s["color"], hatch=s["hatch"], edgecolor="0.25", linewidth=0.5, label=k)
         for k, s in KIND_STYLES.items()
+        if present is None or k in present
     ]
 
 

@@ -1,0 +1,60 @@
+"""``throughtime figure``: what panels there are, how they are written, and how it says no."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.test_cli import output_of, refused
+from tests.figures.test_draw import project  # noqa: F401 - a fixture
+from tests.figures.test_export import panels  # noqa: F401 - a fixture
+
+WRITE = ("figure", "clipping", "--panel", "norms")
+
+
+@pytest.fixture
+def at(panels: Path, monkeypatch: pytest.MonkeyPatch) -> Path:  # noqa: F811
+    """Within the project."""
+    (panels / "config.yaml").write_text("preset: laptop\npresets: {laptop: small}\n")
+    monkeypatch.chdir(panels)
+    return panels
+
+
+def test_a_list_names_each_panel_with_what_it_shows(
+    at: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert output_of(capsys, "figure", "clipping", "--list").splitlines() == [
+        "clipping: panels for --panel",
+        "  norms  Norms of gradients",
+        "  again  Norms once more",
+    ]
+
+
+def test_a_panel_is_written_as_the_options_ask_for(
+    at: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ("--width", "84mm", "--height", "2in", "--format", "svg", "--font", "serif")
+    lines = output_of(capsys, *WRITE, *options, "--style", "notebook", "--out", "drawn")
+    assert lines.splitlines() == ["drawn/clipping-norms.svg", "drawn/clipping-norms.md"]
+    svg = (at / "drawn" / "clipping-norms.svg").read_text()
+    assert f'width="{84 / 25.4 * 72:.6f}'.rstrip("0")[:12] in svg
+    assert not (at / "results" / "figures").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((*WRITE[:3], "norm"), "no panel 'norm'; did you mean 'norms'?"),
+        ((*WRITE, "--width", "wide"), "--width wide: not a length; write e.g. 3.3in"),
+        ((*WRITE, "--format", "gif"), "no format 'gif'; "),
+        ((*WRITE, "--style", "papr"), "did you mean 'paper'?"),
+        (("figure", "clipping", "--width", "3in"), "--width is of a panel; name one with --panel"),
+        (("figure", "--panel", "norms"), "--panel: name one experiment"),
+        ((*WRITE, "--out", "config.yaml"), "--out config.yaml: File exists; name another folder"),
+    ],
+)
+def test_mistakes_are_one_line_and_write_nothing(
+    arguments: tuple[str, ...], words: str, at: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = refused(capsys, *arguments)
+    assert words in said
+    assert not list(at.glob("*.pdf"))

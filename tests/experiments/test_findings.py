@@ -1,0 +1,132 @@
+"""What titles of panels say: the finding where the tables decide it, else nothing of the kind."""
+
+from pathlib import Path
+from types import ModuleType
+
+import pandas as pd
+import pytest
+
+from throughtime.analysis import causes
+from throughtime.figures import draw
+
+ROOT = Path(__file__).parents[2]
+
+
+def figure_of(name: str) -> ModuleType:
+    return draw.load_figure(ROOT / "experiments" / name / "figure.py")
+
+
+def networks(n: int, solved: int, **columns: object) -> pd.DataFrame:
+    """Networks of as many seeds at one grid point."""
+    status = ["solved"] * solved + ["unsolved"] * (n - solved)
+    return pd.DataFrame({"status": status, "seed": range(n)}).assign(**columns)
+
+
+# Truncation ---------------------------------------------------------------------------------------
+
+
+def copied(inside: int, outside: int, n: int = 10) -> pd.DataFrame:
+    """Lag 5 within the reach of K = 8, and lag 20 beyond it."""
+    return pd.concat(
+        [
+            networks(n, inside, lag_max=5, reach=7, depth=8.0),
+            networks(n, outside, lag_max=20, reach=7, depth=8.0),
+        ],
+        ignore_index=True,
+    )
+
+
+def test_truncation_says_what_is_solved_on_either_side_where_intervals_lie_apart():
+    finding = figure_of("truncation").finding
+    assert finding("copy, 5 of 8", "chunked", copied(10, 0), set()) == (
+        "Copy, 5 of 8, chunked: 10 of 10 solved where K reaches the lag, 0 of 10 where it does not"
+    )
+    neutral = "Adding, sliding: share solved over lag and K"
+    assert finding("adding", "sliding", copied(6, 4), set()) == neutral
+    assert finding("adding", "sliding", copied(0, 10), set()) == neutral
+
+
+def test_truncation_leaves_out_what_a_frozen_network_solves():
+    finding = figure_of("truncation").finding
+    assert "share solved over lag and K" in finding("copy", "chunked", copied(10, 0), {(20, 8.0)})
+    assert finding("copy", "chunked", copied(10, 0), {(5, 8.0), (20, 8.0)}) == (
+        "Copy, chunked: frozen networks solve it too, so it says nothing about K"
+    )
+
+
+def test_truncation_puts_the_hardest_copy_first():
+    rows = pd.DataFrame(
+        {
+            "task": ["adding", "copy", "copy"],
+            "task_args": ["{}", '{"payload": 2, "alphabet": 4}', '{"payload": 5, "alphabet": 8}'],
+        }
+    )
+    assert figure_of("truncation").tasks(rows) == ["copy, 5 of 8", "copy, 2 of 4", "adding"]
+
+
+# Clipping, initialization -------------------------------------------------------------------------
+
+
+def clipped(with_it: int, without: int) -> pd.DataFrame:
+    common = {"lag_max": 20, "measure": "accuracy", "mode": "full", "K": 40}
+    return pd.concat(
+        [
+            networks(15, with_it, clip_kind="norm", clip=1.0, **common),
+            networks(15, without, clip_kind="none", clip=float("inf"), **common),
+        ],
+        ignore_index=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("solved", "words"),
+    [
+        ((15, 0), "clipping rescues, 15 of 15 solved with it, 0 of 15 without"),
+        ((0, 15), "clipping hurts, 0 of 15 solved with it, 15 of 15 without"),
+        ((8, 7), "share solved over clip and gain"),
+    ],
+)
+def test_clipping_says_whether_it_rescues(solved, words):
+    finding = figure_of("clipping").finding("copy", "full", clipped(*solved))
+    assert finding == f"Copy, lag 20, full depth: {words}"
+
+
+def test_initialization_compares_the_best_gain_with_the_worse_end():
+    rows = pd.concat(
+        [
+            networks(10, 10 * (lag <= reach), gain=gain, lag_max=lag)
+            for gain, reach in ((0.25, 5), (1.0, 20), (2.0, 10))
+            for lag in (5, 10, 20, 40)
+        ],
+        ignore_index=True,
+    )
+    finding = figure_of("initialization").finding
+    assert finding("copy", "orthogonal", rows).startswith("Copy, orthogonal: half solve lag 28 at")
+    assert " at gain 1, 7 at 0.25" in finding("copy", "orthogonal", rows)
+    same = rows[rows["gain"] == 1.0]
+    both = pd.concat([same, same.assign(gain=2.0)], ignore_index=True)
+    assert finding("copy", "gaussian", both) == "Copy, gaussian: share solved over gain and lag"
+
+
+# Atlas --------------------------------------------------------------------------------------------
+
+
+def test_a_tile_of_the_atlas_has_the_most_frequent_cause_of_its_failures():
+    kinds = ["solved", "vanishing", "truncated", "truncated", "solved", "solved"]
+    rows = pd.DataFrame({"lag": [5] * 4 + [9] * 2, "gain": 1.0, "kind": kinds})
+    found = figure_of("atlas").outcomes(rows, "gain").to_dict("records")
+    assert found == [
+        {"lag": 5, "gain": 1.0, "n": 4, "n_solved": 1, "failed": 0.75, "kind": "truncated"},
+        {"lag": 9, "gain": 1.0, "n": 2, "n_solved": 2, "failed": 0.0, "kind": "solved"},
+    ]
+    tie = figure_of("atlas").outcomes(rows.assign(kind=["plateau", "clipped"] * 3), "gain")
+    first = min(("plateau", "clipped"), key=causes.KINDS.index)
+    assert set(tie["kind"]) == {first}
+
+
+def test_the_atlas_names_a_cause_that_most_failures_share():
+    finding = figure_of("atlas").finding
+    known = pd.DataFrame({"task": ["copy"], "label": ["plateau"], "shown": [False]})
+    rows = networks(10, 4, task="copy", failure="truncated")
+    assert finding(rows, known) == "4 of 10 solved, 6 of 6 failures truncated"
+    assert finding(rows.assign(failure="plateau"), known) == "4 of 10 solved"
