@@ -1,6 +1,7 @@
 """What stands above the runs of an experiment is what the YAML and the table of claims say."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -83,13 +84,15 @@ def test_title_and_question_are_two_lines_and_links_lead_to_the_views(tmp_path: 
     write_experiment(tmp_path, "one", "title: One\nquestion: Why?\n", False)
     told = described(tmp_path, tmp_path, "one")
     page = Page("7", "8", "abc", [View("m", "a map", {}, charts=True)], [View("f", "failed", {})])
-    lines = [line for line in markdown(told, page, {"two": "9"}).splitlines() if line]
+    lines = [line for line in markdown(told, page, {"two": "#/9"}).splitlines() if line]
     assert lines[:2] == ["One", "Why?"]
     assert "#/experiments/7/runs?workflowType=machine_learning&compareRunsMode=CHART" in lines[3]
     assert "#/experiments/8/runs?workflowType=machine_learning&compareRunsMode=TABLE" in lines[2]
-    assert lines[4] == "**It reads:** [two](#/experiments/9/runs?workflowType=machine_learning)"
+    assert lines[4] == "**It reads:** [two](#/9)"
     assert lines[5] == "![One](get-artifact?path=description.png&run_uuid=abc)"
     assert "![" not in markdown(told, Page("7"), {})
+    judged = replace(told, finding="It is so.")
+    assert markdown(judged, page, {}).startswith("**Finding:** It is so.\n\nOne\n\nWhy?\n\n")
     assert "](#/experiments/7/runs?" in network_markdown(told, page)
 
 

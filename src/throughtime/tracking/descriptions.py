@@ -1,4 +1,4 @@
-"""What MLflow shows above the runs of an experiment: title, question, finding, links and figure, as
+"""What MLflow shows above the runs of an experiment: finding, title, question, links and figure, as
 Markdown. Imports no mlflow.
 """
 
@@ -100,20 +100,22 @@ def markdown(told: Described, page: Page, related: dict[str, str]) -> str:
     Args:
         told: what it says of itself.
         page: its MLflow experiments.
-        related: name -> MLflow experiment, of those that it reads.
+        related: name -> address, of those that it reads.
+
+    The finding comes first: MLflow shows one line until the description is unfolded.
     """
     views = [(view, page.id) for view in page.views]
     views += [(view, page.networks_id) for view in page.network_views]
     lines = {
         "Tables": {v.name: v.link(number) for v, number in views if not v.charts},
         "Charts": {v.name: v.link(number) for v, number in views if v.charts},
-        "It reads": {name: page_link(number) for name, number in related.items()},
+        "It reads": related,
     }
     figure = f"![{told.title}](get-artifact?path={PICTURE}&run_uuid={page.run_id})"
     return _paragraphs(
+        f"**Finding:** {told.finding}" if told.finding else "",
         told.title,
         told.question,
-        f"**Finding:** {told.finding}" if told.finding else "",
         *(f"**{name}:** {_links(links)}" for name, links in lines.items() if links),
         figure if page.run_id else "",
     )

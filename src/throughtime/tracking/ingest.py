@@ -35,6 +35,7 @@ from throughtime.tracking.descriptions import Page, described, markdown, network
 from throughtime.tracking.records import Record, grid_point_records, networks, varying
 from throughtime.tracking.saved_views import (
     View,
+    opening,
     views_of_grid_points,
     views_of_networks,
 )
@@ -201,17 +202,17 @@ def _describe(
     preset: str,
     recorded: dict[str, Recorded],
 ) -> None:
-    """Title, question, finding, links and figure of each, in the order in which MLflow lists the
-    last changed first.
+    """Finding, title, question, links and figure of each; the first of the story last, because
+    MLflow lists what changed last first.
     """
     for experiment, own in sorted(
         recorded.items(), key=lambda item: item[1].page.name, reverse=True
     ):
         told = described(root, results, experiment)
         related = {
-            name: page.experiment_id
+            name: opening(there.experiment_id, there.tags)
             for name in told.reads
-            if (page := client.get_experiment_by_name(mlflow_page(name)))
+            if (there := client.get_experiment_by_name(mlflow_page(name)))
         }
         page = Page(
             own.page.id,

@@ -19,6 +19,7 @@ that, but its menu reads experiment tags, and MLflow's own demo writes such tags
 import base64
 import json
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -26,7 +27,7 @@ from typing import Any
 from throughtime.tracking.records import AXIS, Record, axis
 
 TAG = "mlflow.sharedViewState."
-MEAN = "mean"  # the view of grid points that a page opens with
+MAP, MEAN = "map", "mean"  # the views of grid points that a page opens with, the first that it has
 NAME_WIDTH = 200  # pixels: the axes have columns of their own
 # 2026-01-01: the same for all and for ever, so that equal views are equal tags
 CREATED = 1_767_225_600_000
@@ -76,6 +77,20 @@ def page_link(experiment_id: str) -> str:
     '#/experiments/3/runs?workflowType=machine_learning'
     """
     return f"#/experiments/{experiment_id}/runs?workflowType=machine_learning"
+
+
+def opening(experiment_id: str, tags: Mapping[str, str]) -> str:
+    """The address of a page: its first map, which answers at a glance, else its table.
+
+    >>> opening("3", {"mlflow.sharedViewState.mean": "{}"})
+    '#/experiments/3/runs?workflowType=machine_learning&compareRunsMode=TABLE&viewStateShareKey=mean'
+    >>> opening("3", {})
+    '#/experiments/3/runs?workflowType=machine_learning'
+    """
+    for view in (View(MAP, "", {}, charts=True), View(MEAN, "", {})):
+        if TAG + view.id in tags:
+            return view.link(experiment_id)
+    return page_link(experiment_id)
 
 
 def unpack(tag_value: str) -> dict[str, Any]:
@@ -128,7 +143,7 @@ def views_of_grid_points(preset: str, differing: list[str], points: list[Record]
     for point in points:
         by_task.setdefault(point.params["task"], []).append(point)
     maps = [chosen for own in by_task.values() for chosen in choose_maps(own, differing)]
-    views += [_map_view(only, chosen) for chosen in maps]
+    views += [_map_view(only, chosen, first=chosen is maps[0]) for chosen in maps]
     return [*views, *_all_axes(only, differing, points)]
 
 
@@ -199,7 +214,7 @@ def _places(
     return {(point.metrics[x], point.metrics[y]) for point in own}
 
 
-def _map_view(only: str, chosen: Map) -> View:
+def _map_view(only: str, chosen: Map, first: bool) -> View:
     """A contour chart of one plane; the filter says what is held."""
     held = {"task": chosen.task, **{name: value for name, value in chosen.fixed.items() if value}}
     search = " and ".join([only, *(f"params.`{n}` = '{value}'" for n, value in held.items())])
@@ -213,7 +228,8 @@ def _map_view(only: str, chosen: Map) -> View:
         "zaxis": {"key": chosen.colour, "type": "METRIC"},
     }
     state = _state(search, f"metrics.`{chosen.y}`", columns) | _chart(card)
-    return View(f"map-{chosen.task}-{x}-{y}", f"{chosen.task}: {x} by {y}", state, charts=True)
+    number = MAP if first else f"map-{chosen.task}-{x}-{y}"
+    return View(number, f"{chosen.task}: {x} by {y}", state, charts=True)
 
 
 def _all_axes(only: str, differing: list[str], points: list[Record]) -> list[View]:

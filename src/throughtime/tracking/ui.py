@@ -19,7 +19,7 @@ from urllib.error import URLError
 
 from throughtime.analysis.grid_points import MLFLOW_NETWORKS, MLFLOW_PREFIX
 from throughtime.core.errors import UserError
-from throughtime.tracking.saved_views import MEAN, TAG, View, page_link
+from throughtime.tracking.saved_views import MAP, opening
 from throughtime.tracking.store import QUIET, artifact_folder, database, shown, tracking_uri
 
 HOST = "127.0.0.1"
@@ -112,31 +112,25 @@ def host_names(host: str) -> list[str]:
 
 
 def links(server: str) -> str:
-    """Where to begin, and one line per experiment: a short name, and the address of the page with
-    its figure, its finding and links to its saved views.
+    """Where to begin, and one line per experiment: a short name, and the address of its page.
+
+    A page shows a map of where learning fails, if there is one, below the experiment's description
+    with its finding, its figure and links to its other views. The first with a map is the one to
+    begin with.
     """
-    pages = {
-        experiment["name"].removeprefix(MLFLOW_PREFIX): _address(server, experiment)
-        for experiment in sorted(_experiments(server), key=lambda e: e["name"])
-        if experiment["name"].startswith(MLFLOW_PREFIX)
-        and not experiment["name"].endswith(MLFLOW_NETWORKS)
-    }
+    pages: dict[str, str] = {}
+    for experiment in sorted(_experiments(server), key=lambda e: e["name"]):
+        name, tags = experiment["name"], experiment.get("tags", [])
+        if name.startswith(MLFLOW_PREFIX) and not name.endswith(MLFLOW_NETWORKS):
+            kept = {tag["key"]: tag["value"] for tag in tags}
+            address = f"{server}/{opening(experiment['experiment_id'], kept)}"
+            pages[name.removeprefix(MLFLOW_PREFIX)] = address
     if not pages:
         return f"MLflow is at {server}; nothing is recorded yet: run `throughtime track`."
+    start = next((a for a in pages.values() if a.endswith(f"={MAP}")), next(iter(pages.values())))
     width = max(map(len, pages))
     lines = [f"  {name:{width}}  {address}" for name, address in pages.items()]
-    return "\n".join(
-        [f"Open {next(iter(pages.values()))}", "", "Every experiment has such a page:", *lines]
-    )
-
-
-def _address(server: str, experiment: dict[str, Any]) -> str:
-    """A page, with the mean over seeds below its description where there is one."""
-    number = experiment["experiment_id"]
-    kept = {tag["key"]: tag["value"] for tag in experiment.get("tags", [])}
-    if value := kept.get(TAG + MEAN):
-        return f"{server}/{View(MEAN, json.loads(value)['name'], {}).link(number)}"
-    return f"{server}/{page_link(number)}"
+    return "\n".join([f"Open {start}", "", "Every experiment has such a page:", *lines])
 
 
 def _experiments(server: str) -> list[dict[str, Any]]:

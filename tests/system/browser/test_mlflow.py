@@ -22,6 +22,7 @@ from throughtime.analysis.grid_points import mlflow_experiment, mlflow_page
 from throughtime.planning.project import Project
 from throughtime.results import tables
 from throughtime.tracking import ingest
+from throughtime.tracking.sources import PICTURE_WIDTH
 
 Server = tuple[str, str]
 CLIPPING, CLIPPING_NETWORKS = mlflow_page("clipping"), mlflow_experiment("clipping")
@@ -175,6 +176,13 @@ class Story:
     said: str
     summary: pd.DataFrame
 
+    @property
+    def start(self) -> str:
+        """The first link that `make ui` prints."""
+        found = re.search(r"^Open (\S+)$", self.said, re.MULTILINE)
+        assert found, self.said
+        return found[1]
+
     def solved(self, mode: str = "chunked", K: int = 5) -> dict[int, float]:
         """Share of copy's networks that are solved, by lag, on the map's plane."""
         rows = self.summary[
@@ -218,33 +226,51 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
 
 
 @pytest.mark.parametrize("watched", ["laptop"], indirect=True)
-def test_where_copy_fails_with_k_5_is_found_by_clicks(
+def test_where_copy_fails_with_k_5_is_read_off_the_first_page(
     page: Page, story: Story, shots: Path
 ) -> None:
-    start = re.search(r"^Open (\S+)$", story.said, re.MULTILINE)
-    assert start, story.said
-    page.goto(start[1])
+    page.goto(story.start)
+    chart = page.locator(".js-plotly-plot").first
+    expect(chart.locator(".contour").first).to_be_visible()
+    expect(page.get_by_text("Finding:").first).to_be_visible()
+    page.screenshot(path=shots / "mlflow-story-1-map.png")
+    read = {}
+    for point in chart.locator(".scatterlayer .point").all():
+        point.hover(force=True)
+        said = page.get_by_text(re.compile(r"^X \(axis/lag\)")).last
+        expect(said).to_be_visible()
+        numbers = re.search(
+            r"X \(axis/lag\):\s*([\d.]+)\s*Y \(axis/K\):\s*([\d.]+)\s*"
+            r"Z \(success_rate\):\s*([\d.]+)",
+            page.locator("body").inner_text(),
+        )
+        assert numbers
+        lag, depth, rate = map(float, numbers.groups())
+        read[lag, depth] = rate
+    page.screenshot(path=shots / "mlflow-story-2-point.png")
+    with_k_5 = {lag: rate for (lag, depth), rate in read.items() if depth == 5}
+    assert with_k_5 == pytest.approx(story.solved(), abs=0.01)
+    assert min(with_k_5.values()) < 0.5 < max(with_k_5.values())  # there is something to read
+
+
+@pytest.mark.parametrize("watched", ["laptop"], indirect=True)
+def test_the_description_unfolds_to_figure_and_links(page: Page, story: Story, shots: Path) -> None:
+    page.goto(story.start)
+    page.locator("[data-component-id='mlflow.experiment.metadata_editor.expand_button']").click()
     picture = page.locator("img[src*='get-artifact']").first
     expect(picture).to_be_visible()
-    assert picture.evaluate("image => image.naturalWidth") == 1100
-    expect(page.get_by_text("Finding:").first).to_be_visible()
-    expect(page.get_by_text("Model training", exact=True).first).to_be_visible()
-    page.screenshot(path=shots / "mlflow-story-1-start.png")
-    page.get_by_role("link", name="truncation", exact=True).first.click()
+    assert picture.evaluate("image => image.naturalWidth") == PICTURE_WIDTH
     expect(page.get_by_text("is K = lag the border?").first).to_be_visible()
-    page.screenshot(path=shots / "mlflow-story-2-truncation.png")
-    page.get_by_role("link", name="copy: lag by K", exact=True).first.click()
-    expect(
-        page.locator(".js-plotly-plot .contourlayer, .js-plotly-plot .contour").first
-    ).to_be_visible()
-    page.screenshot(path=shots / "mlflow-story-3-map.png")
+    page.screenshot(path=shots / "mlflow-story-3-unfolded.png", full_page=True)
+    with page.context.expect_page() as opened:  # MLflow opens links of a description in a new tab
+        page.get_by_role("link", name="mean over seeds", exact=True).first.click()
+    expect(opened.value.get_by_text("axis/K", exact=True).first).to_be_visible(timeout=60_000)
+    opened.value.screenshot(path=shots / "mlflow-story-4-mean.png")
 
 
 @pytest.mark.parametrize("watched", ["laptop"], indirect=True)
 def test_failures_first_has_its_axes_in_sight(page: Page, story: Story, shots: Path) -> None:
-    start = re.search(r"^Open (\S+?)/#", story.said, re.MULTILINE)
-    assert start
-    server = (start[1], story.said)
+    server = (story.start.partition("/#")[0], story.said)
     page.goto(link(server, mlflow_experiment("truncation"), "failures first"))
     for column in ("status", "failure", "task", "axis/lag", "mode", "axis/K", "border", "frozen"):
         header = page.locator(".ag-header-cell", has_text=re.compile(rf"^{column}$")).first
