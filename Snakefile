@@ -229,6 +229,7 @@ rule track_early:
 
 rule track:
     input:
+        f"{RESULTS}/claims.parquet",
         PIPELINE.early_tracking_files(),
         PIPELINE.collected_tables(),
         PIPELINE.figures(),
@@ -266,7 +267,7 @@ rule report:
         "throughtime {log} report > /dev/null"
 
 
-# `snakemake NAME` records that experiment, decides the claims again and writes the report.
+# `snakemake NAME` decides the claims again, records that experiment and writes the report.
 # Of the other experiments the report has what is there.
 rule track_experiment:
     input:
@@ -279,8 +280,9 @@ rule track_experiment:
         f"{RESULTS}/logs/{{experiment}}/track.log",
     params:
         code=PIPELINE.tracking_code(),
+        claims=PIPELINE.claims_code(),
     shell:
-        "throughtime {log} track {wildcards.experiment} > /dev/null"
+        "throughtime {log} claims > /dev/null; throughtime {log} track {wildcards.experiment} > /dev/null"
 
 
 rule report_experiment:
@@ -292,9 +294,8 @@ rule report_experiment:
         f"{RESULTS}/logs/{{experiment}}/report.log",
     params:
         code=PIPELINE.report_code(),
-        claims=PIPELINE.claims_code(),
     shell:
-        "throughtime {log} claims > /dev/null; throughtime {log} report > /dev/null"
+        "throughtime {log} report > /dev/null"
 
 
 for experiment in PIPELINE.project.experiments:

@@ -19,6 +19,7 @@ import pytest
 
 from tests.support import synthetic
 from throughtime.analysis import grid_points
+from throughtime.analysis.grid_points import mlflow_experiment, mlflow_page
 from throughtime.core.errors import UserError
 from throughtime.planning.plan import Plan
 from throughtime.planning.sweep import expand
@@ -48,6 +49,7 @@ SMALL = synthetic.toy_plan(
     lengths=(10,), depths=(None,), axes={"gain": [0.5, 1.5]}, seeds=2
 )  # 1 job of 4
 CELLS = 16
+NETWORKS, PAGE = mlflow_experiment("clipping"), mlflow_page("clipping")
 
 PROGRAM = """
 import sys
@@ -84,12 +86,12 @@ def counted(counts: writer.Counts) -> tuple[int, int, int]:
     return counts.new, counts.skipped, counts.replaced
 
 
-def runs(results: Path, experiment: str) -> list[Any]:
+def runs(results: Path, name: str) -> list[Any]:
     """The active runs of an MLflow experiment, by a client that has nothing to do with the
     ingest's.
     """
     client = store.connect(store.tracking_uri(results, results))
-    found = client.get_experiment_by_name(experiment)
+    found = client.get_experiment_by_name(name)
     return list(client.search_runs([found.experiment_id], max_results=1000)) if found else []
 
 
@@ -127,7 +129,7 @@ def test_parameters_read_as_a_person_would_write_them(value: Any, shown: str | N
 
 
 def test_grid_points_differ_in_what_the_plan_varies_and_in_nothing_else() -> None:
-    assert varying(PLAN, "clipping") == ["mode", "K", "gain", "clip"]
+    assert varying(PLAN, "clipping") == ["lag_max", "mode", "K", "gain", "clip"]
     assert varying(SMALL, "clipping") == ["gain"]
 
 
@@ -203,12 +205,14 @@ def test_a_run_holds_the_whole_row_its_curves_and_its_origin(results: Path) -> N
     assert (counts.networks, counts.sources) == (4, {"clipping": "tables of 1 of 1 jobs"})
     frames = synthetic.summary(SMALL)
     client = store.connect(store.tracking_uri(results, results))
-    for run in runs(results, "clipping"):
+    for run in runs(results, NETWORKS):
         row = frames.summary.set_index("run_key", drop=False).loc[run.data.tags["run_key"]]
         assert run.info.run_name == f"toy-tanh-lag10 gain={row['gain']:g} seed={row['seed']}"
         assert run.info.end_time - run.info.start_time == 2000  # its share of the job's 8 s
-        assert {name: run.data.params.get(name) for name in PARAMS} == {
-            name: None if pd.isna(row[name]) else text(row[name]) for name in PARAMS
+        shown = {name: text(row[name]) for name in PARAMS if text(row[name])} | {"K": "full"}
+        assert {name: run.data.params.get(name) for name in shown} == shown
+        assert {n: v for n, v in run.data.metrics.items() if n.startswith("axis/")} == {
+            "axis/gain": row["gain"]
         }
         assert run.data.params["clipping"] == "norm 1"
         for name in METRICS:
@@ -242,7 +246,7 @@ def test_a_run_holds_the_whole_row_its_curves_and_its_origin(results: Path) -> N
 def test_a_diverged_network_says_so_without_nan(results: Path) -> None:
     synthetic.write_jobs(PLAN, results)
     record(results, PLAN)
-    found = runs(results, "clipping")
+    found = runs(results, NETWORKS)
     diverged = [run for run in found if run.data.tags["status"] == "diverged"]
     assert diverged, "the synthetic tables hold none; choose another seed"
     for run in found:
@@ -255,7 +259,7 @@ def test_a_diverged_network_says_so_without_nan(results: Path) -> None:
 def test_a_second_ingest_changes_nothing_and_another_content_replaces(results: Path) -> None:
     synthetic.write_jobs(SMALL, results)
     first = counted(record(results))
-    before = {run.info.run_id for run in runs(results, "clipping")}
+    before = {run.info.run_id for run in runs(results, NETWORKS)}
     assert counted(record(results)) == (0, sum(first), 0)
     (path,) = results.glob("clipping/jobs/*/summary.parquet")
     changed = tables.read("summary", path)
@@ -266,7 +270,7 @@ def test_a_second_ingest_changes_nothing_and_another_content_replaces(results: P
         4,
         3,
     )  # the network, its cell, and the overview with its table of cells
-    after = runs(results, "clipping")
+    after = runs(results, NETWORKS)
     assert keys(after) == expected(SMALL)
     assert len({run.info.run_id for run in after} - before) == 1
     assert 0.125 in [run.data.metrics["train_loss"] for run in after]
@@ -276,7 +280,7 @@ def test_a_run_that_was_left_unfinished_or_doubled_is_put_right(results: Path) -
     synthetic.write_jobs(SMALL, results)
     record(results)
     client = store.connect(store.tracking_uri(results, results))
-    first, second, *_ = runs(results, "clipping")
+    first, second, *_ = runs(results, NETWORKS)
     client.update_run(first.info.run_id, status="RUNNING")
     client.create_run(first.info.experiment_id, tags={"run_key": second.data.tags["run_key"]})
     assert counted(record(results)) == (
@@ -284,7 +288,7 @@ def test_a_run_that_was_left_unfinished_or_doubled_is_put_right(results: Path) -
         6,
         1,
     )  # the double goes, the unfinished one is written anew
-    found = runs(results, "clipping")
+    found = runs(results, NETWORKS)
     assert keys(found) == expected(SMALL)
     assert {run.info.status for run in found} <= {"FINISHED", "FAILED"}
 
@@ -292,7 +296,7 @@ def test_a_run_that_was_left_unfinished_or_doubled_is_put_right(results: Path) -
 def test_some_experiments_can_be_recorded_before_the_others(results: Path) -> None:
     synthetic.write_jobs(SMALL, results)
     counts = ingest.ingest(results, results, SMALL, "smoke", only=["another"])
-    assert (counts.networks, runs(results, "clipping")) == (0, [])
+    assert (counts.networks, runs(results, NETWORKS)) == (0, [])
     assert counted(ingest.ingest(results, results, SMALL, "smoke", only=["clipping"])) == (
         4 + 2 + 1,
         0,
@@ -309,7 +313,7 @@ def test_a_partly_finished_sweep_is_recorded_as_far_as_it_goes(results: Path) ->
     (gone / "curves.parquet").unlink()
     counts = record(results, PLAN)
     assert counts.sources == {"clipping": "tables of 3 of 4 jobs"}
-    assert keys(runs(results, "clipping")) == sorted(
+    assert keys(runs(results, NETWORKS)) == sorted(
         k for j in PLAN.jobs if j.key != gone.name for k in j.run_keys
     )
     synthetic.write_jobs(PLAN, results)
@@ -325,14 +329,14 @@ def test_collected_tables_do_where_the_jobs_are_gone(results: Path) -> None:
     synthetic.collect(results, "clipping")
     shutil.rmtree(results / "clipping" / "jobs")
     assert record(results, PLAN).sources == {"clipping": "collected tables"}
-    assert keys(runs(results, "clipping")) == expected(PLAN)
+    assert keys(runs(results, NETWORKS)) == expected(PLAN)
 
 
 def test_tables_that_the_plan_does_not_ask_for_are_passed_over(results: Path) -> None:
     synthetic.write_jobs(PLAN, results)
     part = Plan(PLAN.jobs[:1], ())
     assert record(results, part).networks == 8
-    assert keys(runs(results, "clipping")) == expected(part)
+    assert keys(runs(results, NETWORKS)) == expected(part)
 
 
 def test_no_tables_yet_is_no_error(results: Path) -> None:
@@ -371,10 +375,10 @@ def test_a_run_whose_metrics_did_not_get_in_is_not_taken_for_whole(
         patch.setattr(SqlAlchemyStore, "_log_metrics", fail)
         with pytest.raises(UserError, match="disk I/O error"):
             record(results)
-    (run,) = runs(results, "clipping")
+    (run,) = runs(results, NETWORKS)
     assert "content_sha" not in run.data.tags
     assert counted(record(results)) == (3 + 2 + 1, 0, 1)
-    assert all(run.data.metrics for run in runs(results, "clipping"))
+    assert all(run.data.metrics for run in runs(results, NETWORKS))
 
 
 def test_killed_midway_and_run_again_leaves_every_network_once(results: Path) -> None:
@@ -389,13 +393,13 @@ def test_killed_midway_and_run_again_leaves_every_network_once(results: Path) ->
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert process.returncode == -signal.SIGKILL
-    interrupted = runs(results, "clipping")
+    interrupted = runs(results, NETWORKS)
     assert 10 <= len(interrupted) < 32
     assert sum("content_sha" in run.data.tags for run in interrupted) >= 10
     new, skipped, replaced = counted(record(results, PLAN))
     assert skipped >= 10
     assert new + skipped + replaced == 32 + CELLS + 1
-    found = runs(results, "clipping")
+    found = runs(results, NETWORKS)
     assert keys(found) == expected(PLAN)
     assert all(
         "content_sha" in run.data.tags and run.info.status in writer.TERMINAL for run in found
@@ -436,7 +440,7 @@ def test_killed_while_the_database_is_made_and_run_again(results: Path) -> None:
     )  # what such a kill leaves, and a half-written journal
     (results / "mlflow" / ".mlflow.db.part").write_bytes(b"SQLite format 3\0 and then nothing")
     record(results)
-    assert keys(runs(results, "clipping")) == expected(SMALL)
+    assert keys(runs(results, NETWORKS)) == expected(SMALL)
     assert not (results / "mlflow" / ".mlflow.db.part").exists()
 
 
@@ -449,8 +453,8 @@ def test_four_copies_at_once_on_a_cold_database(
     for process in processes:
         _, said = process.communicate()
         assert process.returncode == 0, said
-    assert keys(runs(tmp_path, "clipping")) == expected(PLAN)
-    assert len(runs(tmp_path, "clipping summary")) == CELLS + 1
+    assert keys(runs(tmp_path, NETWORKS)) == expected(PLAN)
+    assert len(runs(tmp_path, PAGE)) == CELLS + 1
 
 
 def test_the_overview_carries_figure_and_tables_and_moves_with_the_folder(results: Path) -> None:
@@ -467,22 +471,23 @@ def test_the_overview_carries_figure_and_tables_and_moves_with_the_folder(result
     shutil.move(results / "mlflow", moved / "mlflow")
     client = store.connect(store.tracking_uri(moved, moved))
     for experiment, files in {
-        "clipping summary": {
+        PAGE: {
             "clipping.png",
+            "description.png",
             "clipping.md",
             "grid_points.csv",
             *(f"tables/{t}.parquet" for t in JOB_TABLES),
         },
-        "atlas summary": {"atlas.png", "atlas.md"},
+        mlflow_page("atlas"): {"atlas.png", "description.png", "atlas.md"},
     }.items():
         (run,) = [run for run in runs(moved, experiment) if run.data.tags["kind"] == "overview"]
-        assert run.data.tags["mlflow.note.content"] == f"What {experiment.split()[0]} shows."
+        assert run.data.tags["mlflow.note.content"] == f"What {run.data.tags['experiment']} shows."
         prefix, _, rest = run.info.artifact_uri.partition(":/")
         assert prefix == "mlflow-artifacts"
         folder = store.artifact_folder(moved) / rest
         assert {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()} == files
     assert {e.artifact_location for e in client.search_experiments()} == {
-        f"mlflow-artifacts:/{name}" for name in ("clipping", "clipping-summary", "atlas-summary")
+        f"mlflow-artifacts:/{name}" for name in ("04-clipping", "04-clipping-networks", "01-atlas")
     }
 
 
@@ -490,11 +495,13 @@ def test_the_overview_carries_figure_and_tables_and_moves_with_the_folder(result
 
 
 def test_saved_views_name_parameters_and_metrics_that_runs_have(results: Path) -> None:
+    from mlflow.utils.validation import MAX_EXPERIMENT_TAG_VAL_LENGTH
+
     synthetic.write_jobs(PLAN, results)
     record(results, PLAN)
     client = store.connect(store.tracking_uri(results, results))
     names = set()
-    for experiment in ("clipping", "clipping summary"):
+    for experiment in (NETWORKS, PAGE):
         found = runs(results, experiment)
         known = {
             f"{kind}.`{k}`"
@@ -503,7 +510,10 @@ def test_saved_views_name_parameters_and_metrics_that_runs_have(results: Path) -
             for k in getattr(run.data, kind)
         }
         about = client.get_experiment(found[0].info.experiment_id)
-        for value in (value for key, value in about.tags.items() if key.startswith(TAG)):
+        for key, value in about.tags.items():
+            if not key.startswith(TAG):
+                continue
+            assert len(value) < MAX_EXPERIMENT_TAG_VAL_LENGTH
             names.add(json.loads(value)["name"])
             state = unpack(value)
             assert set(state["selectedColumns"]) | {state["orderByKey"]} <= known
@@ -511,11 +521,34 @@ def test_saved_views_name_parameters_and_metrics_that_runs_have(results: Path) -
                 "the view's filter shows nothing"
             )
             for card in state.get("compareRunCharts", []):
-                shown = [f"params.`{n}`" for n in card["selectedParams"]] + [
-                    f"metrics.`{n}`" for n in card["selectedMetrics"]
-                ]
+                shown = [f"params.`{n}`" for n in card.get("selectedParams", [])]
+                shown += [f"metrics.`{n}`" for n in card.get("selectedMetrics", [])]
+                shown += [f"metrics.`{card[a]['key']}`" for a in card if a.endswith("axis")]
+                assert shown
                 assert set(shown) <= known
-    assert names == {"failures first", "mean over seeds", "K x clip x scale"}
+    assert names == {"failures first", "mean over seeds", "toy: lag by gain", "all axes"}
+
+
+def test_axes_filter_and_sort_as_numbers_and_full_depth_is_none(results: Path) -> None:
+    plan = synthetic.toy_plan(
+        lengths=(10, 30), depths=(None, 5, 20), axes={"clip": [1.0, math.inf]}, seeds=1
+    )
+    synthetic.write_jobs(plan, results)
+    record(results, plan)
+    client = store.connect(store.tracking_uri(results, results))
+    number = client.get_experiment_by_name(NETWORKS).experiment_id
+
+    def found(wanted: str, order: str = "") -> list[tuple[str, str, str]]:
+        listed = client.search_runs([number], wanted, order_by=[order] if order else [])
+        return [tuple(run.data.params[n] for n in ("lag_max", "K", "clip")) for run in listed]
+
+    assert len(found('metrics."axis/K" < 10')) == 4
+    assert {k for _, k, _ in found('metrics."axis/K" < 10')} == {"5"}
+    assert len(found("params.K = 'full'")) == 4
+    assert len(found('metrics."axis/K" > 0')) == 4 + 2  # K = 20 is as long as lag 10 takes
+    lags = [lag for lag, _, _ in found('metrics."axis/lag" > 0', 'metrics."axis/lag" DESC')]
+    assert lags == ["30"] * 6 + ["10"] * (len(lags) - 6)
+    assert {clip for *_, clip in found('metrics."axis/clip" > 0')} == {"1"}
 
 
 # Mistakes -----------------------------------------------------------------------------------------
@@ -527,10 +560,10 @@ def test_the_numbers_of_experiments_are_left_for_the_report(results: Path) -> No
     said = json.loads((results / "mlflow" / ingest.NUMBERS).read_text())
     client = store.connect(store.tracking_uri(results, results))
     assert said["server"] == ""  # the address of a database is nobody's to open
-    assert {
-        client.get_experiment(number).name: number for number in said["experiments"].values()
-    } == said["experiments"]
-    assert set(said["experiments"]) == {"clipping", "clipping summary"}
+    assert {name: client.get_experiment(n).name for name, n in said["experiments"].items()} == {
+        "clipping": NETWORKS,
+        "clipping summary": PAGE,
+    }
 
 
 def test_a_companion_tables_filter_finds_the_runs_of_its_row(results: Path) -> None:
@@ -662,6 +695,6 @@ def test_diverged_runs_are_shown_as_failed_and_written_once(results: Path) -> No
     changed = summary.assign(status=["diverged", *summary["status"].iloc[1:]])
     tables.write(changed, "summary", path)
     record(results)
-    found = {run.data.tags["run_key"]: run.info.status for run in runs(results, "clipping")}
+    found = {run.data.tags["run_key"]: run.info.status for run in runs(results, NETWORKS)}
     assert found[summary["run_key"].iloc[0]] == "FAILED"
     assert counted(record(results))[::2] == (0, 0)  # nothing new, nothing replaced

@@ -14,6 +14,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -93,26 +94,35 @@ def test_it_takes_a_free_port_answers_there_and_goes_with_all_its_children(
             assert not any(
                 "sqlite" in part for p in family for part in p.cmdline()
             )  # an address may hold a password
-            for view in ("failures first", "mean over seeds", "K x clip x scale"):
-                assert view in said
-            number_of = dict(
-                re.findall(r"  (clipping(?: summary)?): .*?experiments/(\d+)/runs\?", said)
+            start = re.findall(r"^Open (http://127\.0\.0\.1:\d+/\S+)$", said, re.MULTILINE)
+            pages = dict(re.findall(r"^  (\S+)  +(\S+)$", said, re.MULTILINE))
+            assert [pages["04-clipping"]] == start
+            assert "workflowType=machine_learning" in start[0]
+            number = re.search(r"experiments/(\d+)/runs\?", start[0])
+            assert number
+            run, _ = sorted(
+                posted(port, "runs/search", {"experiment_ids": [number[1]]})["runs"],
+                key=lambda run: run["info"]["run_name"] == "overview",
             )
-            body = json.dumps({"experiment_ids": [number_of["clipping"]]}).encode()
-            request = urllib.request.Request(
-                f"http://{ui.HOST}:{port}/api/2.0/mlflow/runs/search",
-                body,
-                {"Content-Type": "application/json"},
-            )
-            with urllib.request.urlopen(request, timeout=20) as answer:
-                (run,) = json.load(answer)["runs"]
-            assert run["info"]["run_name"] == "toy-tanh-lag10 seed=0"
+            assert run["info"]["run_name"] == "toy-tanh-lag10"
             process.send_signal(number)
             rest, _ = process.communicate(timeout=30)
             assert (process.returncode, rest.strip()) == (0, "Stopped.")
             assert family
             assert not any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in family)
             assert ui.free_port(port) == port
+
+
+def posted(port: int, path: str, content: object) -> dict[str, Any]:
+    """What MLflow's REST API answers."""
+    request = urllib.request.Request(
+        f"http://{ui.HOST}:{port}/api/2.0/mlflow/{path}",
+        json.dumps(content).encode(),
+        {"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        said: dict[str, Any] = json.load(answer)
+        return said
 
 
 def asked(address: str, **headers: str) -> int:
@@ -138,7 +148,7 @@ def test_told_to_it_listens_elsewhere_says_what_that_means_and_lets_no_other_pag
     with served(results, port, host) as (process, said):
         address = f"http://{host}:{port}"
         assert f"Whoever reaches {host}:{port} can read, change and delete runs" in said
-        assert f"MLflow is at {address}/" in said
+        assert f"Open {address}/#/experiments/" in said
         family = psutil.Process(process.pid).children(recursive=True)
         assert {
             c.laddr.ip

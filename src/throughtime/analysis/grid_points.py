@@ -21,6 +21,22 @@ ALWAYS = (
     "task_args",
     "length",
 )  # of a grid point, also where it is the same in all
+# What fails, why, what helps: the order in which MLflow lists experiments.
+STORY = (
+    "atlas",
+    "truncation",
+    "truncation_bias",
+    "clipping",
+    "cliff",
+    "initialization",
+    "gradient_flow",
+    "phase",
+    "brackets",
+    "language",
+    "context",
+    "cost",
+)
+MLFLOW_PREFIX, MLFLOW_NETWORKS = "throughtime/", "-networks"
 
 
 def text(value: Any) -> str | None:
@@ -45,9 +61,30 @@ def grid_point_key(row: Mapping[Any, Any], preset: str) -> str:
     return digest({**{name: text(row[name]) for name in tables.GRID_POINT}, "preset": preset}, 16)
 
 
+def mlflow_page(experiment: str) -> str:
+    """The name of the MLflow experiment that shows an experiment: figure, finding, grid points.
+
+    The number makes MLflow's list of experiments follow the story; what is not in it comes last.
+
+    >>> mlflow_page("truncation"), mlflow_page("mine")
+    ('throughtime/02-truncation', 'throughtime/mine')
+    """
+    number = f"{STORY.index(experiment) + 1:02}-" if experiment in STORY else ""
+    return f"{MLFLOW_PREFIX}{number}{experiment}"
+
+
+def mlflow_experiment(experiment: str) -> str:
+    """The name of the MLflow experiment that holds an experiment's networks, one run each.
+
+    >>> mlflow_experiment("truncation")
+    'throughtime/02-truncation-networks'
+    """
+    return f"{mlflow_page(experiment)}{MLFLOW_NETWORKS}"
+
+
 def mlflow_filter(key: str) -> str:
-    """The MLflow search string of a grid point's networks, in the MLflow experiment that has the
-    name of the grid point's experiment.
+    """The MLflow search string of a grid point's networks, in ``mlflow_experiment`` of the grid
+    point's experiment.
 
     >>> mlflow_filter("0123456789abcdef")
     "tags.grid_point = '0123456789abcdef'"
@@ -101,7 +138,7 @@ def tabulate(summary: pd.DataFrame, preset: str) -> pd.DataFrame:
     if heads["frozen"].nunique() > 1:
         rates["frozen_control"] = _control(heads, counts["solved"], n)
     links: dict[str, Any] = {
-        "mlflow_experiment": heads["experiment"],
+        "mlflow_experiment": heads["experiment"].map(mlflow_experiment),
         "mlflow_filter": [mlflow_filter(key) for key in keys],
     }
     order = [*[n for n in ALWAYS if n in names], *[n for n in names if n not in ALWAYS]]

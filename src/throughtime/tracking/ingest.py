@@ -1,5 +1,5 @@
-"""Tables -> MLflow: one run per trained network, one run per grid point of a summary experiment.
-Written, never read back.
+"""Tables -> MLflow: of each experiment one MLflow experiment with a run per trained network, and
+one with a run per grid point, whose description shows figure and finding. Written, never read back.
 
 What makes it safe to run again, after a kill at any moment, or N times at once:
 
@@ -20,18 +20,26 @@ of the present tables alone.
 import getpass
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from throughtime.analysis.grid_points import mlflow_experiment, mlflow_page
 from throughtime.core.files import set_aside
-from throughtime.planning import yaml_reader
 from throughtime.planning.plan import Plan
 from throughtime.results.paths import write_json
 from throughtime.results.provenance import git_commit
 from throughtime.tracking import locks
+from throughtime.tracking.descriptions import Page, described, markdown, network_markdown
 from throughtime.tracking.records import Record, grid_point_records, networks, varying
-from throughtime.tracking.saved_views import grid_point_views, network_views
-from throughtime.tracking.sources import find, overview
+from throughtime.tracking.saved_views import (
+    View,
+    opening,
+    views_of_grid_points,
+    views_of_networks,
+)
+from throughtime.tracking.sources import PICTURE, find, overview
 from throughtime.tracking.store import (
     _remote,
     connect,
@@ -85,12 +93,15 @@ def ingest(
         client = connect(uri)
         numbers: dict[str, str] = {}
         with understood(uri), _attempt(uri, results) as attempt:
+            opener = partial(ExperimentWriter.open, client, attempt, uri, results)
+            recorded: dict[str, Recorded] = {}
             for experiment in only or _experiments(results, plan):
-                for writer, records in _open_writers(
-                    client, attempt, uri, root, results, plan, preset, experiment, counts
+                for name, writer, records in _open_writers(
+                    opener, root, results, plan, preset, experiment, recorded, counts
                 ):
                     writer.fill(records, counts, progress)
-                    numbers[writer.name] = writer.id
+                    numbers[name] = writer.id
+            _describe(client, root, results, preset, recorded)
         if only is None:
             write_json(
                 {"server": shown(uri) if _remote(uri) else "", "experiments": numbers},
@@ -133,55 +144,86 @@ def _experiments(results: Path, plan: Plan) -> list[str]:
     return list(dict.fromkeys([*(j.experiment for j in plan.jobs), *drawn]))
 
 
+@dataclass
+class Recorded:
+    """The MLflow experiments of one suite experiment, open for writing, and their saved views.
+
+    Attributes:
+        page: figure, finding and grid points.
+        networks: None without tables.
+        figure: whether there is one.
+    """
+
+    page: ExperimentWriter
+    networks: ExperimentWriter | None
+    views: list[View]
+    network_views: list[View]
+    figure: bool
+
+
 def _open_writers(
-    client: "MlflowClient",
-    attempt: locks.TryLock | None,
-    uri: str,
+    opener: Callable[[str, list[View], dict[str, str]], ExperimentWriter],
     root: Path,
     results: Path,
     plan: Plan,
     preset: str,
     experiment: str,
+    recorded: dict[str, Recorded],
     counts: Counts,
-) -> "Iterator[tuple[ExperimentWriter, list[Record]]]":
-    """The MLflow experiments of one suite experiment, each with its records."""
-    recorded, differing = find(results, plan, experiment), varying(plan, experiment)
-    origin, note = _origin(root, experiment), _note(root, experiment)
-    places: list[Record] = []
-    if recorded is not None:
-        counts.sources[experiment] = recorded.source
-        counts.networks += len(recorded.summary)
-        yield (
-            ExperimentWriter.open(
-                client,
-                attempt,
-                uri,
-                results,
-                experiment,
-                note,
-                network_views(preset, differing),
-                origin,
-            ),
-            list(
-                networks(
-                    recorded.summary,
-                    recorded.curves,
-                    differing,
-                    preset,
-                    recorded.provenance,
-                )
-            ),
+) -> "Iterator[tuple[str, ExperimentWriter, list[Record]]]":
+    """The MLflow experiments of one suite experiment: by what name the report links them, and the
+    records. ``recorded`` gets what was opened.
+    """
+    found, differing = find(results, plan, experiment), varying(plan, experiment)
+    origin = _origin(root, experiment)
+    points: list[Record] = []
+    writer, network_views = None, list[View]()
+    if found is not None:
+        counts.sources[experiment] = found.source
+        counts.networks += len(found.summary)
+        trained = list(networks(found.summary, found.curves, differing, preset, found.provenance))
+        network_views = views_of_networks(preset, differing, trained)
+        writer = opener(mlflow_experiment(experiment), network_views, origin)
+        yield experiment, writer, trained
+        points = list(grid_point_records(found.summary, differing, preset, found.provenance))
+    overviewed = overview(found, points, results, experiment, preset)
+    if overviewed.files:
+        views = views_of_grid_points(preset, differing, points)
+        page = opener(mlflow_page(experiment), views, origin)
+        yield f"{experiment} summary", page, [*points, overviewed]
+        figure = PICTURE in overviewed.files
+        recorded[experiment] = Recorded(page, writer, views, network_views, figure)
+
+
+def _describe(
+    client: "MlflowClient",
+    root: Path,
+    results: Path,
+    preset: str,
+    recorded: dict[str, Recorded],
+) -> None:
+    """Finding, title, question, links and figure of each; the first of the story last, because
+    MLflow lists what changed last first.
+    """
+    for experiment, own in sorted(
+        recorded.items(), key=lambda item: item[1].page.name, reverse=True
+    ):
+        told = described(root, results, experiment)
+        related = {
+            name: opening(there.experiment_id, there.tags)
+            for name in told.reads
+            if (there := client.get_experiment_by_name(mlflow_page(name)))
+        }
+        page = Page(
+            own.page.id,
+            own.networks.id if own.networks else "",
+            own.page.overview(preset) if own.figure else "",
+            own.views,
+            own.network_views,
         )
-        places = list(grid_point_records(recorded.summary, differing, preset, recorded.provenance))
-    page = overview(recorded, places, results, experiment, preset)
-    if page.files:
-        views = grid_point_views(preset, differing) if recorded is not None else []
-        yield (
-            ExperimentWriter.open(
-                client, attempt, uri, results, f"{experiment} summary", note, views, origin
-            ),
-            [*places, page],
-        )
+        if own.networks:
+            own.networks.describe(network_markdown(told, page))
+        own.page.describe(markdown(told, page, related))
 
 
 def _origin(root: Path, experiment: str) -> dict[str, str]:
@@ -204,9 +246,3 @@ def _origin(root: Path, experiment: str) -> dict[str, str]:
         "git_commit": commit,
         **source,
     }
-
-
-def _note(root: Path, experiment: str) -> str:
-    path = root / "experiments" / experiment / "experiment.yaml"
-    content = yaml_reader.read(path) if path.exists() else {}
-    return f"{content.get('title', experiment)}\n\n{content.get('question', '')}".strip()

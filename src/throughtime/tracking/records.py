@@ -3,13 +3,19 @@ Imports no mlflow.
 
 Columns keep their names: those of tables.IDENTITY become parameters, the numbers of tables.SUMMARY
 final metrics, the curves metrics under ``curves/``. The parameters of components are parameters by
-their own names (``forget_bias``) instead of JSON. Five things are added for the UI's sake:
-``clipping``, kind and threshold in one word (a threshold of infinity is no number to a
-parallel-coordinates axis); ``solved`` and ``diverged`` as 0 or 1 (their mean over a group is a
-rate); ``diverged_step``, the table's ``diverged_at``; and the tag ``grid_point``, which the
-networks of a grid point share, and which companion tables and the report filter by. NaN and
-infinity are left
-out: MLflow shows neither as a metric.
+their own names (``forget_bias``) instead of JSON. Added for the UI's sake are:
+
+- ``axis/NAME``, metrics: the axes that vary and are numbers, because MLflow's parameters are text,
+  which neither sorts nor filters as numbers (``metrics."axis/K" < 10``). ``axis/lag`` is lag_max;
+- ``clipping``, kind and threshold in one word;
+- ``solved`` and ``diverged`` as 0 or 1 (their mean over a group is a rate), and ``diverged_step``,
+  the table's ``diverged_at``;
+- the tag ``grid_point``, which the networks of a grid point share, and which companion tables and
+  the report filter by.
+
+K of mode full is the parameter ``full`` and no ``axis/K``: among numbers it would be one more K,
+another for every length. A threshold of infinity is the parameter ``none`` and no ``axis/clip``.
+NaN and infinity are left out of metrics: MLflow shows neither.
 """
 
 import hashlib
@@ -29,10 +35,10 @@ from throughtime.core.hashing import digest
 from throughtime.planning.axes import Job, Row
 from throughtime.planning.plan import Plan
 from throughtime.results import tables
-from throughtime.results.causes import CAUSES
+from throughtime.results.causes import CAUSES, FAILED, LABELS
 from throughtime.results.parameters import ARGS, parameter_columns, parameter_names
 
-LAYOUT = 4  # raise it when a record's content changes its meaning: every run is then written anew
+LAYOUT = 5  # raise it when a record's content changes its meaning: every run is then written anew
 TAGS = ("run_key", "job_key", "experiment", "status", "failure", "measure")
 PARAMS = tuple(c.name for c in tables.IDENTITY if c.name not in (*TAGS, *ARGS[1:]))
 METRICS = tuple(
@@ -55,11 +61,11 @@ NAMED = (
     "length",
     "steps",
     "lag_min",
-    "lag_max",
     "cell",
     "experiment",
     "clip_kind",
 )  # in every name, or said by other columns
+AXIS = "axis/"
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +128,30 @@ def _params(row: Mapping[Any, Any], parameters: list[str]) -> dict[str, str]:
     shown["clipping"] = (
         "none" if row["clip_kind"] == "none" else f"{row['clip_kind']} {text(row['clip'])}"
     )
+    if row["mode"] == "full":
+        shown["K"] = "full"
     return {name: value for name, value in shown.items() if value is not None}
+
+
+def axis(name: str) -> str:
+    """The metric that repeats an axis as a number.
+
+    >>> axis("K"), axis("lag_max")
+    ('axis/K', 'axis/lag')
+    """
+    return AXIS + ("lag" if name == "lag_max" else name)
+
+
+def _axes(row: Mapping[Any, Any], differing: list[str]) -> dict[str, Any]:
+    """The axes that vary, as far as they are numbers in this row; names and flags are none."""
+    values = {name: row.get(name) for name in differing}
+    return {
+        axis(name): value
+        for name, value in values.items()
+        if isinstance(value, int | float | np.integer | np.floating)
+        and not isinstance(value, bool)
+        and not (name == "K" and row["mode"] == "full")
+    }
 
 
 def _finite(values: dict[str, Any]) -> dict[str, float]:
@@ -139,9 +168,10 @@ def _base(row: Mapping[Any, Any]) -> str:
 
 
 def varying(plan: Plan, experiment: str) -> list[str]:
-    """The columns, besides task, lag and cell, in which grid points of one and the same task
-    differ: those of tables.GRID_POINT in their order, then the parameters of components by the
-    names of results.parameters. The length is one of them where a task has no fixed lag.
+    """The columns, besides task and cell, in which grid points of one and the same task differ:
+    those of tables.GRID_POINT in their order, then the parameters of components by the names of
+    results.parameters. The length is one of them where a task has no fixed lag; K is where it
+    differs among jobs that truncate, or only some do.
 
     Read off the plan, not off the tables, so that a half-finished sweep names its grid points as
     the finished one does.
@@ -158,6 +188,9 @@ def varying(plan: Plan, experiment: str) -> list[str]:
     for planned in jobs:
         task = planned.job.task
         fixed = {"sweep": planned.sweep, **planned.job.named(), "device": planned.device}
+        fixed["lag_max"] = task.lags[1] if task.lags else None
+        if planned.job.mode == "full":
+            fixed["K"] = "full"
         for name in names:
             values = (
                 planned.grid[name].astype(str) if name in Row.model_fields else [str(fixed[name])]
@@ -180,12 +213,12 @@ def _components(job: Job) -> dict[str, Component]:
 
 
 def _words(row: Mapping[Any, Any], differing: list[str]) -> Iterator[str]:
-    """A grid point, in words: choices by their value, numbers and parameters with their name. A K
-    of ``full`` says no more.
+    """A grid point, in words: choices by their value, numbers and parameters with their name. The
+    lag is said before, and a K of ``full`` says no more than the mode.
     """
     for name in differing:
         value = text(row.get(name))
-        if value is None or (name == "K" and row["mode"] == "full"):
+        if value is None or name == "lag_max" or (name == "K" and row["mode"] == "full"):
             continue
         if isinstance(row[name], str) and name in tables.GRID_POINT:
             yield value
@@ -206,7 +239,7 @@ def networks(
 
     Args:
         summary, curves: the tables of one experiment.
-        differing: the columns that a run's name holds, see ``varying``.
+        differing: the columns that a run's name holds, and which are its axes: see ``varying``.
         preset: the name of the preset that asks for them.
         provenance: job key -> when, and by what code.
     """
@@ -228,7 +261,7 @@ def networks(
             name=" ".join([_base(row), *_words(row, differing), f"seed={row['seed']}"]),
             status="FAILED" if diverged else "FINISHED",
             params=_params(row, list(own.columns)),
-            metrics=_finite({name: row[name] for name in METRICS} | flags),
+            metrics=_finite({name: row[name] for name in METRICS} | flags | _axes(row, differing)),
             tags={name: str(row[name]) for name in TAGS}
             | {
                 "preset": preset,
@@ -254,7 +287,7 @@ def grid_point_records(
     summary: pd.DataFrame, differing: list[str], preset: str, provenance: dict[str, Provenance]
 ) -> Iterator[Record]:
     """One record per grid point: n, rates with Wilson's interval, mean and standard deviation (n -
-    1) over the seeds.
+    1) over the seeds; the tag ``failure`` is the commonest cause among those that failed.
 
     A diverged network counts in every rate; ``NAME_n`` says how many finite values a mean is made
     of where that is not ``n``.
@@ -271,10 +304,11 @@ def grid_point_records(
             params={
                 n: value for n, value in _params(row, list(own.columns)).items() if n != "seed"
             },
-            metrics=_finite(_rates(group) | _moments(group)),
+            metrics=_finite(_rates(group) | _moments(group) | _axes(row, differing)),
             tags={
                 "experiment": row["experiment"],
                 "measure": row["measure"],
+                "failure": _commonest_failure(group),
                 "kind": "grid_point",
                 "preset": preset,
                 "code_digest": code,
@@ -302,6 +336,12 @@ def _rates(group: pd.DataFrame) -> dict[str, float]:
         for column, label in CAUSES.items()
     }
     return counts | rates | shares
+
+
+def _commonest_failure(group: pd.DataFrame) -> str:
+    """Of causes that are equally common the first of LABELS; ``none`` where no network failed."""
+    counts = group.loc[group["status"].isin(FAILED), "failure"].value_counts()
+    return max(LABELS, key=lambda label: counts.get(label, 0)) if len(counts) else "none"
 
 
 def _moments(group: pd.DataFrame) -> dict[str, float]:

@@ -2,6 +2,7 @@
 came to be. Imports no mlflow.
 """
 
+import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ from throughtime.results import tables
 from throughtime.results.tables import JOB_TABLES
 from throughtime.tracking.records import Provenance, Record
 
+PICTURE = "description.png"  # the figure as an experiment's description shows it
+PICTURE_WIDTH = 1100  # pixels; MLflow shows a picture at its full width, whatever there is
 READ = JOB_TABLES[:2]  # the breakdown is for figures
 
 
@@ -108,6 +111,8 @@ def overview(
         if p.suffix in (".png", ".pdf", ".svg", ".md", ".csv")
     }
     files = {name: read(path) for name, path in figures.items()}
+    if picture := files.get(f"{experiment}.png"):
+        files[PICTURE] = narrowed(picture)
     files |= {f"tables/{p.name}": read(p) for p in sorted((results / experiment).glob("*.parquet"))}
     metrics: dict[str, float] = {}
     if experiment_tables is not None:
@@ -130,3 +135,22 @@ def overview(
         tags=tags,
         files=files,
     )
+
+
+def narrowed(png: bytes) -> bytes:
+    """A picture that is at most PICTURE_WIDTH wide; as it is where that is so, or where it is no
+    PNG.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(io.BytesIO(png)) as picture:
+            if picture.width <= PICTURE_WIDTH:
+                return png
+            height = round(picture.height * PICTURE_WIDTH / picture.width)
+            small = picture.convert("RGB").resize((PICTURE_WIDTH, height), Image.Resampling.LANCZOS)
+    except UnidentifiedImageError:
+        return png
+    packed = io.BytesIO()
+    small.save(packed, "PNG")
+    return packed.getvalue()

@@ -1,5 +1,5 @@
-"""The MLflow UI, on this machine's loopback address unless told otherwise, with links to the saved
-views; no process is left behind.
+"""The MLflow UI, on this machine's loopback address unless told otherwise, with a link to begin
+with; no process is left behind.
 """
 
 import json
@@ -17,8 +17,9 @@ from types import FrameType
 from typing import Any
 from urllib.error import URLError
 
+from throughtime.analysis.grid_points import MLFLOW_NETWORKS, MLFLOW_PREFIX
 from throughtime.core.errors import UserError
-from throughtime.tracking.saved_views import TAG, View, unpack
+from throughtime.tracking.saved_views import MAP, opening
 from throughtime.tracking.store import QUIET, artifact_folder, database, shown, tracking_uri
 
 HOST = "127.0.0.1"
@@ -67,11 +68,7 @@ def serve(
         )
     with _interruptible(), _server(uri, results, host, chosen) as process:
         address = f"http://{names[0]}:{chosen}"
-        print(
-            f"MLflow is at {address}/?workflowType=machine_learning\n{links(address)}\nCtrl-C "
-            "stops it.",
-            flush=True,
-        )
+        print(f"{links(address)}\n\nCtrl-C stops it.", flush=True)
         process.wait()
     if process.returncode not in (0, -signal.SIGTERM):
         raise UserError(
@@ -115,29 +112,25 @@ def host_names(host: str) -> list[str]:
 
 
 def links(server: str) -> str:
-    """A line a saved view (or an experiment without any): what it is, and its address."""
-    lines = []
+    """Where to begin, and one line per experiment: a short name, and the address of its page.
+
+    A page shows a map of where learning fails, if there is one, below the experiment's description
+    with its finding, its figure and links to its other views. The first with a map is the one to
+    begin with.
+    """
+    pages: dict[str, str] = {}
     for experiment in sorted(_experiments(server), key=lambda e: e["name"]):
-        name, number = experiment["name"], experiment["experiment_id"]
-        tags = {
-            t["key"].removeprefix(TAG): t["value"]
-            for t in experiment.get("tags", [])
-            if t["key"].startswith(TAG)
-        }
-        views = [
-            View(key, json.loads(value)["name"], unpack(value), "compareRunCharts" in unpack(value))
-            for key, value in tags.items()
-        ]
-        lines += [f"  {name + ': ' + view.name:40} {view.link(server, number)}" for view in views]
-        if not views:
-            lines.append(
-                f"  {name:40} {server}/#/experiments/{number}/runs?workflowType=machine_learning"
-            )
-    return (
-        "\n".join(["Saved views:", *lines])
-        if lines
-        else "Nothing is recorded yet: run `throughtime track`."
-    )
+        name, tags = experiment["name"], experiment.get("tags", [])
+        if name.startswith(MLFLOW_PREFIX) and not name.endswith(MLFLOW_NETWORKS):
+            kept = {tag["key"]: tag["value"] for tag in tags}
+            address = f"{server}/{opening(experiment['experiment_id'], kept)}"
+            pages[name.removeprefix(MLFLOW_PREFIX)] = address
+    if not pages:
+        return f"MLflow is at {server}; nothing is recorded yet: run `throughtime track`."
+    start = next((a for a in pages.values() if a.endswith(f"={MAP}")), next(iter(pages.values())))
+    width = max(map(len, pages))
+    lines = [f"  {name:{width}}  {address}" for name, address in pages.items()]
+    return "\n".join([f"Open {start}", "", "Every experiment has such a page:", *lines])
 
 
 def _experiments(server: str) -> list[dict[str, Any]]:

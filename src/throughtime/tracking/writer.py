@@ -22,9 +22,11 @@ from throughtime.tracking.store import (
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Run
+    from mlflow.entities import Experiment, Run
 
 
+NOTE = "mlflow.note.content"
+KIND = "mlflow.experimentKind"  # with it, MLflow shows training and not GenAI
 TERMINAL = ("FINISHED", "FAILED", "KILLED")
 
 
@@ -83,17 +85,13 @@ class ExperimentWriter:
         uri: str,
         results: Path,
         name: str,
-        note: str,
         views: list[View],
         origin: dict[str, str],
     ) -> "ExperimentWriter":
-        """The experiment of that name, made or restored where needed, with its note and views."""
-        slug = name.replace(" ", "-")
+        """The experiment of that name, made or restored where needed, with its views."""
+        slug = name.rpartition("/")[2]
         remote = _remote(uri)
-        wanted = {
-            "mlflow.note.content": note,
-            "mlflow.experimentKind": "custom_model_development",
-        } | dict(v.tag for v in views)
+        wanted = {KIND: "custom_model_development"} | dict(v.tag for v in views)
         with locks.hold(attempt, name):
             opened = client.get_experiment_by_name(name)
             if opened is None:
@@ -103,11 +101,19 @@ class ExperimentWriter:
                 )
             if opened.lifecycle_stage == "deleted":
                 client.restore_experiment(opened.experiment_id)
-            for key, value in wanted.items():
-                if opened.tags.get(key) != value:
-                    client.set_experiment_tag(opened.experiment_id, key, value)
+            _set_tags(client, opened, wanted)
         folder = None if remote else artifact_folder(results) / slug
         return cls(client, attempt, name, opened.experiment_id, folder, origin)
+
+    def describe(self, note: str) -> None:
+        """What the UI shows above the runs, as Markdown."""
+        with locks.hold(self.attempt, self.name):
+            _set_tags(self.client, self.client.get_experiment(self.id), {NOTE: note})
+
+    def overview(self, preset: str) -> str:
+        """The id of the run that carries the figure."""
+        wanted = f"tags.kind = 'overview' and tags.preset = '{preset}'"
+        return str(self.client.search_runs([self.id], wanted, max_results=1)[0].info.run_id)
 
     def fill(
         self, records: list[Record], counts: Counts, progress: Callable[[int], None] | None = None
@@ -220,6 +226,12 @@ class ExperimentWriter:
             path.write_bytes(content)
             parent = str(Path(name).parent)
             self.client.log_artifact(run_id, str(path), None if parent == "." else parent)
+
+
+def _set_tags(client: "MlflowClient", experiment: "Experiment", wanted: dict[str, str]) -> None:
+    for key, value in wanted.items():
+        if experiment.tags.get(key) != value:
+            client.set_experiment_tag(experiment.experiment_id, key, value)
 
 
 def _holds(path: Path, content: bytes) -> bool:

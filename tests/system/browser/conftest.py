@@ -28,7 +28,11 @@ ARGUMENTS = (
     "--disable-component-update",
 )
 LOCAL = ("file:", "data:", "blob:", "about:", "http://127.0.0.1:")
-SIZES = {"wide": {"width": 1280, "height": 900}, "narrow": {"width": 390, "height": 844}}
+SIZES = {
+    "wide": {"width": 1280, "height": 900},
+    "laptop": {"width": 1440, "height": 900},
+    "narrow": {"width": 390, "height": 844},
+}
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,7 @@ def server(site: Site) -> Iterator[tuple[str, str]]:
             said += line
             if "Ctrl-C" in line:
                 break
-        address = said.partition("MLflow is at ")[2].partition("/?")[0]
+        address = said.partition("Open ")[2].partition("/#")[0]
         assert address.startswith("http://127.0.0.1:"), said
         yield address, said
     finally:

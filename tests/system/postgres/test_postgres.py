@@ -27,6 +27,7 @@ from sqlalchemy import create_engine
 from tests.support import synthetic
 from tests.system.postgres import worker
 from tests.system.postgres.server import PATIENCE, POLL, Server, Unavailable, server
+from throughtime.analysis.grid_points import mlflow_experiment, mlflow_page
 from throughtime.core.errors import UserError
 from throughtime.tracking import ingest, locks, sources, store, ui
 from throughtime.tracking.records import Record, grid_point_records, networks, varying
@@ -190,10 +191,10 @@ def check_exact(ask: Ask, results: Path, seeds: int, shares: bool = False) -> No
     trained, of_cells = wanted(results, seeds)
     assert len(trained) == 200 * seeds
     assert len(of_cells) == CELLS
-    assert sorted(ask(RUNS.format(name="clipping"))) == sorted(
+    assert sorted(ask(RUNS.format(name=mlflow_experiment("clipping")))) == sorted(
         (r.key, r.sha, r.status) for r in trained
     )
-    found = ask(RUNS.format(name="clipping summary"))
+    found = ask(RUNS.format(name=mlflow_page("clipping")))
     assert shares or {(r.key, r.sha, r.status) for r in of_cells} < set(found)
     assert {r.key for r in of_cells} < {key for key, _, _ in found}
     assert len(found) == CELLS + 1  # the overview
