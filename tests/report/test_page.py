@@ -443,11 +443,10 @@ def test_claims_that_are_not_supported_come_first(results: Path, project: Projec
 
 
 def test_the_sliders_are_given_what_was_measured(tmp_path: Path) -> None:
-    rows = grid({"gain": [0.5, 2.0], "seed": [0, 1, 2]})
+    rows = grid({"init": ["gaussian"], "gain": [0.5, 2.0], "seed": [0, 1, 2]})
     task = tasks()["copy"](payload=2, alphabet=4, length=6)
-    plan = Plan(
-        (PlannedJob("gradient_flow", "initial", Job(task=task, init="gaussian"), rows),), ()
-    )
+    job = Job(task=task, K=task.steps)
+    plan = Plan((PlannedJob("gradient_flow", "initial", job, rows),), ())
     frames = synthetic.summary(plan)
     values = [
         {
@@ -488,15 +487,9 @@ def test_the_claim_behind_the_fitted_multiple_is_ln_of_it_over_six() -> None:
 
 
 def test_the_frontiers_are_those_of_the_statistics() -> None:
-    jobs = [
-        PlannedJob(
-            "phase",
-            "map",
-            Job(task=tasks()["copy"](payload=2, alphabet=4, length=n), init="gaussian"),
-            grid({"gain": [0.5], "seed": list(range(6))}),
-        )
-        for n in (2, 6, 14)
-    ]
+    rows = grid({"gain": [0.5], "seed": list(range(6))})
+    tested = [tasks()["copy"](payload=2, alphabet=4, length=n) for n in (2, 6, 14)]
+    jobs = [PlannedJob("phase", "map", Job(task=t, K=t.steps), rows) for t in tested]
     summary = synthetic.summary(Plan(tuple(jobs), ())).summary
     summary["status"] = ["unsolved" if lag > 4 else "solved" for lag in summary["lag_max"]]
     (row,) = sliders._frontiers(summary)

@@ -71,6 +71,7 @@ STORY: dict[str, tuple[Finding, ...]] = {
             "sequence_decays_at_lyapunov_rate",
             "rate of decay of the bias over K less the Lyapunov exponent, nats per step, where it "
             "is farthest from 0",
+            "rates",
         ),
         Finding(
             "phase",
@@ -98,25 +99,37 @@ STORY: dict[str, tuple[Finding, ...]] = {
             "wall",
             "share of starts that clipping alone brings to the minimum, less the share that no "
             "clipping alone does",
+            "starts",
         ),
         Finding(
             "clipping",
             "widens_upward",
             "share of pairs of networks that clipping at 1 alone solves, less the share that no "
             "clipping alone solves",
+            "copy-full",
         ),
         Finding(
             "language",
             "nothing_beyond_20",
             "bits per character at K = 20 less bits at full depth",
+            "depth",
         ),
         Finding(
             "context",
             "context_beyond_K",
             "ln(effective context / K) at the smallest K, characters",
+            "effective",
         ),
     ),
 }
+
+
+def panels() -> list[tuple[str, str]]:
+    """(experiment, panel) of the story, for whoever draws them."""
+    named = [(f.experiment, f.panel) for told in STORY.values() for f in told if f.panel]
+    return list(dict.fromkeys(named))
+
+
 # Before a sentence that the tables do not support.
 OPENINGS = {"supported": "", "not supported": "Not so: ", "undecided": "Not decided: "}
 
