@@ -35,7 +35,7 @@
     const rows = measured.gradients.filter((row) => row.gain === own).flatMap(({ init, lags, median, low, high, n }) =>
       lags.map((lag, i) => ({ init, lag, n, norm: median[i], low: Math.max(low[i], SMALLEST), high: high[i] }))
     ).filter((row) => row.norm > SMALLEST);
-    return [rows, `Measured: untrained networks at gain ${own}, input scale 1, T = ${measured.steps}; median and range of the seeds.${own === gain && scale === 1 ? "" : " The sliders stand elsewhere."}`];
+    return [rows, `Measured: untrained networks at gain ${own}, input scale 1, T = ${measured.steps}; median and range of the seeds.${own === gain && scale === 1 ? "" : " The sliders have other values."}`];
   }
 
   function frontiers({ scale }) {
@@ -44,7 +44,7 @@
     const rows = measured.frontiers.filter((row) => row.input_gain === own && row.frontier !== null && row.censored !== "<").map((row) => ({
       gain: row.gain, lag: row.frontier, n: row.n, low: Math.max(row.low ?? 1, 1), high: row.high ?? 200, kind: row.censored ? "at least" : "half the seeds", said: `${row.censored}${shown(row.frontier)}`,
     }));
-    return [rows, `Measured: trained networks at input scale ${own}, full depth; the lag that half the seeds solve and its interval.${own === scale ? "" : " The slider stands elsewhere."}`];
+    return [rows, `Measured: trained networks at input scale ${own}, full depth; the lag that half the seeds solve and its interval.${own === scale ? "" : " The slider has another value."}`];
   }
 
   function say(choice, logs) {
