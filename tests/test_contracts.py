@@ -210,7 +210,11 @@ ROOMS_OF_EXTRAS = {
     "text": {"tasks"},
     "fast": {"engine"},
 }
-MODULES = {"pyyaml": "yaml", "vl-convert-python": "vl_convert"}  # package -> what is imported
+MODULES = {
+    "pillow": "PIL",
+    "pyyaml": "yaml",
+    "vl-convert-python": "vl_convert",
+}  # package -> what is imported
 
 
 @pytest.mark.parametrize("extra", ROOMS_OF_EXTRAS)

@@ -129,8 +129,29 @@ def test_it_is_json_and_the_same_each_time() -> None:
     assert json.dumps(atlas.explore(shuffled, "smoke")) == text
 
 
+def panel(x: str, y: str, points: int) -> dict[str, Any]:
+    return {"x": atlas.title(x), "y": atlas.title(y), "grid_points": [[]] * points}
+
+
+def test_it_opens_on_lag_and_k_of_copy_else_on_the_largest_panel() -> None:
+    sweeps = [
+        {"name": "chunked: adding", "panels": [panel("lag", "K", 30)]},
+        {"name": "map: copy", "panels": [panel("gain", "lag", 60)]},
+        {"name": "chunked: copy", "panels": [panel("K", "lag", 16), panel("K", "lag", 18)]},
+        {"name": "hard: copy", "panels": [panel("lag", "K", 6)]},
+    ]
+    assert atlas._start(sweeps) == (2, 1)
+    assert atlas._start(sweeps[:2]) == (1, 0)
+
+
 def test_nothing_trained_is_nothing_to_show() -> None:
-    assert atlas.explore({}, "smoke") == {"sweeps": [], "steps": [], "networks": 0, "curves": 0}
+    assert atlas.explore({}, "smoke") == {
+        "sweeps": [],
+        "start": (0, 0),
+        "steps": [],
+        "networks": 0,
+        "curves": 0,
+    }
 
 
 @given(st.lists(st.lists(st.sampled_from("ab"), min_size=4, max_size=4), min_size=1, max_size=12))
@@ -183,6 +204,37 @@ def test_a_chart_draws_what_it_is_given(name: str) -> None:
     assert ("1/2" if name == "heat" else "seed-0") in drawn
     if name != "heat":
         assert f'stroke="{vega_charts.STATUS["solved"][0]}"' in drawn
+
+
+def test_the_charts_of_the_sliders_draw_theory_and_what_was_measured() -> None:
+    import vl_convert
+
+    charts = vega_charts.specs()
+    ends = {"low": 0.01, "high": 1.0, "n": 3}
+    drawn = {}
+    for name, data in {
+        "by_lag": {
+            "theory": [
+                {"lag": k, "norm": 0.5**k, "part": list(vega_charts.PARTS)[k // 2]}
+                for k in range(4)
+            ],
+            "measured": [{"lag": 1, "norm": 0.3, "init": "orthogonal", **ends}],
+            "chosen": [{"lag": 3}],
+        },
+        "frontier": {
+            "predicted": [{"gain": g, "lag": 9 * g, "name": "6"} for g in (0.5, 1.0)],
+            "measured": [{"gain": 0.5, "lag": 8, "kind": "at least", **ends}],
+            "chosen": [{"gain": 0.7, "lag": 5}],
+        },
+    }.items():
+        spec = {**charts[name], "datasets": data, "width": 400}
+        drawn[name] = vl_convert.vegalite_to_svg(spec, vl_version=vega_charts._version())
+    for colour, count in zip(vega_charts.PARTS.values(), (2, 2), strict=True):
+        dots = re.findall(rf'<path aria-label="lag[^>]*fill="{colour}"', drawn["by_lag"])
+        assert len(dots) == count
+    assert "gradient norm, of that at lag 0" in drawn["by_lag"]
+    assert drawn["frontier"].count(f'stroke="{vega_charts.NEUTRAL}"') >= 2
+    assert "half the seeds" in drawn["frontier"]
 
 
 def test_a_grid_point_of_untrained_networks_has_a_grey_tile() -> None:

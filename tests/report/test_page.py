@@ -1,28 +1,41 @@
 """The page shows what there is, says what is missing, and needs nothing beside itself."""
 
+import base64
 import json
 import math
 import re
+import shutil
 from html.parser import HTMLParser
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from PIL import Image
 
 from tests.support import synthetic
-from throughtime.analysis import causes
+from throughtime.analysis import causes, stats
+from throughtime.analysis.claims import load_claims
 from throughtime.core.errors import UserError
-from throughtime.planning.plan import Plan
+from throughtime.planning.axes import Job, grid
+from throughtime.planning.plan import Plan, PlannedJob
 from throughtime.planning.project import Config, Experiment, Project
-from throughtime.report import atlas
+from throughtime.report import atlas, findings, pictures, sliders, vega_charts
 from throughtime.report import page as report_page
+from throughtime.report.words import WORDS
 from throughtime.results import tables
+from throughtime.results.causes import CAUSES
+from throughtime.tasks import tasks
+from throughtime.training import outcome
 
 PLAN = synthetic.toy_plan(
     lengths=(10,), depths=(None, 5), seeds=2
 )  # 16 networks, one combination skipped
+ROOT = Path(__file__).parents[2]
+LARGEST = 10_000_000  # bytes of a page
 MACHINE = {"processor": "Abacus 9", "cores": 2}
 
 
@@ -100,13 +113,16 @@ def test_the_page_holds_figures_captions_counts_and_what_made_them(
     assert path == results / "report.html"
     page = Page(path.read_text())
     assert [a["id"] for a in page.all("section")] == [
+        "findings",
+        "claims",
         "atlas",
         "explore",
+        "theory",
         "clipping",
-        "claims",
         "networks",
         "causes",
         "methods",
+        "words",
         "budget",
         "skipped",
         "made",
@@ -289,7 +305,7 @@ def test_each_claim_is_shown_with_its_verdict_and_numbers(results: Path, project
     assert "why &amp; how" in first[0]
     assert first[1:] == ["not supported", "−0.512", "−1 to 0.25", "0", "1,200", "0.012", "0.024"]
     assert second[1:] == ["undecided", "–", "–", "–", "0", "–", "–"]
-    assert "2 claims: 0 supported, 1 not supported, 1 undecided." in " ".join(
+    assert "not support first: 0 supported, 1 not supported, 1 undecided." in " ".join(
         Page(page).text.split()
     )
 
@@ -302,6 +318,7 @@ def test_the_same_results_give_the_same_bytes(results: Path, project: Project) -
 def test_what_is_missing_is_said(tmp_path: Path, project: Project) -> None:
     text = Page(report_page.render(tmp_path, project)).text
     assert text.count("No figure yet.") == 2
+    assert "No claim of the story has been decided yet" in text
     assert "0 of 16 networks done" in text
     assert "No manifest yet" in text
     assert "No claim has been decided yet" in text
@@ -322,29 +339,257 @@ def test_a_damaged_table_is_named(results: Path, project: Project) -> None:
         report_page.write(results, results, project)
 
 
-@pytest.mark.parametrize(
-    "pair",
-    [
-        ("#1c1c1c", "#fff"),
-        ("#444", "#fff"),
-        ("#333", "#fff"),
-        ("#0b57a4", "#fff"),
-        ("#1c1c1c", "#fff6dc"),
-        ("#00604a", "#fff"),
-        ("#a33b00", "#fff"),
-        ("#555", "#fff"),
-    ],
-)
-def test_text_stands_out_from_its_ground(pair: tuple[str, str]) -> None:
-    """WCAG 2.1, 1.4.3: a contrast of at least 4.5."""
+# Findings -----------------------------------------------------------------------------------------
+
+
+def claims_of(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """A claims table of these rows."""
+    blank = {
+        "test": "A test.",
+        "threshold": 0.0,
+        "detail": "",
+        "p": math.nan,
+        "adjusted": math.nan,
+        "confirmatory": True,
+        "power": math.nan,
+        "power_for": "",
+        "commit": "abc",
+        "precedes": "yes",
+        "statistic": 0.25,
+        "low": 0.125,
+        "high": math.inf,
+        "n": 12,
+    }
+    return pd.DataFrame([{**blank, **row} for row in rows])
+
+
+def told(experiment: str, name: str, verdict: str, **more: Any) -> dict[str, Any]:
+    """A row of it."""
+    sentence = f"Of {experiment} {name} holds."
+    return {
+        "experiment": experiment,
+        "name": name,
+        "sentence": sentence,
+        "verdict": verdict,
+        **more,
+    }
+
+
+TOLD = [
+    told("clipping", "widens_upward", "supported", detail="19 gained, 0 lost"),
+    told("clipping", "of_no_story", "supported"),
+    told("initialization", "default_vanishes", "undecided"),
+    told("truncation", "below_lag_costs", "not supported"),
+    told("context", "context_beyond_K", "undecided", n=0, detail="no tables of context yet"),
+]
+
+
+def test_the_page_begins_with_the_findings_in_the_order_of_the_story(
+    results: Path, project: Project
+) -> None:
+    tables.write(claims_of(TOLD), "claims", results / "claims.parquet")
+    page = report_page.render(results, project)
+    section = page.split('<main id="main">')[1].split("</section>")[0]
+    assert re.findall(r"<h3>(.*?)</h3>", section) == ["What fails", "What helps"]
+    sentences = re.findall(r"<h4 [^>]*>(.*?)</h4>", section)
+    assert sentences == [
+        "Not so: Of truncation below_lag_costs holds.",
+        "Not decided: Of initialization default_vanishes holds.",
+        "Of clipping widens_upward holds.",
+        "Not decided: Of context context_beyond_K holds.",
+    ]
+    values = re.findall(r'class="value">(.*?)</p>', section)
+    assert values == ["0.25 <small>0.125 to ∞</small>"] * 3  # of context there is no number
+    assert "19 gained, 0 lost" in section
+    assert "no tables of context yet" in section
+    assert len(Page(section).all("img")) == 1  # of clipping: the others have not been drawn
+
+
+def test_a_finding_shows_its_panel_where_it_was_drawn_and_no_picture_twice(
+    results: Path, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    story = {
+        "Why": tuple(
+            findings.Finding("clipping", name, "a share", panel)
+            for name, panel in (("a", ""), ("b", "plane"), ("c", "not_drawn"))
+        )
+    }
+    monkeypatch.setattr(findings, "STORY", story)
+    (results / "figures" / "panels").mkdir()
+    Figure(figsize=(1, 1)).savefig(results / "figures" / "panels" / "clipping-plane.png")
+    rows = [told("clipping", name, "supported") for name in "abc"]
+    shown = findings.tell(results, claims_of(rows).to_dict("records"))["Why"]
+    sizes = [(t.picture.width, t.picture.height) if t.picture else None for t in shown]
+    assert sizes == [(200, 100), (100, 100), None]
+    assert [t.above for t in shown] == ["", "", "finding-clipping-a"]
+
+
+def test_every_claim_of_the_story_is_a_claim_of_the_project() -> None:
+    chosen = [f for part in findings.STORY.values() for f in part]
+    for experiment in {f.experiment for f in chosen}:
+        names = {claim.name for claim in load_claims(ROOT, experiment)}
+        assert {f.claim for f in chosen if f.experiment == experiment} <= names
+    assert len({(f.experiment, f.claim) for f in chosen}) == len(chosen)
+
+
+def test_claims_that_are_not_supported_come_first(results: Path, project: Project) -> None:
+    tables.write(claims_of(TOLD), "claims", results / "claims.parquet")
+    section = report_page.render(results, project).split('<section id="claims"')[1]
+    found = re.findall(r'class="verdict \w+">([\w ]+)<', section.split("</section>")[0])
+    assert found == ["not supported", "undecided", "undecided", "supported", "supported"]
+
+
+# Sliders ------------------------------------------------------------------------------------------
+
+
+def test_the_sliders_are_given_what_was_measured(tmp_path: Path) -> None:
+    rows = grid({"init": ["gaussian"], "gain": [0.5, 2.0], "seed": [0, 1, 2]})
+    task = tasks()["copy"](payload=2, alphabet=4, length=6)
+    job = Job(task=task, K=task.steps)
+    plan = Plan((PlannedJob("gradient_flow", "initial", job, rows),), ())
+    frames = synthetic.summary(plan)
+    values = [
+        {
+            "run_key": row["run_key"],
+            "probe": "gradient_by_lag",
+            "quantity": "log_gradient_rms",
+            "step": 0,
+            "index": k,
+            "value": 1 - k * row["gain"] * (1 + row["seed"]),
+        }
+        for row in frames.summary.to_dict("records")
+        for k in range(3)
+    ]
+    tables.write(frames.summary, "summary", tmp_path / "gradient_flow" / "summary.parquet")
+    tables.write(pd.DataFrame(values), "probes", tmp_path / "gradient_flow" / "probes.parquet")
+    claim = told("phase", "six_xi", "supported", statistic=math.log(2), low=0.0, high=math.inf)
+    found = sliders.measured(tmp_path, claims_of([claim]))
+    assert (found["drive"], found["payload"], found["steps"]) == (pytest.approx(1 / 6), 2, 10)
+    assert [(row["gain"], row["lags"], row["n"]) for row in found["gradients"]] == [
+        (0.5, [0, 1, 2], 3),
+        (2.0, [0, 1, 2], 3),
+    ]
+    for row in found["gradients"]:
+        for name, factor in (("high", 1), ("median", 2), ("low", 3)):
+            wanted = [math.exp(-k * row["gain"] * factor) for k in range(3)]
+            assert row[name] == pytest.approx(wanted, rel=1e-4)
+    assert found["frontiers"] == []
+    fitted = found["multiples"][1]
+    assert [m["value"] for m in found["multiples"]] == [6, pytest.approx(12)]
+    assert (fitted["low"], fitted["high"]) == (6, None)
+    assert json.dumps(found, allow_nan=False)
+
+
+def test_the_claim_behind_the_fitted_multiple_is_ln_of_it_over_six() -> None:
+    experiment, name = sliders.MULTIPLE
+    (claim,) = (c for c in load_claims(ROOT, experiment) if c.name == name)
+    assert claim.test.startswith(f"Ln of the fitted multiple m over {sliders.SIX:g}")
+
+
+def test_the_frontiers_are_those_of_the_statistics() -> None:
+    rows = grid({"gain": [0.5], "seed": list(range(6))})
+    tested = [tasks()["copy"](payload=2, alphabet=4, length=n) for n in (2, 6, 14)]
+    jobs = [PlannedJob("phase", "map", Job(task=t, K=t.steps), rows) for t in tested]
+    summary = synthetic.summary(Plan(tuple(jobs), ())).summary
+    summary["status"] = ["unsolved" if lag > 4 else "solved" for lag in summary["lag_max"]]
+    (row,) = sliders._frontiers(summary)
+    fit = stats.frontier(summary, ["input_gain", "gain"]).iloc[0]
+    assert (row["gain"], row["n"]) == (0.5, 18)
+    assert 4 < row["frontier"] < 8
+    assert [row[k] for k in ("frontier", "low", "high")] == pytest.approx(
+        [fit["frontier"], fit["low"], fit["high"]], rel=1e-4
+    )
+
+
+# Weight -------------------------------------------------------------------------------------------
+
+
+def test_a_picture_keeps_its_colours_at_a_third_of_the_bytes(tmp_path: Path) -> None:
+    figure = Figure(figsize=(14, 7))
+    ax = figure.subplots()
+    ax.imshow(np.linspace(0, 1, 400).reshape(20, 20), cmap="cividis", aspect="auto")
+    for i in range(20):
+        ax.text(i, 3, f"{i}/{i}", color="white")
+    figure.savefig(tmp_path / "a.png", dpi=200)
+    picture = pictures.embed(tmp_path / "a.png")
+    assert picture is not None
+    assert (picture.width, picture.height) == (2400, 1200)
+    content = base64.b64decode(picture.address.partition(",")[2])
+    assert len(content) < 0.6 * (tmp_path / "a.png").stat().st_size
+    with Image.open(tmp_path / "a.png") as before, Image.open(BytesIO(content)) as after:
+        small = before.convert("RGB").resize(after.size, Image.Resampling.LANCZOS)
+        off = np.abs(np.asarray(small, int) - np.asarray(after.convert("RGB"), int))
+    assert np.percentile(off, 99) <= 8  # of 255
+    assert pictures.embed(tmp_path / "b.png") is None
+
+
+@pytest.mark.slow
+def test_the_page_of_a_laptop_run_is_below_10_mb(tmp_path: Path) -> None:
+    """Figures and claims of the run that is kept in results/reference. On top are counted the
+    curves of as many networks as a page holds, 450 bytes each, and 100 for each of 10,000 networks.
+    """
+    kept = ROOT / "results" / "reference"
+    shutil.copytree(kept / "figures", tmp_path / "figures")
+    shutil.copy(kept / "claims.parquet", tmp_path)
+    page = report_page.render(tmp_path, Project.open(ROOT, "laptop"))
+    drawn = len(list((kept / "figures").glob("*.png")))
+    assert len(Page(page).all("img")) > drawn
+    assert len(page.encode()) + 450 * atlas.CURVES + 100 * 10_000 < LARGEST
+
+
+def test_the_page_of_a_small_run_is_below_10_mb(results: Path, project: Project) -> None:
+    assert len(report_page.render(results, project).encode()) < LARGEST
+
+
+# Words and colours --------------------------------------------------------------------------------
+
+
+def test_words_say_what_the_labels_mean(results: Path, project: Project) -> None:
+    meanings = dict(WORDS)
+    assert {*tables.STATUSES, *CAUSES.values()} <= set(meanings)
+    assert outcome.BEYOND == outcome.CLIPPED == 0.5  # "half", twice
+    assert f"{100 * outcome.VANISHING:g} %" in meanings["vanishing"]
+    text = " ".join(Page(report_page.render(results, project)).text.split())
+    assert all(meaning in text for meaning in meanings.values())
+
+
+def luminance(colour: str) -> float:
+    digits = colour[1:] if len(colour) == 7 else "".join(c * 2 for c in colour[1:])
+    parts = [int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4)]
+    linear = [p / 12.92 if p <= 0.03928 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+TEXT = ("ink", "soft", "link", "yes", "no", "open", "solved", "unsolved", "diverged", "untrained")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_stands_out_from_its_ground(scheme: str) -> None:
+    """WCAG 2.1, 1.4.3: a contrast of at least 4.5; of lines, 1.4.11: of at least 3."""
     style = (Path(report_page.__file__).parent / "templates" / "report.css").read_text()
-    assert all(colour in style for colour in pair)
+    (block,) = re.findall(rf"color-scheme: {scheme};(.*?)}}", style, re.DOTALL)
+    colours = dict(re.findall(r"--([\w-]+): (#\w+);", block))
 
-    def luminance(colour: str) -> float:
-        digits = colour[1:] if len(colour) == 7 else "".join(c * 2 for c in colour[1:])
-        parts = [int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4)]
-        linear = [p / 12.92 if p <= 0.03928 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
-        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    def contrast(text: str, ground: str) -> float:
+        dark, light = sorted(luminance(colours[name]) for name in (text, ground))
+        return (light + 0.05) / (dark + 0.05)
 
-    dark, light = sorted(luminance(colour) for colour in pair)
-    assert (light + 0.05) / (dark + 0.05) >= 4.5
+    assert all(contrast(text, "ground") >= 4.5 for text in TEXT)
+    assert all(contrast("ink", ground) >= 4.5 for ground in ("note", "raised"))
+    assert all(contrast(line, "ground") >= 3 for line in ("within", "beyond", "measured", "edge"))
+
+
+def test_every_colour_of_the_style_has_a_name_in_both_schemes() -> None:
+    style = (Path(report_page.__file__).parent / "templates" / "report.css").read_text()
+    blocks = re.findall(r"color-scheme: \w+;(.*?)}", style, re.DOTALL)
+    light, dark = (set(re.findall(r"--([\w-]+): #", block)) for block in blocks)
+    assert light == dark
+    assert set(re.findall(r"var\(--([\w-]+)", style)) - {"least"} == light
+    for colours in (*(c for c, _ in vega_charts.STATUS.values()), *vega_charts.PARTS.values()):
+        assert f'[stroke="{colours}"]' in style  # charts follow too
+
+
+def test_equations_are_in_the_page_and_in_words(results: Path, project: Project) -> None:
+    page = Page(report_page.render(results, project))
+    assert len(page.all("math")) >= 5
+    assert all(len(a["aria-label"] or "") > 20 for a in page.all("math"))

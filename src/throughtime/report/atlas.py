@@ -16,6 +16,7 @@ from throughtime.results import tables
 from throughtime.results.parameters import ARGS, parameter_columns
 
 CURVES = 5_000  # networks whose curves are in the page, at most: some 450 bytes each
+OPENING = "copy"  # the task that is shown first
 LINES = ("loss", "eval_measure", "grad_norm")  # a network's curves, in this order
 DIGITS = 4  # significant ones, of all numbers
 FIRST = (
@@ -63,8 +64,9 @@ def explore(
         ``sweeps``: name, experiment and panels; a panel: what is fixed, titles and values of x and
         y, the measure, and grid points; a grid point: place in x and y, key, and its networks; a
         network: seed, status, failure, final measure, update of divergence, and its LINES, each as
-        the place of its steps in ``steps`` and its values. ``networks`` and ``curves``: how many
-        there are, and how many have curves.
+        the place of its steps in ``steps`` and its values. ``start``: the places of the sweep and
+        the panel that are shown first. ``networks`` and ``curves``: how many there are, and how
+        many have curves.
     """
     steps: dict[tuple[int, ...], int] = {}
     chosen = _chosen([summary for summary, _ in frames.values()], most)
@@ -79,10 +81,27 @@ def explore(
     count = sum(len(summary) for summary, _ in frames.values())
     return {
         "sweeps": sweeps,
+        "start": _start(sweeps),
         "steps": [list(s) for s in steps],
         "networks": count,
         "curves": len(chosen),
     }
+
+
+def _start(sweeps: list[dict[str, Any]]) -> tuple[int, int]:
+    """The places of the sweep and panel to begin with: the one of copy over lag and K that has most
+    grid points; else of all panels the one that has most.
+    """
+    lag_and_k = {title("lag"), title("K")}
+    ranks = {
+        (i, j): (
+            sweep["name"].endswith(f": {OPENING}") and {panel["x"], panel["y"]} == lag_and_k,
+            len(panel["grid_points"]),
+        )
+        for i, sweep in enumerate(sweeps)
+        for j, panel in enumerate(sweep["panels"])
+    }
+    return max(ranks, key=lambda place: ranks[place], default=(0, 0))
 
 
 def _chosen(summaries: Iterable[pd.DataFrame], most: int) -> set[str]:

@@ -1,10 +1,9 @@
-"""results/report.html: figures with question and caption, every grid point and its curves, claims,
-methods, what made them; one file, no network.
+"""results/report.html: findings, claims, every grid point and its curves, theory under sliders,
+figures with question and caption, methods, what made them; one file, no network.
 
 The same results give the same bytes. What is missing is said, and the rest is shown.
 """
 
-import base64
 import hashlib
 import html
 import json
@@ -25,7 +24,9 @@ from throughtime.core import files
 from throughtime.core.text import duration
 from throughtime.planning.plan import Plan
 from throughtime.planning.project import Project
-from throughtime.report import atlas, vega_charts
+from throughtime.report import atlas, findings, pictures, sliders, vega_charts
+from throughtime.report.pictures import Picture
+from throughtime.report.words import WORDS
 from throughtime.results import tables
 from throughtime.results.causes import CAUSES, NOT_APPLICABLE
 from throughtime.results.tables import STATUSES
@@ -37,7 +38,8 @@ VERDICTS = {
     "not supported": "no",
     "undecided": "open",
 }  # and the page's classes for them
-FIRST = "atlas"  # the figure that a reader sees first
+URGENCY = ("not supported", "undecided", "supported")  # in this order claims are listed
+FIRST = "atlas"  # the figure above all grid points
 # numbers of a claim
 SHOWN = ("statistic", "low", "high", "threshold", "p", "adjusted", "power")
 SERVER = "http://127.0.0.1:5000"  # where `throughtime ui` is, unless that port is taken
@@ -56,7 +58,7 @@ class Section:
 
     Attributes:
         name, title, question: from its YAML.
-        figure: the PNG as a data address; empty: not drawn yet.
+        picture: the figure; None: not drawn yet.
         alt: the figure in words.
         caption: as HTML.
         table: the companion table, relative to the page; empty: there is none.
@@ -65,7 +67,7 @@ class Section:
     name: str
     title: str
     question: str
-    figure: str
+    picture: Picture | None
     alt: str
     caption: Markup
     table: str
@@ -131,6 +133,10 @@ def render(results: Path, project: Project) -> str:
     manifests = {name: _manifest(results, name) for name in trained}
     present = {name: manifest for name, manifest in manifests.items() if manifest}
     explored = atlas.explore(frames, project.config.preset)
+    judged = _judged(results)
+    claims = _claims(judged)
+    measured = sliders.measured(results, judged)
+    charts = vega_charts.specs()
     environment = Environment(
         loader=PackageLoader("throughtime.report"),
         autoescape=select_autoescape(),
@@ -150,8 +156,11 @@ def render(results: Path, project: Project) -> str:
         causes=specificity.to_dict("records"),
         limit=causes.LIMIT,
         hidden=causes.describe_hidden(specificity),
-        claims=_claims(results),
+        story=findings.tell(results, claims),
+        claims=sorted(claims, key=lambda claim: URGENCY.index(claim["verdict"])),
         verdicts=VERDICTS,
+        measured=measured,
+        words=WORDS,
         budgets=[_budget(name, summary) for name, (summary, _) in frames.items()],
         skipped=_skipped(plan),
         manifests=present,
@@ -162,13 +171,20 @@ def render(results: Path, project: Project) -> str:
         seeds=sorted({seed for manifest in present.values() for seed in manifest.get("seeds", [])}),
         explored={name: explored[name] for name in ("networks", "curves")},
         style=Markup(_own("report.css")),
-        scripts=[Markup(vega_charts.javascript()), Markup(_own("report.js"))]
-        if explored["sweeps"]
-        else [],
-        data=_embedded(
+        scripts=[
+            Markup(vega_charts.javascript()),
+            *(Markup(_own(f"{name}.js")) for name in ("mean_field", "sliders", "report")),
+        ],
+        atlas=_embedded(
             explored
-            | {"specs": vega_charts.specs(), "looks": vega_charts.STATUS}
+            | {"specs": {name: charts[name] for name in vega_charts.OF_ATLAS}}
             | _mlflow(results)
+        ),
+        theory=_embedded(
+            {
+                "measured": measured,
+                "specs": {name: charts[name] for name in vega_charts.OF_SLIDERS},
+            }
         ),
     )
 
@@ -222,20 +238,14 @@ def _read_tables(results: Path, names: list[str]) -> Frames:
 
 def _section(results: Path, project: Project, name: str) -> Section:
     experiment = project.experiments[name]
-    picture, words, table = (
-        results / "figures" / f"{name}.{kind}" for kind in ("png", "md", "csv")
-    )
-    figure = (
-        "data:image/png;base64," + base64.b64encode(files.read(picture)).decode()
-        if picture.exists()
-        else ""
-    )
+    words, table = (results / "figures" / f"{name}.{kind}" for kind in ("md", "csv"))
+    picture = pictures.embed(pictures.figure_file(results, name))
     caption = files.read(words).decode().strip() if words.exists() else ""
     first = re.split(r"(?<=[.;])\s", plain(caption), maxsplit=1)[0]
     link = table.relative_to(results).as_posix() if table.exists() else ""
     alt = f"Figure: {experiment.title}. {first}".strip()
     return Section(
-        name, experiment.title, experiment.question, figure, alt, Markup(markdown(caption)), link
+        name, experiment.title, experiment.question, picture, alt, Markup(markdown(caption)), link
     )
 
 
@@ -304,15 +314,17 @@ def _sum(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.exists() else "none"
 
 
-def _claims(results: Path) -> list[dict[str, Any]]:
-    """The claims with their numbers as a reader wants them."""
+def _judged(results: Path) -> pd.DataFrame:
+    """The claims table; empty: no claim has been decided yet."""
     path = results / "claims.parquet"
-    if not path.exists():
-        return []
-    frame = tables.read("claims", path)
-    shown = frame.assign(
-        **{name: frame[name].map(number) for name in SHOWN},
-        kept=(frame["verdict"] != "undecided") & (frame["adjusted"] <= 1 - LEVEL),
+    return tables.read("claims", path) if path.exists() else tables.empty("claims")
+
+
+def _claims(judged: pd.DataFrame) -> list[dict[str, Any]]:
+    """The claims with their numbers as a reader wants them."""
+    shown = judged.assign(
+        **{name: judged[name].map(number) for name in SHOWN},
+        kept=(judged["verdict"] != "undecided") & (judged["adjusted"] <= 1 - LEVEL),
     )
     return [{str(k): v for k, v in row.items()} for row in shown.to_dict("records")]
 
@@ -320,10 +332,12 @@ def _claims(results: Path) -> list[dict[str, Any]]:
 def number(value: float) -> str:
     """Three digits, a true minus sign; a dash where there is nothing.
 
-    >>> number(0.12345), number(1234567.0)
-    ('0.123', '1.23e+06')
+    >>> number(0.12345), number(1234567.0), number(math.inf)
+    ('0.123', '1.23e+06', '∞')
     """
-    return "–" if math.isnan(value) else f"{value:.3g}".replace("-", "−")
+    if math.isnan(value):
+        return "–"
+    return f"{value:.3g}".replace("-", "−").replace("inf", "∞")
 
 
 def _skipped(plan: Plan) -> list[tuple[str, str, list[str]]]:

@@ -1,8 +1,9 @@
 """The report's charts in Vega-Lite's grammar, as Altair writes it, and the JavaScript that draws
 them: embedded, never fetched.
 
-Charts name their data (``grid_points``, ``points``); the page's script fills them in, with titles
-and the values of axes.
+Charts name their data (``grid_points``, ``points``, ..); the page's scripts fill them in, with
+titles and the values of axes. In a dark page report.css gives texts, rules and colours of STATUS
+and PARTS others.
 """
 
 from functools import cache
@@ -17,8 +18,15 @@ STATUS = {
     "diverged": ("#a3009b", [2, 2]),
     "untrained": ("#555555", [8, 2, 2, 2]),
 }  # colour, dashes
+PARTS = {
+    "within K": "#0b57a4",
+    "cut off by K": "#a33b00",
+}  # of the gradient by lag: colour
 BRIGHT = 0.62  # of the colour scale: text is dark above, light below
 NO_RATE = "#d9d9d9"  # of a grid point that has no rate, as its networks are untrained
+NEUTRAL = "#333333"  # what was measured
+OF_ATLAS = ("heat", "loss", "measure", "gradient")
+OF_SLIDERS = ("by_lag", "frontier")
 FONT = 'system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif'
 
 
@@ -37,12 +45,14 @@ def _version() -> str:
 
 
 def specs() -> dict[str, dict[str, Any]]:
-    """Name -> chart: ``heat`` and the three curves."""
+    """Name -> chart: ``heat``, the three curves, and the two of the sliders."""
     charts = {
         "heat": heat(),
         "loss": curve("log"),
         "measure": curve("linear"),
         "gradient": curve("log"),
+        "by_lag": by_lag(),
+        "frontier": frontier(),
     }
     return {name: _plain(chart) for name, chart in charts.items()}
 
@@ -142,3 +152,77 @@ def curve(scale: Literal["log", "linear"]) -> Any:
     )
     room = {"left": 5, "right": 45, "top": 5, "bottom": 5}  # on the right for names
     return alt.layer(lines, ends).properties(width="container", height=170, padding=room)
+
+
+def by_lag() -> Any:
+    """The gradient's norm by lag, of lag 0: theory's as dots, which K holds or cuts off, and the
+    measured ones (``measured``: median and range of the seeds, by initial scheme); the lag in
+    question (``chosen``) as a rule.
+    """
+    x = alt.X("lag:Q", title="lag k, steps", scale=alt.Scale(nice=False), axis=alt.Axis(grid=False))
+    norm = alt.Scale(type="log", nice=False)
+    axis = alt.Axis(tickCount=5, format="~e", labelOverlap=True)
+    y = alt.Y("norm:Q", title="gradient norm, of that at lag 0", scale=norm, axis=axis)
+    hints = [alt.Tooltip("lag:Q"), alt.Tooltip("norm:Q", format=".3~g")]
+    colour = alt.Color(
+        "part:N",
+        scale=alt.Scale(domain=list(PARTS), range=list(PARTS.values())),
+        legend=alt.Legend(title="theory", orient="bottom"),
+    )
+    theory = alt.Chart(alt.NamedData(name="theory"))
+    dots = theory.mark_point(filled=True, size=30).encode(
+        x=x, y=y, color=colour, tooltip=[*hints, "part:N"]
+    )
+    measured = alt.Chart(alt.NamedData(name="measured"))
+    ranges = measured.mark_rule(strokeWidth=1, color=NEUTRAL).encode(
+        x=x, y=alt.Y("low:Q", scale=norm), y2="high:Q"
+    )
+    shapes = alt.Shape(
+        "init:N",
+        scale=alt.Scale(domain=["gaussian", "orthogonal"], range=["square", "triangle-up"]),
+        legend=alt.Legend(title="measured", orient="bottom"),
+    )
+    medians = measured.mark_point(size=40, color=NEUTRAL, filled=False).encode(
+        x=x, y=y, shape=shapes, tooltip=[*hints, "init:N", "n:Q"]
+    )
+    chosen = alt.Chart(alt.NamedData(name="chosen"))
+    rule = chosen.mark_rule(strokeDash=[4, 3], color=NEUTRAL).encode(x=x)
+    return alt.layer(rule, ranges, medians, dots).properties(width="container", height=260)
+
+
+def frontier() -> Any:
+    """The predicted frontier over the gain (``predicted``: one line for each multiple of xi), the
+    measured one (``measured``: open where it is only a bound), and the chosen gain and lag
+    (``chosen``) as a cross.
+    """
+    logs = alt.Scale(type="log", nice=False)
+    gains = alt.Axis(grid=False, values=[0.25, 0.5, 1, 1.5, 2, 3], format="~g")
+    x = alt.X("gain:Q", title="initial gain g", scale=logs, axis=gains)
+    lags = alt.Axis(tickCount=5, format="~g", labelOverlap=True)
+    scale = alt.Scale(type="log", nice=False, domain=[1, 200])
+    y = alt.Y("lag:Q", title="lag, steps", scale=scale, axis=lags)
+    predicted = alt.Chart(alt.NamedData(name="predicted"))
+    lines = predicted.mark_line(strokeWidth=2, color=PARTS["within K"], clip=True).encode(
+        x=x,
+        y=y,
+        strokeDash=alt.StrokeDash("name:N", legend=alt.Legend(title="theory", orient="bottom")),
+        detail="name:N",
+    )
+    measured = alt.Chart(alt.NamedData(name="measured"))
+    ranges = measured.mark_rule(color=NEUTRAL, clip=True).encode(
+        x=x, y=alt.Y("low:Q", scale=scale), y2="high:Q"
+    )
+    hints = ["gain:Q", "lag:Q", "said:N", "n:Q"]
+    shapes = alt.Shape(
+        "kind:N",
+        scale=alt.Scale(domain=["half the seeds", "at least"], range=["circle", "triangle-up"]),
+        legend=alt.Legend(title="measured", orient="bottom"),
+    )
+    points = measured.mark_point(size=50, color=NEUTRAL, clip=True).encode(
+        x=x, y=y, shape=shapes, tooltip=hints
+    )
+    chosen = alt.Chart(alt.NamedData(name="chosen"))
+    cross = chosen.mark_point(
+        shape="cross", size=180, filled=True, color=PARTS["cut off by K"], clip=True
+    ).encode(x=x, y=y)
+    return alt.layer(lines, ranges, points, cross).properties(width="container", height=260)

@@ -8,12 +8,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from tests.report import javascript
 from tests.system.browser.conftest import Site, Watched
+from throughtime.analysis import predictions
+from throughtime.report import page as page_of
+from throughtime.results.load import Results
+from throughtime.theory import correlation, gradients
 
 both = pytest.mark.parametrize("watched", ["wide", "narrow"], indirect=True)
 
@@ -86,6 +92,112 @@ def test_links_lead_somewhere(page: Page, site: Site) -> None:
             assert (site.results / href).is_file(), href
     page.get_by_role("link", name="budget").first.click()
     expect(page.locator("#budget-title")).to_be_in_viewport()
+
+
+@both
+def test_it_begins_with_the_findings_and_the_atlas_opens_on_copy(page: Page, site: Site) -> None:
+    sections = page.locator("main > section").evaluate_all("all => all.map(e => e.id)")
+    assert sections[:5] == ["findings", "claims", "atlas", "explore", "theory"]
+    claims = pd.read_parquet(site.results / "claims.parquet").set_index(["experiment", "name"])
+    for finding in page.locator("article.finding").all():
+        _, experiment, name = (finding.get_attribute("id") or "").split("-")
+        row = claims.loc[(experiment, name)]
+        assert finding.locator("h4").inner_text().endswith(row["sentence"])
+        assert finding.locator(".verdict").inner_text() == row["verdict"]
+    verdicts = page.locator("#claims td.verdict").all_inner_texts()
+    assert verdicts == sorted(verdicts, key=list(page_of.URGENCY).index)
+    assert sweep(page)[1].endswith(": copy")
+    titles = page.locator("#map .role-axis-title text").all_inner_texts()
+    assert {"lag of the dependency, steps", "truncation length K, steps"} == set(titles)
+
+
+def test_it_stays_small(site: Site) -> None:
+    assert (site.results / "report.html").stat().st_size < 10_000_000
+
+
+def test_the_page_computes_what_python_does(page: Page) -> None:
+    wanted = javascript.cases()
+    ask = "cases => cases.map(([name, args]) => meanField[name](...args))"
+    said = page.evaluate(ask, [[name, args] for name, args, _ in wanted])
+    javascript.assert_equal(said, wanted)
+
+
+def test_sliders_say_what_theory_says(page: Page, site: Site, shots: Path) -> None:
+    networks = site.networks("gradient_flow").query("task == 'copy' and sweep == 'initial'")
+    drive = predictions.drive("copy", networks["task_args"].iloc[0]).s
+    for name, value in (("gain", 1.2), ("scale", 0.5), ("K", 7), ("lag", 30)):
+        page.locator(f"#slide-{name}").fill(str(value))
+    logs = gradients.log_norm_by_lag(1.2, 0.25 * drive, 32)
+    sums = javascript.split(logs, 7)
+    expect(page.locator("#slide-sum")).to_contain_text("at lags 0 to 6,")
+    text = page.locator("#theory").inner_text()
+    share = sums["outside"] / (sums["inside"] + sums["outside"])
+    said = [
+        float(v) for v in re.findall(r"\d+\.?\d*", page.locator("#slide-sum").inner_text())[2:6]
+    ]
+    assert [said[0], said[2], said[3]] == pytest.approx(
+        [sums["inside"], sums["outside"], 100 * share], rel=5e-3
+    )
+    assert f"{correlation.xi_c(1.2, 0.25 * drive, 1.0):.3g} steps" in text
+    assert "cuts it off" in text
+    dots = page.locator("#chart-by_lag svg .mark-symbol path").evaluate_all(
+        "all => all.map(e => e.__data__.datum).filter(d => d.part).map(d => [d.lag, d.norm])"
+    )
+    assert [lag for lag, _ in dots] == list(range(32))
+    assert [norm for _, norm in dots] == pytest.approx(np.exp(logs).tolist(), rel=1e-6)
+    page.locator("#theory").screenshot(path=shots / "theory.png")
+
+
+def test_sliders_show_what_was_measured(page: Page, site: Site) -> None:
+    rows = Results.load(site.results, "gradient_flow").select(task="copy", sweep="initial")
+    table = rows.probe("gradient_by_lag", "log_gradient_rms", "first")
+    page.locator("#slide-gain").fill("2")
+    expect(page.locator("#slide-by-lag-note")).to_contain_text("at gain 2,")
+    shown = page.locator("#chart-by_lag svg .mark-symbol path").evaluate_all(
+        "all => all.map(e => e.__data__.datum).filter(d => d.init)"
+    )
+    own = table[table["gain"] == 2]
+    first = own[own["index"] == 0].set_index("run_key")["value"]
+    own = own.assign(norm=np.exp(own["value"] - own["run_key"].map(first)))
+    median = own.groupby(["init", "index"])["norm"].median()
+    assert {(d["init"], d["lag"]) for d in shown} == set(median.index)
+    for d in shown:
+        assert d["norm"] == pytest.approx(median[d["init"], d["lag"]], rel=1e-4)
+
+
+def test_a_dark_page_is_dark_and_readable(page: Page, shots: Path) -> None:
+    page.emulate_media(color_scheme="dark")
+    tiles(page).first.click()
+    expect(page.locator("#gradient svg")).to_be_visible()
+    colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert max(int(v) for v in re.findall(r"\d+", colour)) < 60
+    found = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa"]})
+    assert found.violations_count == 0, found.generate_report()
+    for text in page.locator(".vega-embed .role-axis text").all():  # axe passes over SVG
+        fill = text.evaluate("element => getComputedStyle(element).fill")
+        assert min(int(v) for v in re.findall(r"\d+", fill)[:3]) > 180
+    assert "invert" not in page.locator("img").first.evaluate("e => getComputedStyle(e).filter")
+    page.screenshot(path=shots / "report-dark.png", full_page=True)
+
+
+def test_on_paper_headings_stay_with_their_figures(page: Page, shots: Path) -> None:
+    page.emulate_media(media="print", color_scheme="dark")
+    colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert colour == "rgb(255, 255, 255)"  # paper is white, whatever the screen is
+    for name, style in (
+        ("section h2", {"breakAfter": "avoid"}),
+        (".question", {"breakAfter": "avoid"}),
+        ("figure", {"breakInside": "avoid"}),
+        ("article.finding", {"breakInside": "avoid"}),
+    ):
+        for rule, value in style.items():
+            values = page.locator(name).evaluate_all(
+                f"all => all.map(e => getComputedStyle(e).{rule})"
+            )
+            assert values
+            assert set(values) == {value}, name
+    expect(page.locator("nav")).to_be_hidden()
+    page.pdf(path=shots / "report.pdf", format="A4", print_background=True)
 
 
 def test_hovering_over_a_tile_tells_its_seeds_statuses_and_n(page: Page, site: Site) -> None:

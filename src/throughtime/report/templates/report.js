@@ -2,6 +2,7 @@
 "use strict";
 (() => {
   const data = JSON.parse(document.getElementById("atlas-data").textContent);
+  if (!data.sweeps.length) return; // nothing has been trained
   const at = (id) => document.getElementById(id);
   const OPTIONS = { actions: false, renderer: "svg", mode: "vega-lite" };
   const NAMES = { accuracy: "accuracy, fresh sequences", mse: "mean squared error, fresh sequences", bpc: "bits per character, held-out text" };
@@ -38,10 +39,11 @@
     });
   }
 
-  function pickSweep() {
+  function pickSweep(panel = 0) {
     state.sweep = data.sweeps[Number(at("sweep").value)];
     fill(at("panel"), state.sweep.panels.map((panel) => panel.fixed));
     at("panel").disabled = state.sweep.panels.length === 1;
+    at("panel").value = panel;
     return pickPanel();
   }
 
@@ -180,13 +182,13 @@
   }
 
   fill(at("sweep"), data.sweeps.map((sweep) => sweep.name), data.sweeps.map((sweep) => sweep.experiment));
-  at("sweep").value = data.sweeps.reduce((best, { panels }, i, all) => (panels[0].grid_points.length > all[best].panels[0].grid_points.length ? i : best), 0);
+  at("sweep").value = data.start[0];
   at("server").value = data.server;
-  at("sweep").addEventListener("change", pickSweep);
+  at("sweep").addEventListener("change", () => pickSweep());
   at("panel").addEventListener("change", pickPanel);
   at("server").addEventListener("input", () => state.chosen >= 0 && link(state.gridPoints[state.chosen].key));
   at("map").addEventListener("keydown", onKey);
   at("explore-body").hidden = false;
   at("unscripted").hidden = true;
-  pickSweep();
+  pickSweep(data.start[1]);
 })();
