@@ -145,7 +145,11 @@ def locked(*names: str) -> dict[str, str]:
 
 PROJECT = PYPROJECT["project"]
 EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
-APART = {"slurm": "requirements-slurm.lock", "postgres": "requirements-postgres.lock"}
+APART = {
+    "slurm": "requirements-slurm.lock",
+    "postgres": "requirements-postgres.lock",
+    "docs": "requirements-docs.lock",
+}
 
 
 def required(extra: str) -> Iterator[Requirement]:
