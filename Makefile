@@ -96,7 +96,7 @@ test-gpu: setup ## on a machine with a GPU, and torch for it in .venv: equal to 
 
 docs: setup ## the pages of docs/ as a site, into results/docs; figures are drawn from results/, or from results/reference
 	@$(BIN)/python -m pip install -qq --no-deps --requirement requirements-docs.lock
-	@$(BIN)/python -m mkdocs build --strict --quiet
+	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m mkdocs build --strict --quiet
 	@echo "open results/docs/index.html"
 
 bench: setup ## milliseconds per network and training step, beside other ways to train; installs JAX into .venv-jax

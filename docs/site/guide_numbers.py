@@ -5,6 +5,8 @@ A number on a page is followed by a comment that names a function of this file:
 are read from results/reference. After `throughtime keep` has replaced it, ``python
 docs/site/guide_numbers.py`` writes the new numbers into the pages; what the sentences around them
 say is then to be read again. ``<!--=given-->`` marks a number that was chosen and not computed.
+``<!--?cost.steps_serial undecided-->`` says which verdict of a claim a sentence rests on; without
+the verdict, ``undecided<!--?cost.steps_serial-->``, the word before it is the verdict.
 """
 
 import math
@@ -35,6 +37,11 @@ PAGES = ROOT / "docs" / "guide"
 GIVEN = "given"
 MARKER = re.compile(
     r"(?P<value>[-−]?\d+(?:,\d{3})*(?:\.\d+)?)(?P<between>[^\d\n<]{0,8})<!--=\s*(?P<name>[\w.]+)\s*-->"
+)
+VERDICTS = {"supported": "支持", "not supported": "不支持", "undecided": "未判定"}
+VERDICT = re.compile(
+    r"(?P<word>not supported|supported|undecided|不支持|支持|未判定)?"
+    r"<!--\?(?P<experiment>\w+)\.(?P<claim>\w+)(?: (?P<verdict>[a-z ]+))?-->"
 )
 
 
@@ -407,6 +414,22 @@ def marked(text: str) -> Iterator[re.Match[str]]:
     yield from MARKER.finditer(text)
 
 
+def wrong_verdicts(text: str, reference: Reference) -> list[str]:
+    """The claims whose verdict is another than a page says."""
+    return [
+        f"{m['experiment']}.{m['claim']}"
+        for m in VERDICT.finditer(text)
+        if _verdict(m, reference) != (m["verdict"] or m["word"])
+    ]
+
+
+def _verdict(match: re.Match[str], reference: Reference) -> str:
+    """The verdict of a marker's claim, in the language of the word before the marker."""
+    verdict = str(reference.claim(match["experiment"], match["claim"])["verdict"])
+    japanese = not match["verdict"] and match["word"] in VERDICTS.values()
+    return VERDICTS[verdict] if japanese else verdict
+
+
 def printed(value: float, like: str) -> str:
     """A number with as many decimals as ``like`` has, and with its commas and its minus sign."""
     decimals = len(like.partition(".")[2])
@@ -424,7 +447,13 @@ def rewritten(text: str, reference: Reference) -> str:
         value = printed(float(NUMBERS[match["name"]](reference)), match["value"])
         return f"{value}{match['between']}<!--={match['name']}-->"
 
-    return MARKER.sub(new, text)
+    def verdict(match: re.Match[str]) -> str:
+        if match["verdict"]:
+            return match[0]
+        word = _verdict(match, reference)
+        return f"{word}<!--?{match['experiment']}.{match['claim']}-->"
+
+    return VERDICT.sub(verdict, MARKER.sub(new, text))
 
 
 def main() -> None:
@@ -436,6 +465,8 @@ def main() -> None:
         if after != before:
             path.write_text(after, encoding="utf-8")
             print(f"{path.relative_to(ROOT)}: numbers changed; read the sentences around them")
+        for claim in wrong_verdicts(after, reference):
+            print(f"{path.relative_to(ROOT)}: {claim} has another verdict; mend the sentence")
 
 
 if __name__ == "__main__":

@@ -87,6 +87,15 @@ def test_the_numbers_are_the_same(path: Path) -> None:
 
 
 @each_page
+def test_sentences_rest_on_the_same_verdicts(path: Path) -> None:
+    found = [
+        [(m["experiment"], m["claim"], m["verdict"]) for m in numbers.VERDICT.finditer(text)]
+        for text in both(path)
+    ]
+    assert found[0] == found[1]
+
+
+@each_page
 def test_links_and_references_to_equations_are_the_same(path: Path) -> None:
     english, other = both(path)
     links = [re.findall(r"\]\(([^)]+)\)", t) for t in (english, other)]

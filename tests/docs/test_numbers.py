@@ -11,7 +11,7 @@ REFERENCE = Reference()
 PAGES = numbers.pages()
 each_page = pytest.mark.parametrize("path", PAGES, ids=lambda p: p.name)
 DROPPED = re.compile(
-    r"```.*?```|`[^`\n]*`|\$\$.*?\$\$|^#.*?$|^\d+\. |\]\([^)]*\)|<!-- .*?-->|</?[a-z][^>]*>",
+    r"```.*?```|`[^`\n]*`|\$\$.*?\$\$|^#.*?$|^\d+\. |\]\([^)]*\)|<!--.*?-->|</?[a-z][^>]*>",
     flags=re.DOTALL | re.MULTILINE,
 )
 INLINE = re.compile(r"\$[^$\n]+\$")
@@ -36,6 +36,23 @@ def test_a_number_is_what_its_marker_computes(path: Path) -> None:
             if expected != match["value"]:
                 wrong.append((match["name"], match["value"], expected))
     assert wrong == []
+
+
+@each_page
+def test_a_sentence_rests_on_the_verdict_that_there_is(path: Path) -> None:
+    assert numbers.wrong_verdicts(path.read_text(encoding="utf-8"), REFERENCE) == []
+
+
+def test_another_verdict_is_noticed_and_written() -> None:
+    """Holds whatever the verdict of the claim is."""
+    real = str(REFERENCE.claim("cliff", "wall")["verdict"])
+    false = next(v for v in numbers.VERDICTS if v != real)
+    assert numbers.wrong_verdicts(f"so<!--?cliff.wall {real}-->", REFERENCE) == []
+    assert numbers.wrong_verdicts(f"so<!--?cliff.wall {false}-->", REFERENCE) == ["cliff.wall"]
+    for words in ({v: v for v in numbers.VERDICTS}, numbers.VERDICTS):
+        said = f"is {words[false]}<!--?cliff.wall--> here"
+        assert numbers.wrong_verdicts(said, REFERENCE) == ["cliff.wall"]
+        assert numbers.rewritten(said, REFERENCE) == f"is {words[real]}<!--?cliff.wall--> here"
 
 
 def unmarked(text: str) -> list[str]:
