@@ -106,7 +106,7 @@ def test_a_command_runs(
         words = shlex.split(line, comments=True)
         if words:
             assert words[0] == "throughtime", f"{block}: {words[0]} is not run here; say why"
-            main(words[1:])
+            assert main(words[1:]) == 0
     assert capsys.readouterr().out
 
 
