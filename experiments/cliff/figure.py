@@ -67,7 +67,7 @@ def surface(results: Results, ax: Axes) -> None:
     )
     figure: Any = ax.get_figure()
     figure.colorbar(mesh, ax=ax, label=ERROR, pad=0.01)
-    left = []
+    left: list[str] = []
     for series, (clip, path) in enumerate(paths(results).items()):
         style, label = series_style(series), f"clip {panels.format_number(clip)}"
         ax.plot(path["w"], path["b"], color="white", linewidth=2.2)
@@ -76,13 +76,10 @@ def surface(results: Results, ax: Axes) -> None:
         look: dict[str, Any] = {"marker": marker, "markeredgecolor": "white", "markersize": 6}
         ax.plot(path["w"].iloc[-1:], path["b"].iloc[-1:], color=style["color"], **look)
         within = path["w"].between(grid.columns.min(), grid.columns.max())
-        left += (
-            [label]
-            if not (within & path["b"].between(grid.index.min(), grid.index.max())).all()
-            else []
-        )
+        within &= path["b"].between(grid.index.min(), grid.index.max())
+        left += [] if within.all() else [label]
     if left:
-        ax.set_title(f"At the wall one step throws the descent out of the map ({', '.join(left)})")
+        ax.set_title(f"At the wall a descent is thrown out of the map ({', '.join(left)})")
     ax.grid(visible=False)
     ax.set(xlim=(grid.columns.min(), grid.columns.max()), ylim=(grid.index.min(), grid.index.max()))
     ax.set(xlabel="recurrent weight w", ylabel="bias b")
@@ -122,8 +119,8 @@ def descents(results: Results, ax: Axes) -> None:
     ax.set_yscale("log")
     ax.set(ylim=(1e-6, 1), xlabel="updates", ylabel="loss")
     ax.set_title("Loss on the way of the same descents")
-    style: dict[str, Any] = {"color": "0.4", "linewidth": 0.8, "linestyle": ":"}
-    ax.axhline(GOOD, label=f"{GOOD:g}: counts as the minimum", **style)
+    dotted: dict[str, Any] = {"color": "0.4", "linewidth": 0.8, "linestyle": ":"}
+    ax.axhline(GOOD, label=f"{GOOD:g}: counts as the minimum", **dotted)
     composition.legend(ax)
 
 

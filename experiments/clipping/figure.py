@@ -66,8 +66,9 @@ def finding(task: str, sweep: str, rows: pd.DataFrame) -> str:
         if first["measure"] == "bpc":
             table = stats.summarize(rows, ["clip", "gain"]).sort_values("value", kind="stable")
             best = table.iloc[0]
-            clip = panels.format_number(best["clip"])
-            return f"{start}: fewest bits at clip {clip}, gain {best['gain']:g}"
+            free = best["clip"] == float("inf")
+            clip = "without clipping" if free else f"at clip {panels.format_number(best['clip'])}"
+            return f"{start}: fewest bits {clip}, gain {best['gain']:g}"
     free = rows["clip_kind"] == "none"
     if (sign := composition.differ(rows[~free], rows[free])) != 0:
         words = composition.solved(rows[~free]), composition.solved(rows[free])

@@ -111,9 +111,10 @@ def plane(results: Results, ax: Axes) -> None:
     composition.legend(ax, panels.scale_handles(*ends))
     least, most = (table.loc[f(table["value"])] for f in (pd.Series.idxmin, pd.Series.idxmax))
     if most["low"] > least["high"]:
-        clip = panels.format_number(most["clip"])
+        free = math.isinf(most["clip"])
+        clip = "without clipping" if free else f"at clip {panels.format_number(most['clip'])}"
         ax.set_title(
-            f"Full depth: gain {most['gain']:g} at clip {clip} is worst, {most['value']:.2f} bits "
+            f"Full depth: gain {most['gain']:g} {clip} is worst, {most['value']:.2f} bits "
             f"against {least['value']:.2f}"
         )
 

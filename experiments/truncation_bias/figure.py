@@ -182,8 +182,8 @@ def paths(mode: str, results: Results, ax: Axes) -> None:
             linestyle="none",
             markersize=3,
         )
-    style: dict[str, Any] = {"color": "#D55E00", "linewidth": 1, "linestyle": "--"}
-    ax.axhline(Balancing().optimum, label="optimum", **style)
+    dashed: dict[str, Any] = {"color": "#D55E00", "linewidth": 1, "linestyle": "--"}
+    ax.axhline(Balancing().optimum, label="optimum", **dashed)
     ax.set(ylim=(-0.6, 2.0), xlabel="update", ylabel="parameter θ")
     composition.legend(ax)
 
@@ -215,8 +215,8 @@ def signs(results: Results, ax: Axes) -> None:
             markersize=3,
         )
     ax.axhline(0, color="0.3", linewidth=0.9)
-    style: dict[str, Any] = {"color": "#D55E00", "linewidth": 1, "linestyle": "--"}
-    ax.axhline(Balancing().total, label="full gradient", **style)
+    dashed: dict[str, Any] = {"color": "#D55E00", "linewidth": 1, "linestyle": "--"}
+    ax.axhline(Balancing().total, label="full gradient", **dashed)
     ax.set(xlabel="truncation length K, steps", ylabel="∂s₀/∂θ seen at rest")
     ax.set_title("Influence balancing: a short K sees the wrong sign")
     composition.legend(ax)

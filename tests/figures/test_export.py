@@ -78,8 +78,8 @@ def test_a_bad_length_is_refused(text, words):
 
 def test_an_unknown_format_names_the_nearest():
     assert export.parse_formats(".PDF,svg,pdf") == ("pdf", "svg")
-    with pytest.raises(UserError, match="no format 'pfd'; did you mean 'pdf'"):
-        export.parse_formats("svg,pfd")
+    with pytest.raises(UserError, match="no format 'sgv'; did you mean 'svg'"):
+        export.parse_formats("pdf,sgv")
 
 
 def test_a_panel_is_written_in_every_format_with_its_captions(panels):

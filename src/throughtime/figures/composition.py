@@ -25,7 +25,7 @@ from throughtime.results.load import Results
 MOST = 6  # panels of an overview
 WIDTH, HEIGHT = 5.5, 2.3  # inches: of an overview, and of one row of its panels
 TIGHT = 0.96  # of a tile's side: what its number may take
-GAP = 3.0  # points between the label of x and the legend below it
+GAP = 3.0  # points between the label of x and the legend below it, and between labels of ticks
 
 
 def all_networks(results: Results) -> pd.DataFrame:
@@ -199,20 +199,23 @@ def fit(fig: Figure, axes: Sequence[Axes]) -> None:
     one of them is larger than its tile, and labels of ticks that would run into each other are
     thinned.
     """
-    for again in (True, False):  # a label in two lines takes width from the titles
+    fig.draw_without_rendering()
+    _place_words(axes)
+    fig.draw_without_rendering()
+    wrapped = [_wrap_label(ax) for ax in axes]
+    if any(wrapped):
         fig.draw_without_rendering()
-        for ax in axes:
-            _wrap_title(ax)
-            _place_legend(ax)
-        if not again:
-            break
-        fig.draw_without_rendering()
-        if not sum(_wrap_label(ax) for ax in axes):
-            break
+    _place_words(axes)  # again: shorter axes have other ticks, and so another left end
     fig.draw_without_rendering()
     for ax in axes:
         _hide_numbers(ax)
         _thin_ticks(ax)
+
+
+def _place_words(axes: Sequence[Axes]) -> None:
+    for ax in axes:
+        _wrap_title(ax)
+        _place_legend(ax)
 
 
 def _left(ax: Axes) -> float:
@@ -294,7 +297,7 @@ def _thin_ticks(ax: Axes) -> None:
         boxes = [label.get_window_extent() for label in labels]
         for step in range(1, len(words) + 1):
             kept = [b for b, w in zip(boxes[::step], words[::step], strict=True) if w]
-            if not any(a.overlaps(b) for a, b in pairwise(kept)):
+            if not any(a.padded(GAP / 2).overlaps(b) for a, b in pairwise(kept)):
                 break
         if step > 1:
             thinned = [w if i % step == 0 else "" for i, w in enumerate(words)]
