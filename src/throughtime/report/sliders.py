@@ -73,7 +73,7 @@ def _gradients(rows: pd.DataFrame) -> list[dict[str, Any]]:
     first = rows[rows["index"] == 0].set_index("run_key")["value"]
     norms = rows.assign(norm=np.exp(rows["value"] - rows["run_key"].map(first)))
     norms = norms[np.isfinite(norms["norm"])]
-    found = []
+    found: list[dict[str, Any]] = []
     for (init, gain), own in norms.groupby(["init", "gain"]):
         seeds = own.groupby("index")["norm"].agg(["median", "min", "max"])
         lines = {
@@ -89,14 +89,14 @@ def _frontiers(summary: pd.DataFrame) -> list[dict[str, Any]]:
     columns = ["input_gain", "gain", "frontier", "low", "high", "censored", "n"]
     table = stats.frontier(summary, ["input_gain", "gain"])[columns]
     return [
-        {key: _short(value) if isinstance(value, float) else value for key, value in row.items()}
+        {str(k): _short(v) if isinstance(v, float) else v for k, v in row.items()}
         for row in table.to_dict("records")
     ]
 
 
 def _multiples(claims: pd.DataFrame) -> list[dict[str, Any]]:
     """The multiple of feed-forward networks, and the one that was fitted to this run."""
-    found = [{"name": f"{SIX:g} ξ, as feed-forward networks", "value": SIX}]
+    found: list[dict[str, Any]] = [{"name": f"{SIX:g} ξ, as feed-forward networks", "value": SIX}]
     own = claims[(claims["experiment"] == MULTIPLE[0]) & (claims["name"] == MULTIPLE[1])]
     for row in own[own["n"] > 0].to_dict("records"):
         value, low, high = (SIX * math.exp(row[end]) for end in ("statistic", "low", "high"))

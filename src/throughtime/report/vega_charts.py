@@ -161,13 +161,13 @@ def by_lag() -> Any:
     """
     x = alt.X("lag:Q", title="lag k, steps", scale=alt.Scale(nice=False), axis=alt.Axis(grid=False))
     norm = alt.Scale(type="log", nice=False)
-    axis = alt.Axis(tickCount=5, format="~e", labelOverlap=True)
+    axis = alt.Axis(tickCount=5, format="~e", labelOverlap=True, grid=False)
     y = alt.Y("norm:Q", title="gradient norm, of that at lag 0", scale=norm, axis=axis)
     hints = [alt.Tooltip("lag:Q"), alt.Tooltip("norm:Q", format=".3~g")]
     colour = alt.Color(
         "part:N",
         scale=alt.Scale(domain=list(PARTS), range=list(PARTS.values())),
-        legend=alt.Legend(title="theory", orient="bottom"),
+        legend=alt.Legend(title="theory", orient="bottom", columns=1),
     )
     theory = alt.Chart(alt.NamedData(name="theory"))
     dots = theory.mark_point(filled=True, size=30).encode(
@@ -180,7 +180,7 @@ def by_lag() -> Any:
     shapes = alt.Shape(
         "init:N",
         scale=alt.Scale(domain=["gaussian", "orthogonal"], range=["square", "triangle-up"]),
-        legend=alt.Legend(title="measured", orient="bottom"),
+        legend=alt.Legend(title="measured", orient="bottom", columns=1),
     )
     medians = measured.mark_point(size=40, color=NEUTRAL, filled=False).encode(
         x=x, y=y, shape=shapes, tooltip=[*hints, "init:N", "n:Q"]
@@ -198,14 +198,16 @@ def frontier() -> Any:
     logs = alt.Scale(type="log", nice=False)
     gains = alt.Axis(grid=False, values=[0.25, 0.5, 1, 1.5, 2, 3], format="~g")
     x = alt.X("gain:Q", title="initial gain g", scale=logs, axis=gains)
-    lags = alt.Axis(tickCount=5, format="~g", labelOverlap=True)
+    lags = alt.Axis(tickCount=5, format="~g", labelOverlap=True, grid=False)
     scale = alt.Scale(type="log", nice=False, domain=[1, 200])
     y = alt.Y("lag:Q", title="lag, steps", scale=scale, axis=lags)
     predicted = alt.Chart(alt.NamedData(name="predicted"))
     lines = predicted.mark_line(strokeWidth=2, color=PARTS["within K"], clip=True).encode(
         x=x,
         y=y,
-        strokeDash=alt.StrokeDash("name:N", legend=alt.Legend(title="theory", orient="bottom")),
+        strokeDash=alt.StrokeDash(
+            "name:N", legend=alt.Legend(title="theory", orient="bottom", columns=1)
+        ),
         detail="name:N",
     )
     measured = alt.Chart(alt.NamedData(name="measured"))
@@ -216,7 +218,7 @@ def frontier() -> Any:
     shapes = alt.Shape(
         "kind:N",
         scale=alt.Scale(domain=["half the seeds", "at least"], range=["circle", "triangle-up"]),
-        legend=alt.Legend(title="measured", orient="bottom"),
+        legend=alt.Legend(title="measured", orient="bottom", columns=1),
     )
     points = measured.mark_point(size=50, color=NEUTRAL, clip=True).encode(
         x=x, y=y, shape=shapes, tooltip=hints

@@ -184,18 +184,16 @@ def test_on_paper_headings_stay_with_their_figures(page: Page, shots: Path) -> N
     page.emulate_media(media="print", color_scheme="dark")
     colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert colour == "rgb(255, 255, 255)"  # paper is white, whatever the screen is
-    for name, style in (
-        ("section h2", {"breakAfter": "avoid"}),
-        (".question", {"breakAfter": "avoid"}),
-        ("figure", {"breakInside": "avoid"}),
-        ("article.finding", {"breakInside": "avoid"}),
+    for name, rule, value in (
+        ("section h2", "breakAfter", "avoid"),
+        (".question", "breakAfter", "avoid"),
+        (".question", "breakInside", "avoid"),
+        ("figure", "breakInside", "avoid"),
+        ("article.finding", "breakInside", "avoid"),
+        ("section.experiment", "breakBefore", "page"),
     ):
-        for rule, value in style.items():
-            values = page.locator(name).evaluate_all(
-                f"all => all.map(e => getComputedStyle(e).{rule})"
-            )
-            assert values
-            assert set(values) == {value}, name
+        ask = f"all => all.map(e => getComputedStyle(e).{rule})"
+        assert set(page.locator(name).evaluate_all(ask)) == {value}, name
     expect(page.locator("nav")).to_be_hidden()
     page.pdf(path=shots / "report.pdf", format="A4", print_background=True)
 

@@ -3,7 +3,7 @@
 (() => {
   const { measured, specs } = JSON.parse(document.getElementById("theory-data").textContent);
   const at = (id) => document.getElementById(id);
-  const OPTIONS = { actions: false, renderer: "svg", mode: "vega-lite" };
+  const OPTIONS = { actions: false, renderer: "svg", mode: "vega-lite", logLevel: 1 }; // errors alone: where nothing was measured Vega warns of a layer without extent
   const SMALLEST = 1e-9; // of a norm that is drawn
   const LOW = 0.25; // gains of the frontier's line
   const HIGH = 3;
