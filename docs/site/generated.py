@@ -104,7 +104,7 @@ def command_line() -> str:
     from throughtime.cli.main import parser
 
     before = os.environ.get("COLUMNS")
-    os.environ["COLUMNS"] = "96"
+    os.environ["COLUMNS"] = "80"
     try:
         top = parser()
         (commands,) = (a.choices for a in top._actions if isinstance(a, argparse._SubParsersAction))
