@@ -148,7 +148,7 @@ def starts(results: Results, ax: Axes) -> None:
     ax.set(ylim=(0, 1), xlabel="clip threshold", ylabel=f"share ending below {GOOD:g}")
     ax.set_title(f"Descents from {rows[0]['n']} starts all over the surface")
     free, rest = table.iloc[-1], table.iloc[:-1]
-    best = rest.loc[rest["rate"].idxmax()] if len(rest) else free
+    best = rest.iloc[int(rest["rate"].argmax())] if len(rest) else free
     if math.isinf(float(free["clip"])) and best["low"] > free["high"]:
         ax.set_title(
             f"{100 * best['rate']:.0f} % of descents reach the minimum with clip "

@@ -80,8 +80,8 @@ def by_lag(ax: Axes, rows: pd.DataFrame) -> None:
             seeds.index, seeds["min"], seeds["max"], color=color, alpha=0.18, linewidth=0
         )
         name = own[["task", "task_args", "input_gain"]].iloc[0]
-        theory = predictions.curve(*name, gain, int(own["steps"].iloc[0])) / DECADES
-        ax.plot(theory, color=color, linestyle=(0, (3, 2)), linewidth=1.1)
+        curve = predictions.curve(*name, gain, int(own["steps"].iloc[0])) / DECADES
+        ax.plot(curve, color=color, linestyle=(0, (3, 2)), linewidth=1.1)
     low, high = ax.get_ylim()
     ax.set(ylim=(max(low, FEWEST), min(high, MOST)), xlabel="lag k, steps")
     ax.set_ylabel("gradient norm over that\nat lag 0, decades")

@@ -37,8 +37,8 @@ def finding(task: str, init: str, rows: pd.DataFrame) -> str:
     name = f"{capital(panels.title_case(task))}, {init}"
     table = stats.frontier(rows, ["gain"]).sort_values("gain")
     if len(table) > 1:
-        best, ends = table.loc[table["frontier"].idxmax()], table.iloc[[0, -1]]
-        worst = ends.loc[ends["frontier"].idxmin()]
+        best, ends = table.iloc[int(table["frontier"].argmax())], table.iloc[[0, -1]]
+        worst = ends.iloc[int(ends["frontier"].argmin())]
         if best["low"] > worst["high"]:
             said = [f"{r['censored']} {r['frontier']:.0f}".strip() for r in (best, worst)]
             signs = [words.replace(">=", "at least").replace("<", "below") for words in said]

@@ -109,7 +109,8 @@ def plane(results: Results, ax: Axes) -> None:
     best, worst = panels.shades(table["value"])
     ends = f"at least {worst:.2f} bits (worst)", f"{best:.2f} bits (best)"
     composition.legend(ax, panels.scale_handles(*ends))
-    least, most = (table.loc[f(table["value"])] for f in (pd.Series.idxmin, pd.Series.idxmax))
+    value = table["value"]
+    least, most = table.iloc[int(value.argmin())], table.iloc[int(value.argmax())]
     if most["low"] > least["high"]:
         free = math.isinf(most["clip"])
         clip = "without clipping" if free else f"at clip {panels.format_number(most['clip'])}"
@@ -168,7 +169,9 @@ def while_training(results: Results, ax: Axes) -> None:
     if math.inf not in table or table.shape[1] < 2:
         panels.empty_panel(ax, "no checks beside full depth")
         return
-    for series, depth in enumerate(sorted(set(table) - {math.inf})):
+    for series, depth in enumerate(
+        sorted(d for d in table if isinstance(d, float) and math.isfinite(d))
+    ):
         above = (table[depth] - table[math.inf]).rename("above").dropna().reset_index()
         found = interval(above, ["read"], "above")
         if len(found):

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -248,7 +248,7 @@ def _wrap_label(ax: Axes) -> bool:
 
 
 def _wrap_title(ax: Axes) -> None:
-    where = "left" if ax.get_title(loc="left") else "center"
+    where: Literal["left", "center"] = "left" if ax.get_title(loc="left") else "center"
     text = ax.get_title(loc=where)
     if not text:
         return

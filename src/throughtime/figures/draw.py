@@ -49,11 +49,12 @@ def add_header(fig: Figure, results: Results) -> Figure:
     the layout.
     """
     inch, top, room = 1 / fig.get_figheight(), 0.06, FILLED * fig.bbox.width
-    for words, size, style in (
-        (results.title, 11.0, {"fontweight": "bold"}),
-        (counts(results.summary, results.computed), 7.5, {"color": "0.25"}),
+    for words, size, weight, color in (
+        (results.title, 11.0, "bold", mpl.rcParams["text.color"]),
+        (counts(results.summary, results.computed), 7.5, "normal", "0.25"),
     ):
-        text = fig.text(0.5, 1 - top * inch, words, ha="center", va="top", fontsize=size, **style)
+        text = fig.text(0.5, 1 - top * inch, words, ha="center", va="top", fontsize=size)
+        text.set(fontweight=weight, color=color)
         box = text.get_window_extent()
         lines = max(1, math.ceil(box.width / room))
         if lines == 2 and box.width <= SHRUNK * room:  # a little too long for one line

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import matplotlib as mpl
 import seaborn as sns
@@ -130,13 +130,15 @@ def _read_style(name: str) -> dict[str, Any]:
     path = Path(name)
     if path.is_file():
         try:
-            return dict(mpl.rc_params_from_file(path, use_default_template=False))
+            found = mpl.rc_params_from_file(path, use_default_template=False)
+            return {str(key): found[key] for key in found}
         except (OSError, ValueError, UnicodeDecodeError) as error:
             raise UserError(f"--style {name}: matplotlib cannot read it: {error}") from None
     from matplotlib import style
 
     if name in style.library:
-        return dict(style.library[name])
+        chosen = style.library[name]
+        return {str(key): chosen[key] for key in chosen}
     raise UserError(
         f"--style {name}: neither a style nor a file; {nearest(name, [*STYLES, 'a file'])}"
     )
@@ -148,7 +150,7 @@ def drawing(look: Look) -> Iterator[Style]:
     base, chosen = settings(look)
     with mpl.rc_context():
         mpl.rcdefaults()
-        mpl.rcParams.update(chosen)
+        mpl.rcParams.update(cast(Any, chosen))  # its keys are a long literal type
         yield base
 
 

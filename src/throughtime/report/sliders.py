@@ -52,7 +52,7 @@ def measured(results: Path, claims: pd.DataFrame) -> dict[str, Any]:
     task = tasks()[TASK](**(named or [USUAL])[0])
     return {
         "drive": drives.of_task(task).s,
-        "payload": task.steps - task.lags[1],
+        "payload": task.steps - max(task.lags or (0,)),
         "steps": task.steps,
         "gradients": _gradients(gradients),
         "frontiers": _frontiers(frontiers),
