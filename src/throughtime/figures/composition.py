@@ -103,7 +103,9 @@ def compose(results: Results, panels: Sequence[Panel], height: float = HEIGHT) -
         cell = grid[place // columns, :] if last_alone else grid[divmod(place, columns)]
         ax = fig.add_subplot(cell, projection=panel.projection)
         panel.draw(results, ax)
-        ax.set_title(f"({letter(place)}) {ax.get_title(loc='left') or ax.get_title()}", loc="left")
+        title = ax.get_title(loc="left") or ax.get_title()
+        ax.set_title("", loc="center")
+        ax.set_title(f"({letter(place)}) {title}", loc="left")
     add_header(fig, results)
     fit(fig, fig.axes)
     return fig
