@@ -143,7 +143,7 @@ def starts(results: Results, ax: Axes) -> None:
         panels.empty_panel(ax, "no descents computed")
         return
     table = pd.DataFrame(rows).assign(place=range(len(rows)))
-    panels.points(ax, table, "place", "rate", 0, "descents", line=True)
+    panels.points(ax, table, "place", "rate", 0, "_descents", line=True)
     ax.set_xticks(table["place"], [panels.format_number(c) for c in table["clip"]])
     ax.set(ylim=(0, 1), xlabel="clip threshold", ylabel=f"share ending below {GOOD:g}")
     ax.set_title(f"Descents from {rows[0]['n']} starts all over the surface")
@@ -201,6 +201,7 @@ def example(results: Results, ax: Axes) -> None:
 
 def around(results: Results, ax: Axes) -> None:
     """The loss around a spike: the median over spikes of the change since before, by threshold."""
+    ax.set_title("The loss around a spike of the gradient (median, quartiles)")
     table = profile(results.probe("updates", "loss"), results.probe("updates", "log_grad_norm"))
     for series, (clip, rows) in enumerate(table.groupby("clip")):
         middle = rows.groupby("offset")["change"].quantile(np.array([0.25, 0.5, 0.75])).unstack()
@@ -219,13 +220,13 @@ def around(results: Results, ax: Axes) -> None:
         return
     ax.axvline(0, color="0.4", linewidth=0.8)
     ax.set(xlabel="updates since the spike", ylabel=f"change of\n{UNITS}")
-    ax.set_title("The loss around a spike of the gradient (median, quartiles)")
     ax.set_ylim(-0.4, 0.8)
     composition.legend(ax)
 
 
 def thrown(results: Results, ax: Axes) -> None:
     """The share of a network's spikes that throw it back, by threshold, for every task."""
+    ax.set_title(f"Spikes that throw a network back ({UNITS} up by {THROWN:g})")
     found = spikes(results.probe("updates", "loss"), results.probe("updates", "log_grad_norm"))
     if found.empty:
         panels.empty_panel(ax, "no spikes")
@@ -255,7 +256,6 @@ def thrown(results: Results, ax: Axes) -> None:
         range(len(clips)), [f"{panels.format_number(c)}\n{n} spikes" for c, n in counted.items()]
     )
     ax.set(ylim=(-0.03, 1.03), xlabel="clip threshold", ylabel="share of spikes (mean)")
-    ax.set_title(f"Spikes that throw a network back ({UNITS} up by {THROWN:g})")
     composition.legend(ax)
 
 

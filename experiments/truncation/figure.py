@@ -104,7 +104,7 @@ def finding(task: str, panel: str, rows: pd.DataFrame, hatched: set[tuple[int, f
     if panel == "frozen W_hh":
         return f"{name}, control: {composition.solved(rows)} solved with frozen W_hh"
     pairs = zip(rows["lag_max"], rows["depth"], strict=True)
-    rows = rows[[pair not in hatched for pair in pairs]]
+    rows = rows.loc[[pair not in hatched for pair in pairs]]
     within = rows["reach"] >= rows["lag_max"].fillna(0)
     inside, outside = composition.solved(rows[within]), composition.solved(rows[~within])
     if panel == "state reset":

@@ -126,6 +126,9 @@ def learning(task: str, results: Results, ax: Axes) -> None:
     table = analysis.learned(results)
     ax.set_title(f"{capital(task)}: what is learned with a biased gradient")
     rows = table[(table["task"] == task) & (table["sweep"] != "initial")]
+    if rows.empty:
+        panels.empty_panel(ax, "nothing was trained with a biased gradient")
+        return
     for mode in MODES:
         own = rows[(rows["mode"] == mode) & rows["final"].notna() & rows["delta"].notna()]
         ax.plot(
@@ -149,14 +152,11 @@ def learning(task: str, results: Results, ax: Axes) -> None:
         xscale="log",
         xlabel="δ(K) before training (below .001: at .001)",
     )
-    if len(rows):
-        measure = rows["measure"].iloc[0]
-        ax.set(
-            ylabel=f"final {panels.UNITS[measure]}", yscale="log" if measure == "mse" else "linear"
-        )
-        style: dict[str, Any] = {"color": "0.4", "linestyle": ":", "linewidth": 1}
-        ax.axhline(rows["chance"].iloc[0], label="chance", **style)
-        composition.legend(ax)
+    measure = rows["measure"].iloc[0]
+    ax.set(ylabel=f"final {panels.UNITS[measure]}", yscale="log" if measure == "mse" else "linear")
+    style: dict[str, Any] = {"color": "0.4", "linestyle": ":", "linewidth": 1}
+    ax.axhline(rows["chance"].iloc[0], label="chance", **style)
+    composition.legend(ax)
 
 
 def paths(mode: str, results: Results, ax: Axes) -> None:

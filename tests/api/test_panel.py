@@ -14,7 +14,7 @@ from tests.figures.test_export import panels  # noqa: F401 - a fixture
 mpl.use("agg")
 
 
-def test_a_panel_is_drawn_on_a_new_figure_or_on_axes_of_the_users(panels: Path) -> None:  # noqa: F811
+def test_a_panel_is_drawn_on_a_new_figure_or_on_axes_of_the_users(panels: Path) -> None:  # noqa: F811  # a fixture is asked for
     runs = tt.load(panels / "results", "clipping")
     own = Figure().subplots()
     assert runs.select(gain=1.0).panel("norms", ax=own) is own
@@ -27,7 +27,7 @@ def test_a_panel_is_drawn_on_a_new_figure_or_on_axes_of_the_users(panels: Path) 
     pyplot.close("all")
 
 
-def test_an_unknown_panel_names_the_nearest(panels: Path) -> None:  # noqa: F811
+def test_an_unknown_panel_names_the_nearest(panels: Path) -> None:  # noqa: F811  # a fixture is asked for
     with pytest.raises(tt.Error, match="no panel 'norm'; did you mean 'norms'"):
         tt.load(panels / "results", "clipping").panel("norm")
 

@@ -12,7 +12,7 @@ WRITE = ("figure", "clipping", "--panel", "norms")
 
 
 @pytest.fixture
-def at(panels: Path, monkeypatch: pytest.MonkeyPatch) -> Path:  # noqa: F811
+def at(panels: Path, monkeypatch: pytest.MonkeyPatch) -> Path:  # noqa: F811  # a fixture is asked for
     """Within the project."""
     (panels / "config.yaml").write_text("preset: laptop\npresets: {laptop: small}\n")
     monkeypatch.chdir(panels)

@@ -36,7 +36,7 @@ def caption(results):
 
 
 @pytest.fixture
-def panels(project: Path) -> Path:  # noqa: F811
+def panels(project: Path) -> Path:  # noqa: F811  # a fixture is asked for
     """The project, with two panels."""
     (project / "experiments" / "clipping" / "figure.py").write_text(FIGURE)
     return project
@@ -140,6 +140,6 @@ def test_pgf_without_tex_says_what_to_do(panels, monkeypatch):
     assert not (panels / "out").exists()
 
 
-def test_an_experiment_without_panels_of_their_own(project):  # noqa: F811
+def test_an_experiment_without_panels_of_their_own(project):  # noqa: F811  # a fixture is asked for
     with pytest.raises(UserError, match=r"has no panels of their own; write named_panels"):
         write(project)

@@ -98,10 +98,10 @@ def test_it_takes_a_free_port_answers_there_and_goes_with_all_its_children(
             pages = dict(re.findall(r"^  (\S+)  +(\S+)$", said, re.MULTILINE))
             assert [pages["04-clipping"]] == start
             assert "workflowType=machine_learning" in start[0]
-            number = re.search(r"experiments/(\d+)/runs\?", start[0])
-            assert number
+            experiment = re.search(r"experiments/(\d+)/runs\?", start[0])
+            assert experiment
             run, _ = sorted(
-                posted(port, "runs/search", {"experiment_ids": [number[1]]})["runs"],
+                posted(port, "runs/search", {"experiment_ids": [experiment[1]]})["runs"],
                 key=lambda run: run["info"]["run_name"] == "overview",
             )
             assert run["info"]["run_name"] == "toy-tanh-lag10"
