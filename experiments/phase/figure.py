@@ -3,12 +3,15 @@ the fitted multiple.
 """
 
 import math
+from collections.abc import Iterable
 from functools import lru_cache, partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from scipy.interpolate import CubicSpline
 
 from throughtime.analysis import predictions, stats
 from throughtime.figures import composition, panels
@@ -18,6 +21,7 @@ from throughtime.results.load import Results
 
 from . import analysis
 
+NODES = 17  # between them xi is within half a percent
 BOUNDARY = "#D55E00"
 DRIVES = [("copy", 1.0), ("copy", 0.3), ("adding", 1.0)]
 
@@ -28,6 +32,19 @@ def groups(summary: pd.DataFrame) -> list[tuple[str, float]]:
     return [d for d in DRIVES if d in present] + sorted(present - set(DRIVES)) or DRIVES[:1]
 
 
+def memories(name: Iterable[Any], gains: np.ndarray) -> np.ndarray:
+    """xi at every gain. That of a drive that varies is slow to compute and smooth in the gain: it
+    is computed at NODES gains, with a cubic spline between them.
+    """
+    task, task_args, input_gain = name
+    memory = partial(predictions.memory, task, task_args, input_gain)
+    if not predictions.varying_drive(task, task_args, input_gain):
+        return np.array([memory(float(g)) for g in gains])
+    nodes = np.geomspace(gains[0], gains[-1], NODES)
+    known = CubicSpline(np.log(nodes), np.log([memory(float(g)) for g in nodes]))
+    return np.exp(known(np.log(gains)))
+
+
 def border(ax: Axes, rows: pd.DataFrame, multiple: float, low: float, high: float) -> None:
     """The line lag = multiple x xi(gain) on a heat map, and its interval as a band."""
     gains, lags = sorted(rows["gain"].unique()), sorted(rows["lag_max"].unique())
@@ -35,7 +52,7 @@ def border(ax: Axes, rows: pd.DataFrame, multiple: float, low: float, high: floa
         return
     name = rows[["task", "task_args", "input_gain"]].iloc[-1]
     fine = np.geomspace(gains[0], gains[-1], 121)
-    xi = np.array([predictions.memory(*name, float(g)) for g in fine])
+    xi = memories(name, fine)
     x = np.interp(np.log(fine), np.log(gains), np.arange(len(gains)) + 0.5)
 
     def height(m: float) -> np.ndarray:
@@ -142,7 +159,7 @@ def lengths(task: str, input_gain: float, results: Results, ax: Axes) -> None:
     if gains and math.isfinite(fit["frontier"]):
         name = rows[["task", "task_args", "input_gain"]].iloc[-1]
         fine = np.geomspace(gains[0], gains[-1], 121)
-        xi = np.array([predictions.memory(*name, float(g)) for g in fine])
+        xi = memories(name, fine)
         ax.plot(
             fine, fit["frontier"] * xi, color=BOUNDARY, linewidth=1.8, label="fitted multiple × ξ"
         )

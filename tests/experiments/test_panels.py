@@ -44,7 +44,9 @@ def words_of(fig: Figure) -> list[Text]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_panel_can_be_read_at_the_width_of_a_column(name: str, tmp_path: Path) -> None:
+def test_a_panel_can_be_read_at_the_width_of_a_column_and_names_what_it_shows(
+    name: str, tmp_path: Path
+) -> None:
     results = tables(name)
     with export.drawing(export.Look()):
         for panel in panels_of(name, results):
@@ -57,14 +59,6 @@ def test_a_panel_can_be_read_at_the_width_of_a_column(name: str, tmp_path: Path)
             box = fig.get_tightbbox()  # of what is drawn: ticks beyond the limits are not
             inside = -0.02 <= box.x0 and box.x1 <= WIDTH + 0.02
             assert inside or panel.name == "samples", (panel.name, box.x0, box.x1)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_what_has_a_name_in_a_panel_is_in_its_legend(name: str) -> None:
-    results = tables(name)
-    with export.drawing(export.Look()):
-        for panel in panels_of(name, results):
-            ax = export.draw_alone(panel, results, WIDTH, HEIGHT).axes[0]
             named = set(ax.get_legend_handles_labels()[1])
             legend = ax.get_legend()
             said = {t.get_text() for t in legend.get_texts()} if legend else set()
@@ -109,4 +103,6 @@ def test_panels_are_drawn_without_networks_and_where_everything_diverged(name: s
     with export.drawing(export.Look()):
         for results in (Results.empty(), diverged):
             for panel in panels_of(name, results):
-                assert export.draw_alone(panel, results, WIDTH, HEIGHT).axes
+                ax = Figure().add_subplot(projection=panel.projection)
+                panel.draw(results, ax)
+                assert ax.get_title(loc="left") or ax.get_title() or ax.texts, panel.name

@@ -8,6 +8,9 @@ import pytest
 
 from experiments.phase import analysis as phase
 from tests.support import made
+from tests.support.worlds import ROOT
+from throughtime.analysis import predictions
+from throughtime.figures import draw
 
 pytestmark = pytest.mark.slow
 
@@ -106,3 +109,12 @@ def test_sides_of_the_critical_gain() -> None:
     assert set(ordered["gain"]) == {0.5, 1.0}
     assert set(beyond["gain"]) == {1.6}
     assert len(ordered) + len(beyond) == len(rows)
+
+
+def test_the_boundary_of_adding_is_theorys_between_the_gains_it_is_computed_at():
+    figure = draw.load_figure(ROOT / "experiments" / "phase" / "figure.py")
+    name = ("adding", '{"length":25}', 1.0)
+    gains = np.geomspace(0.25, 2.5, 8)
+    found = figure.memories(name, gains)
+    expected = [predictions.memory(*name, float(g)) for g in gains]
+    assert found == pytest.approx(expected, rel=0.005)

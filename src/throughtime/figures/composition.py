@@ -212,6 +212,7 @@ def fit(fig: Figure, axes: Sequence[Axes]) -> None:
     for ax in axes:
         _hide_numbers(ax)
         _thin_ticks(ax)
+    fig.set_layout_engine("none")  # all stays where it is, and saving need not lay out again
 
 
 def _place_words(axes: Sequence[Axes]) -> None:
