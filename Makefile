@@ -6,7 +6,7 @@ READY := .venv/.ready
 ARGS ?=# more options for snakemake, e.g. make ARGS="--cores 1"
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: laptop evening setup test lint smoke paper figures report ui faults test-slurm test-postgres test-browser test-scale test-gpu docs bench salvage clean help
+.PHONY: laptop evening setup test lint smoke paper figures report ui faults test-slurm test-postgres test-browser test-scale test-figures test-gpu docs bench salvage clean help
 .DEFAULT_GOAL := laptop
 
 laptop: setup ## the whole pipeline at laptop size: under 15 minutes on 2 cores (what a bare `make` does)
@@ -90,6 +90,9 @@ test-browser: setup ## the report and the MLflow UI in headless Chromium, on a s
 
 test-scale: setup ## 100,000 networks with made-up results: seconds and memory of every stage; fails where one grows faster than linearly
 	@$(BIN)/python -m tests.system.scale.measure
+
+test-figures: setup ## every panel of every figure, drawn at the width of a column: some 4 minutes
+	@$(BIN)/python -m pytest -q tests/system/figures
 
 test-gpu: setup ## on a machine with a GPU, and torch for it in .venv: equal to the CPU, the same bits twice, memory
 	@$(BIN)/python -m pytest -q -m gpu tests/gpu
