@@ -6,7 +6,7 @@ READY := .venv/.ready
 ARGS ?=# more options for snakemake, e.g. make ARGS="--cores 1"
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: laptop evening setup test lint smoke paper figures report ui faults test-slurm test-postgres test-browser test-scale test-gpu bench salvage clean help
+.PHONY: laptop evening setup test lint smoke paper figures report ui faults test-slurm test-postgres test-browser test-scale test-gpu docs bench salvage clean help
 .DEFAULT_GOAL := laptop
 
 laptop: setup ## the whole pipeline at laptop size: under 15 minutes on 2 cores (what a bare `make` does)
@@ -93,6 +93,11 @@ test-scale: setup ## 100,000 networks with made-up results: seconds and memory o
 
 test-gpu: setup ## on a machine with a GPU, and torch for it in .venv: equal to the CPU, the same bits twice, memory
 	@$(BIN)/python -m pytest -q -m gpu tests/gpu
+
+docs: setup ## the pages of docs/ as a site, into results/docs; figures are drawn from results/, or from results/reference
+	@$(BIN)/python -m pip install -qq --no-deps --requirement requirements-docs.lock
+	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "open results/docs/index.html"
 
 bench: setup ## milliseconds per network and training step, beside other ways to train; installs JAX into .venv-jax
 	@$(BIN)/python -m throughtime.benchmarks.speed

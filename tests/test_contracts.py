@@ -145,7 +145,11 @@ def locked(*names: str) -> dict[str, str]:
 
 PROJECT = PYPROJECT["project"]
 EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
-APART = {"slurm": "requirements-slurm.lock", "postgres": "requirements-postgres.lock"}
+APART = {
+    "slurm": "requirements-slurm.lock",
+    "postgres": "requirements-postgres.lock",
+    "docs": "requirements-docs.lock",
+}
 
 
 def required(extra: str) -> Iterator[Requirement]:
@@ -339,11 +343,14 @@ each_page = pytest.mark.parametrize("path", PAGES, ids=lambda p: str(p.relative_
 each_page_of_prose = pytest.mark.parametrize("path", PROSE, ids=lambda p: str(p.relative_to(ROOT)))
 CODE = re.compile(r"^```.*?^```$|(?:^ {4}\S[^\n]*\n)+", flags=re.MULTILINE | re.DOTALL)
 CAPTION = re.compile(r"<!-- caption -->.*?<!-- /caption -->", flags=re.DOTALL)
+COMMENT = re.compile(r"<!--.*?-->", flags=re.DOTALL)
 
 
 def prose(path: Path) -> str:
-    """A page without its blocks of code, and without the caption that the pipeline writes."""
-    return CAPTION.sub("", CODE.sub("", path.read_text()))
+    """A page without its blocks of code, without the caption that the pipeline writes, and without
+    comments, such as the markers of the guide's numbers.
+    """
+    return COMMENT.sub("", CAPTION.sub("", CODE.sub("", path.read_text())))
 
 
 def anchors(path: Path) -> set[str]:
