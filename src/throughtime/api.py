@@ -538,12 +538,12 @@ def _train_in_processes(
         ) from None
     finally:
         if len(trained) < len(pieces):  # an error or an interrupt
-            executor.shutdown(wait=False, cancel_futures=True)
             for process in multiprocessing.active_children():
                 if process not in others:
                     process.terminate()
-                    process.join()
-        executor.shutdown(wait=True)
+        # It waits for them. Would this thread wait too, one of the two would find no child, and
+        # take it for one that has not ended.
+        executor.shutdown(wait=True, cancel_futures=True)
     return trained
 
 
