@@ -9,7 +9,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 .PHONY: laptop evening setup test lint smoke paper figures report ui faults test-slurm test-postgres test-browser test-scale test-figures test-gpu docs bench salvage clean help
 .DEFAULT_GOAL := laptop
 
-laptop: setup ## the whole pipeline at laptop size: under 15 minutes on 2 cores (what a bare `make` does)
+laptop: setup ## the whole pipeline at laptop size: some 25 minutes on the two threads of one core (what a bare `make` does)
 	@$(BIN)/throughtime plan --preset laptop --total
 	@$(BIN)/snakemake $(ARGS) --config preset=laptop || { $(BIN)/throughtime salvage --preset laptop; exit 1; }
 	@$(BIN)/throughtime status --preset laptop
@@ -30,7 +30,7 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/python -m throughtime.engine.compiled
 	@touch $(READY)
 
-test: setup lint ## everything that is checked, in under 8 minutes on 2 cores
+test: setup lint ## everything that is checked
 	@$(BIN)/python -m pytest -q --all
 
 lint: setup ## ruff, mypy, snakefmt, import contracts
@@ -43,7 +43,7 @@ lint: setup ## ruff, mypy, snakefmt, import contracts
 smoke: setup ## every rule on tiny grids, into results/smoke: 2 minutes
 	@$(BIN)/snakemake $(ARGS) --config preset=smoke results=results/smoke
 
-evening: setup ## laptop's networks with 10 seeds and more, and longer lags: about an hour on 2 cores; after `make` it trains only what is new
+evening: setup ## laptop's networks with 10 seeds and more, and longer lags: one to two hours; after `make` it trains only what is new
 	@$(BIN)/throughtime plan --preset evening --total
 	@$(BIN)/snakemake $(ARGS) --config preset=evening || { $(BIN)/throughtime salvage --preset evening; exit 1; }
 	@$(BIN)/throughtime status --preset evening

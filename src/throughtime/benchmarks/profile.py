@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
+from unittest.mock import patch
 
 import pandas as pd
 
@@ -91,12 +92,8 @@ def watched(stopwatch: Stopwatch) -> Iterator[None]:
                     else:
                         setattr(owner, name, call)
 
-    original = training.Trainer
-    setattr(training, "Trainer", Watched)  # noqa: B010  # to mypy a class is no variable
-    try:
+    with patch.object(training, "Trainer", Watched):
         yield
-    finally:
-        setattr(training, "Trainer", original)  # noqa: B010  # as above
 
 
 def profile(planned: PlannedJob) -> dict[str, Any]:

@@ -32,9 +32,9 @@ MEMORY = 1 << 30  # bytes a block may take
 # split, and well before that a GPU has all that it can do at once.
 MOST_ON_DEVICE = 16_384
 SIGNAL = 8  # sequences whose gradient's signal is measured, as in evaluation.SIGNAL
-# Job.cost per second of the engine numba on one of two busy threads of an Intel Xeon at 2.8 GHz,
-# measured over the laptop preset, with evaluation, probes and data: 9.4e12 in about 1,700 seconds.
-# It is used until a job has been timed.
+# Job.cost per second of the engine numba on one of two busy threads of an Intel Xeon at 2.8 GHz:
+# about what learn_speed finds in the 177 timed jobs of a laptop run (5.7e9). It is used until a job
+# has been timed.
 SPEED = 5.5e9
 START = 4.0  # seconds a process needs before it trains: imports, reading the plan
 OVERHEAD = 1.0  # seconds of a job beside its arithmetic: tables, calls, evaluation
