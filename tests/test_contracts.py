@@ -18,6 +18,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tests.support.projects import copy_project
 from throughtime.cli.main import parser
 from throughtime.planning.experiment_files import load_module
 from throughtime.planning.project import Project
@@ -537,14 +538,13 @@ def example(page: str) -> str:
 
 @pytest.mark.slow
 def test_the_examples_of_the_pages_run_together(tmp_path: Path) -> None:
-    package = tmp_path / "throughtime"
-    shutil.copytree(ROOT / "src" / "throughtime", package, ignore=shutil.ignore_patterns("__py*"))
+    package = copy_project(tmp_path, ("src",), ()) / "src" / "throughtime"
     for kind, folder in ADDED.items():
         block = example(f"add-a{'n' if kind[0] in 'aeiou' else ''}-{kind}.md")
         named = re.search(r'name: ClassVar\[str\] = "(\w+)"', block)
         name = named[1] if named else "weight_norm"
         (package / folder / f"{name}.py").write_text(block)
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    environment = {**os.environ, "PYTHONPATH": str(package.parent)}
     done = subprocess.run(
         [sys.executable, "-c", RUN],
         env=environment,

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,10 +9,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from tests.support.projects import copy_project
 from throughtime.cli import main, new
 
 ROOT = Path(__file__).parents[2]
-IGNORED = shutil.ignore_patterns("__pycache__", ".*")
 NAMES = {kind: f"my_{kind}" for kind in [*new.KINDS, new.EXPERIMENT]}
 # Trains one sweep with everything that was made, and measures with the probe.
 TRAIN = """
@@ -96,10 +95,8 @@ class Copy(SimpleNamespace):
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Copy:
     """The package with one file more of every kind, and a project with one experiment more."""
     root = tmp_path_factory.mktemp("copy")
-    for folder in ("src", "tests", "experiments/clipping"):  # to plan all would take long
-        shutil.copytree(ROOT / folder, root / folder, ignore=IGNORED)
-    for file in ("config.yaml", "Snakefile", "pyproject.toml"):
-        shutil.copy(ROOT / file, root / file)
+    folders = ("src", "tests", "experiments/clipping")  # to plan all would take long
+    copy_project(root, folders, ("config.yaml", "Snakefile", "pyproject.toml"))
     made = Copy(root=root, printed={})
     code = "import sys; from throughtime.cli.main import main; " + "; ".join(
         f"print('== {kind}'); assert main(['new', {kind!r}, {name!r}]) == 0"

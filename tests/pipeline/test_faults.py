@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.projects import copy_project
 from tests.system.faults import harness
 from tests.system.faults.harness import Site
 
@@ -19,7 +20,7 @@ def test_kills_and_damage_in_a_row_leave_what_an_undisturbed_pipeline_leaves(
     tmp_path: Path,
 ) -> None:
     undisturbed, site = (
-        Site(harness.copy_project(tmp_path / name), SMALL) for name in ("undisturbed", "disturbed")
+        Site(copy_project(tmp_path / name), SMALL) for name in ("undisturbed", "disturbed")
     )
     undisturbed.run()
     contents, runs = undisturbed.contents(), undisturbed.runs()

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.projects import copy_project
 from throughtime.pipeline import failures, live_line
 from throughtime.pipeline.workflow import FIGURES, HIGHEST_PRIORITY, Pipeline
 from throughtime.planning.project import Project
@@ -103,14 +104,7 @@ class Copy:
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Copy:
     """The project, without its results."""
-    root = tmp_path_factory.mktemp("project")
-    for name in ("src", "experiments", "profiles"):
-        shutil.copytree(
-            ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
-        )
-    for name in ("Snakefile", "config.yaml"):
-        shutil.copy(ROOT / name, root)
-    return Copy(root)
+    return Copy(copy_project(tmp_path_factory.mktemp("project")))
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
+from tests.support.projects import copy_project
 from throughtime.analysis.grid_points import grid_point_key
 from throughtime.results import tables
 
@@ -79,14 +80,8 @@ class Site:
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    root = tmp_path_factory.mktemp("project")
-    for name in ("src", "experiments", "profiles", "captions"):
-        shutil.copytree(
-            ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
-        )
-    for name in ("Snakefile", "config.yaml"):
-        shutil.copy(ROOT / name, root)
-    made = Site(root)
+    folders = ("src", "experiments", "profiles", "captions")
+    made = Site(copy_project(tmp_path_factory.mktemp("project"), folders))
     made.run("snakemake", "--cores", "2", *SMOKE)
     return made
 

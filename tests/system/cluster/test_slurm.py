@@ -15,8 +15,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.support.projects import copy_project
 from tests.system.cluster.slurm import PATIENCE, POLL, Slurm, Unavailable, cluster
-from tests.system.faults.harness import ROOT, Site, copy_project
+from tests.system.faults.harness import ROOT, Site
 from throughtime.planning.packs import Pack, packs
 from throughtime.planning.project import Project
 

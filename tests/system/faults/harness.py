@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import random
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -25,17 +24,6 @@ ROOT = Path(__file__).parents[3]
 # seconds after which a pipeline counts as hanging: a failure, never a pass; more on a busy machine
 PATIENCE = float(os.environ.get("THROUGHTIME_FAULTS_PATIENCE", "300"))
 POLL = 0.01  # seconds between two looks at a running pipeline
-
-
-def copy_project(root: Path) -> Path:
-    """The project without its results, in ``root``."""
-    for name in ("src", "experiments", "profiles"):
-        shutil.copytree(
-            ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
-        )
-    for name in ("Snakefile", "config.yaml"):
-        shutil.copy(ROOT / name, root)
-    return root
 
 
 @dataclass

@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.support.projects import copy_project
 from tests.system.faults import harness
 from tests.system.faults.harness import Site
 from throughtime.core import files
@@ -27,7 +28,7 @@ LOG: list[str] = []
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A site after one pipeline that nothing disturbed."""
-    site = Site(harness.copy_project(tmp_path_factory.mktemp("undisturbed")), PRESET)
+    site = Site(copy_project(tmp_path_factory.mktemp("undisturbed")), PRESET)
     site.run()
     yield site
     out = harness.ROOT / "results" / "faults" / "log.csv"
@@ -37,7 +38,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 @pytest.fixture
 def fresh(tmp_path: Path) -> Site:
     """A copy of the project in which nothing has run."""
-    return Site(harness.copy_project(tmp_path / "project"), PRESET)
+    return Site(copy_project(tmp_path / "project"), PRESET)
 
 
 @pytest.fixture

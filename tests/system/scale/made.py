@@ -7,7 +7,6 @@ The tables are synthetic.py's and plausible_probes.py's rules of thumb over whol
 
 import json
 import math
-import shutil
 from collections.abc import Callable
 from itertools import pairwise
 from multiprocessing import get_context
@@ -20,6 +19,7 @@ import yaml
 
 from tests.support import causes, synthetic
 from tests.support.plausible_probes import LADDER
+from tests.support.projects import copy_project
 from throughtime.core.rng import stream
 from throughtime.pipeline.progress import job_digest
 from throughtime.planning.plan import PlannedJob
@@ -40,11 +40,7 @@ def project(root: Path, networks: int) -> Project:
     """A copy of the project at ``root`` whose preset ``scale`` has about ``networks`` networks:
     more values an axis, and more seeds.
     """
-    for name in ("src", "experiments", "profiles"):
-        shutil.copytree(
-            ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
-        )
-    shutil.copy(ROOT / "Snakefile", root)
+    copy_project(root)
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
     config |= {
         "preset": PRESET,
