@@ -14,7 +14,7 @@ import matplotlib as mpl
 import pandas as pd
 import pytest
 
-from tests.support import plausible
+from tests.support import pictures, plausible
 from throughtime.analysis import grid_points
 from throughtime.figures import composition, draw, export
 from throughtime.planning.axes import Job
@@ -42,13 +42,15 @@ def part(plan: Plan, name: str) -> Plan:
     return Plan(tuple(j for j in plan.jobs if j.experiment in names), ())
 
 
-def drawn(name: str, results: Results) -> str:
-    """Draws the figure for good, and checks what every figure and caption says."""
+def drawn(name: str, results: Results) -> tuple[str, bytes]:
+    """Draws the figure for good, and checks what every figure and caption says: its counts, and
+    the PNG.
+    """
     module = draw.load_figure(ROOT / "experiments" / name / "figure.py")
     with mpl.rc_context(draw.STYLE):
         fig = module.figure(results)
         file = io.BytesIO()
-        fig.savefig(file, format="png", dpi=30)
+        fig.savefig(file, format="png", dpi=40)
     assert len(file.getvalue()) > 2500
     caption, printed = module.caption(results), fig.texts[1].get_text()
     assert re.fullmatch(
@@ -63,7 +65,7 @@ def drawn(name: str, results: Results) -> str:
     assert "N = 0" not in caption
     assert "\n" not in caption.strip()
     assert "nan" not in caption
-    return printed
+    return printed, file.getvalue()
 
 
 def test_none_is_lost():
@@ -92,9 +94,11 @@ def computed(name: str) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_drawn_from_plausible_tables(name, plan):
+def test_drawn_from_plausible_tables(name, plan, tmp_path):
     results = replace(plausible.results(part(plan, name)), computed=computed(name))
-    printed = drawn(name, results)
+    printed, picture = drawn(name, results)
+    if not SMOKE.experiments[name].alone:  # which measures times
+        pictures.compare(picture, name, tmp_path)
     if not SMOKE.experiments[name].reads:  # which draws a part of what it reads
         trained = int((results.summary["status"] != "untrained").sum())
         assert printed.startswith(
@@ -115,7 +119,7 @@ def test_drawn_from_plausible_tables(name, plan):
 )
 def test_drawn_where_everything_diverged(name, plan):
     results = plausible.results(part(plan, name), everything_diverges=True)
-    n, diverged = re.findall(r"= ([\d,]+)", drawn(name, results))
+    n, diverged = re.findall(r"= ([\d,]+)", drawn(name, results)[0])
     assert n == diverged != "0"
 
 
@@ -146,7 +150,7 @@ def test_drawn_from_partial_tables(name, keep, plan):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_drawn_from_no_network_at_all(name):
-    assert drawn(name, Results.empty()) == "No networks trained"
+    assert drawn(name, Results.empty())[0] == "No networks trained"
 
 
 @pytest.mark.parametrize("name", NAMES)

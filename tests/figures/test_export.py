@@ -143,3 +143,15 @@ def test_pgf_without_tex_says_what_to_do(panels, monkeypatch):
 def test_an_experiment_without_panels_of_their_own(project):  # noqa: F811  # a fixture is asked for
     with pytest.raises(UserError, match=r"has no panels of their own; write named_panels"):
         write(project)
+
+
+def test_pictures_of_panels_are_those_that_there_are(panels: Path) -> None:
+    asked = [("clipping", "norms"), ("clipping", "none"), ("cliff", "wall")]
+    (panels / "experiments" / "cliff").mkdir()
+    text = (panels / "experiments" / "clipping" / "experiment.yaml").read_text()
+    (panels / "experiments" / "cliff" / "experiment.yaml").write_text(text)
+    look = Look(width=2, height=1)
+    drawn = export.draw_pictures(panels, panels / "results", asked, look)
+    assert list(drawn) == [("clipping", "norms")]  # no panel of that name, and no tables
+    alone = write(panels, width=2, height=1, formats=("png",))
+    assert drawn["clipping", "norms"] == alone[0].read_bytes()

@@ -109,7 +109,7 @@ class Page(HTMLParser):
 def test_the_page_holds_figures_captions_counts_and_what_made_them(
     results: Path, project: Project
 ) -> None:
-    path = report_page.write(results, results, project)
+    path = report_page.write(results, project)
     assert path == results / "report.html"
     page = Page(path.read_text())
     assert [a["id"] for a in page.all("section")] == [
@@ -187,7 +187,7 @@ def test_the_table_counts_the_networks(results: Path, project: Project) -> None:
 def test_the_page_says_what_each_cause_is_worth_and_hides_what_is_worth_nothing(
     results: Path, project: Project
 ) -> None:
-    report_page.write(results, results, project)
+    report_page.write(results, project)
     table = tables.read("causes", results / "causes.parquet")
     summary = tables.read("summary", results / "clipping" / "summary.parquet")
     pd.testing.assert_frame_equal(table, causes.specificity(summary))
@@ -311,8 +311,8 @@ def test_each_claim_is_shown_with_its_verdict_and_numbers(results: Path, project
 
 
 def test_the_same_results_give_the_same_bytes(results: Path, project: Project) -> None:
-    first = report_page.write(results, results, project).read_bytes()
-    assert report_page.write(results, results, project).read_bytes() == first
+    first = report_page.write(results, project).read_bytes()
+    assert report_page.write(results, project).read_bytes() == first
 
 
 def test_what_is_missing_is_said(tmp_path: Path, project: Project) -> None:
@@ -336,7 +336,7 @@ def test_a_caption_cannot_break_the_page(results: Path, project: Project) -> Non
 def test_a_damaged_table_is_named(results: Path, project: Project) -> None:
     (results / "clipping" / "summary.parquet").write_bytes(b"PAR1")
     with pytest.raises(UserError, match=r"summary\.parquet: damaged"):
-        report_page.write(results, results, project)
+        report_page.write(results, project)
 
 
 # Findings -----------------------------------------------------------------------------------------
@@ -415,10 +415,11 @@ def test_a_finding_shows_its_panel_where_it_was_drawn_and_no_picture_twice(
         )
     }
     monkeypatch.setattr(findings, "STORY", story)
-    (results / "figures" / "panels").mkdir()
-    Figure(figsize=(1, 1)).savefig(results / "figures" / "panels" / "clipping-plane.png")
+    picture = BytesIO()
+    Figure(figsize=(1, 1)).savefig(picture)
+    drawn = {("clipping", "plane"): picture.getvalue()}
     rows = [told("clipping", name, "supported") for name in "abc"]
-    shown = findings.tell(results, claims_of(rows).to_dict("records"))["Why"]
+    shown = findings.tell(results, claims_of(rows).to_dict("records"), drawn)["Why"]
     sizes = [(t.picture.width, t.picture.height) if t.picture else None for t in shown]
     assert sizes == [(200, 100), (100, 100), None]
     assert [t.above for t in shown] == ["", "", "finding-clipping-a"]
@@ -511,8 +512,9 @@ def test_a_picture_keeps_its_colours_at_a_third_of_the_bytes(tmp_path: Path) -> 
     for i in range(20):
         ax.text(i, 3, f"{i}/{i}", color="white")
     figure.savefig(tmp_path / "a.png", dpi=200)
-    picture = pictures.embed(tmp_path / "a.png")
-    assert picture is not None
+    png = pictures.read(tmp_path / "a.png")
+    assert png
+    picture = pictures.embed(png)
     assert (picture.width, picture.height) == (2400, 1200)
     content = base64.b64decode(picture.address.partition(",")[2])
     assert len(content) < 0.6 * (tmp_path / "a.png").stat().st_size
@@ -520,7 +522,7 @@ def test_a_picture_keeps_its_colours_at_a_third_of_the_bytes(tmp_path: Path) -> 
         small = before.convert("RGB").resize(after.size, Image.Resampling.LANCZOS)
         off = np.abs(np.asarray(small, int) - np.asarray(after.convert("RGB"), int))
     assert np.percentile(off, 99) <= 8  # of 255
-    assert pictures.embed(tmp_path / "b.png") is None
+    assert pictures.read(tmp_path / "b.png") is None
 
 
 @pytest.mark.slow

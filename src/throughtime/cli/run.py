@@ -202,10 +202,14 @@ def track(args: argparse.Namespace) -> None:
 
 def report(args: argparse.Namespace) -> None:
     """Write the report page."""
+    from throughtime.figures import export
     from throughtime.pipeline import stages
-    from throughtime.report import page
+    from throughtime.report import findings, page
 
     project = open_project(args)
     results = results_folder(project)
-    print(page.write(project.root, results, project))
+    shown = [(name, panel) for name, panel in findings.panels() if name in project.experiments]
+    look = export.Look(style="notebook")
+    drawn = export.draw_pictures(project.root, results, shown, look)
+    print(page.write(results, project, drawn))
     stages.note_reported(results, project.experiments)

@@ -3,7 +3,7 @@
 import contextlib
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -20,7 +20,7 @@ from throughtime.figures.composition import Panel
 from throughtime.figures.draw import STYLE, UNDATED, freeze_layout, load_figure
 from throughtime.planning.project import Experiment
 from throughtime.planning.project import load as load_yaml
-from throughtime.results.load import Results
+from throughtime.results.load import Results, has_tables
 
 FORMATS = ("pdf", "svg", "png", "pgf")
 INCHES = {"in": 1.0, "cm": 1 / 2.54, "mm": 1 / 25.4, "pt": 1 / 72.27}  # pt: TeX's
@@ -189,14 +189,25 @@ def named_panels(folder: Path, results: Results) -> list[Panel]:
     return found
 
 
+def read_experiment(project_root: Path, name: str) -> Experiment:
+    """What experiments/NAME/experiment.yaml says.
+
+    Raises:
+        UserError: no such experiment, or a mistake in its file.
+    """
+    found: Experiment = load_yaml(
+        Experiment, project_root / "experiments" / name / "experiment.yaml"
+    )
+    return found
+
+
 def open_experiment(project_root: Path, name: str, results_dir: Path) -> tuple[Path, Results]:
     """The folder of an experiment and its tables.
 
     Raises:
         UserError: no such experiment, or no tables.
     """
-    folder = project_root / "experiments" / name
-    experiment: Experiment = load_yaml(Experiment, folder / "experiment.yaml")
+    folder, experiment = project_root / "experiments" / name, read_experiment(project_root, name)
     words = experiment.title, experiment.question
     return folder, Results.load(results_dir, name, experiment.reads, *words)
 
@@ -241,6 +252,38 @@ def export(
     except OSError as error:
         raise UserError(f"--out {out}: {error.strerror}; name another folder") from None
     return paths
+
+
+def draw_pictures(
+    project_root: Path, results_dir: Path, panels: Iterable[tuple[str, str]], look: Look
+) -> dict[tuple[str, str], bytes]:
+    """Panels as PNG, of several experiments: (experiment, panel) -> content.
+
+    Args:
+        project_root, results_dir, look: as in ``export``.
+        panels: (experiment, panel); those are left out whose experiment has no tables, or whose
+            tables have no such panel.
+
+    Raises:
+        UserError: a table is damaged, or an experiment's figure.py raises something.
+    """
+    wanted: dict[str, list[str]] = {}
+    for name, panel in panels:
+        wanted.setdefault(name, []).append(panel)
+    made: dict[tuple[str, str], bytes] = {}
+    with drawing(look) as base:
+        size = look.width or base.width, look.height or base.height
+        for name, names in wanted.items():
+            experiment = read_experiment(project_root, name)
+            if not has_tables(results_dir, [name, *experiment.reads]):
+                continue
+            folder, results = open_experiment(project_root, name, results_dir)
+            there = {panel.name: panel for panel in named_panels(folder, results)}
+            with locate_errors(folder):
+                for found in (there[n] for n in names if n in there):
+                    picture = _files(draw_alone(found, results, *size), ("png",))
+                    made[name, found.name] = picture["png"]
+    return made
 
 
 def _files(fig: Figure, formats: Sequence[str]) -> dict[str, bytes]:

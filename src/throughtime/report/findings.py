@@ -5,6 +5,7 @@ Here stands only which claims these are, what their numbers are of, and which pa
 Sentences, numbers, intervals and verdicts are the claims table's.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -158,26 +159,32 @@ class Told:
         return f"finding-{self.claim['experiment']}-{self.claim['name']}"
 
 
-def tell(results: Path, claims: list[dict[str, Any]]) -> dict[str, list[Told]]:
+def tell(
+    results: Path, claims: list[dict[str, Any]], drawn: Mapping[tuple[str, str], bytes]
+) -> dict[str, list[Told]]:
     """Heading -> its findings; claims that the run did not decide upon are left out, and headings
     without any.
 
     Args:
         results: where figures lie.
         claims: rows of the claims table.
+        drawn: (experiment, panel) -> PNG.
     """
     rows = {(row["experiment"], row["name"]): row for row in claims}
-    shown: dict[Path, str] = {}
+    shown: dict[tuple[str, str], str] = {}
     story: dict[str, list[Told]] = {}
     for heading, findings in STORY.items():
         for finding in findings:
             if (row := rows.get((finding.experiment, finding.claim))) is None:
                 continue
-            path = pictures.panel_file(results, finding.experiment, finding.panel)
-            above = shown.get(path, "")
-            picture = None if above else pictures.embed(path, pictures.NARROWER)
+            key = finding.experiment, finding.panel
+            if key not in drawn:
+                key = finding.experiment, ""
+            png = drawn.get(key) or pictures.read(pictures.figure_file(results, key[0]))
+            above = shown.get(key, "")
+            picture = None if above or not png else pictures.embed(png, pictures.NARROWER)
             told = Told(row, finding.number, OPENINGS[row["verdict"]], picture, above)
             if picture:
-                shown[path] = told.identifier
+                shown[key] = told.identifier
             story.setdefault(heading, []).append(told)
     return story

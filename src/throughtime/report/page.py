@@ -10,6 +10,7 @@ import json
 import math
 import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,13 +95,15 @@ class Tally:
         return Tally(self.name, self.planned + other.planned, self.done + other.done, dict(merged))
 
 
-def write(root: Path, results: Path, project: Project) -> Path:
+def write(
+    results: Path, project: Project, drawn: Mapping[tuple[str, str], bytes] | None = None
+) -> Path:
     """Write the page, whole or not at all, and the table ``causes`` that is in it beside it.
 
     Args:
-        root: the project's folder.
         results: where tables, figures and manifests lie.
         project: what was asked for.
+        drawn: (experiment, panel) -> PNG, of findings.panels; of others the whole figure is shown.
 
     Returns:
         Its path.
@@ -109,14 +112,16 @@ def write(root: Path, results: Path, project: Project) -> Path:
         UserError: a table is damaged.
     """
     path = results / "report.html"
-    files.write(path, render(results, project).encode())
+    files.write(path, render(results, project, drawn).encode())
     summaries = [summary for summary, _ in _read_tables(results, _trained(project)).values()]
     tables.write(_specificity(summaries), "causes", results / "causes.parquet")
     return path
 
 
-def render(results: Path, project: Project) -> str:
-    """The page as text."""
+def render(
+    results: Path, project: Project, drawn: Mapping[tuple[str, str], bytes] | None = None
+) -> str:
+    """The page as text; see ``write``."""
     plan = project.plan()
     sections = [
         _section(results, project, name)
@@ -156,7 +161,7 @@ def render(results: Path, project: Project) -> str:
         causes=specificity.to_dict("records"),
         limit=causes.LIMIT,
         hidden=causes.describe_hidden(specificity),
-        story=findings.tell(results, claims),
+        story=findings.tell(results, claims, drawn or {}),
         claims=sorted(claims, key=lambda claim: URGENCY.index(claim["verdict"])),
         verdicts=VERDICTS,
         measured=measured,
@@ -239,7 +244,8 @@ def _read_tables(results: Path, names: list[str]) -> Frames:
 def _section(results: Path, project: Project, name: str) -> Section:
     experiment = project.experiments[name]
     words, table = (results / "figures" / f"{name}.{kind}" for kind in ("md", "csv"))
-    picture = pictures.embed(pictures.figure_file(results, name))
+    png = pictures.read(pictures.figure_file(results, name))
+    picture = pictures.embed(png) if png else None
     caption = files.read(words).decode().strip() if words.exists() else ""
     first = re.split(r"(?<=[.;])\s", plain(caption), maxsplit=1)[0]
     link = table.relative_to(results).as_posix() if table.exists() else ""

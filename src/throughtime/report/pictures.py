@@ -32,15 +32,18 @@ class Picture:
     height: int
 
 
-def embed(path: Path, widest: int = WIDEST) -> Picture | None:
-    """The picture of a PNG file; None: there is no such file.
+def read(path: Path) -> bytes | None:
+    """The content of a PNG file; None: there is no such file.
 
     Raises:
         UserError: the file is damaged.
     """
-    if not path.exists():
-        return None
-    image = Image.open(BytesIO(files.read(path))).convert("RGBA")
+    return files.read(path) if path.exists() else None
+
+
+def embed(png: bytes, widest: int = WIDEST) -> Picture:
+    """The picture of a PNG file's content."""
+    image = Image.open(BytesIO(png)).convert("RGBA")
     ground = Image.new("RGBA", image.size, "white")  # the page may be dark, and figures are not
     flat = Image.alpha_composite(ground, image).convert("RGB")
     if flat.width > widest:
@@ -56,13 +59,3 @@ def embed(path: Path, widest: int = WIDEST) -> Picture | None:
 def figure_file(results: Path, experiment: str) -> Path:
     """Where an experiment's whole figure lies."""
     return results / "figures" / f"{experiment}.png"
-
-
-def panel_file(results: Path, experiment: str, panel: str) -> Path:
-    """Where one panel of it lies, if it was drawn; else the whole figure.
-
-    The one place that knows how panels are named on disk: as ``throughtime figure EXPERIMENT
-    --panel PANEL --format png --out results/figures/panels`` writes them.
-    """
-    own = results / "figures" / "panels" / f"{experiment}-{panel}.png"
-    return own if panel and own.exists() else figure_file(results, experiment)

@@ -1,6 +1,6 @@
 """What figures are drawn from and claims are decided on."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -12,6 +12,15 @@ from throughtime.results import tables
 from throughtime.results.parameters import with_parameters
 
 READ = ("summary", "curves", "breakdown", "references", "probes", "computed")  # of an experiment
+
+
+def has_tables(results_dir: Path, experiments: Iterable[str]) -> bool:
+    """Whether one of these experiments has networks, or something computed."""
+    return any(
+        (results_dir / name / f"{table}.parquet").exists()
+        for name in experiments
+        for table in ("summary", "computed")
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,11 +63,7 @@ class Results:
                 table is damaged.
         """
         names = [experiment, *reads]
-        if not any(
-            (results_dir / name / f"{table}.parquet").exists()
-            for name in names
-            for table in ("summary", "computed")
-        ):
+        if not has_tables(results_dir, names):
             raise UserError(
                 f"{results_dir}: no summary.parquet of {' or '.join(names)}; run `snakemake "
                 f"{experiment}` first"
