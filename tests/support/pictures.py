@@ -7,7 +7,7 @@ from matplotlib.testing.compare import compare_images
 
 KEPT = Path(__file__).parent / "pictures"
 # Root mean square of the differences of pixels, of 255. Another machine's last digits of a product
-# give less than 1, a line that is missing or a colour range that moved gives 4 and more.
+# give less than 1, a line that is missing 3, other words 8, another range of an axis 20.
 TOLERANCE = 2.0
 
 
