@@ -50,6 +50,18 @@ def error(results: Results) -> pd.DataFrame:
     return loss.pivot(index="y", columns="x", values="value") ** 0.5
 
 
+def steepest(grid: pd.DataFrame) -> tuple[float, float]:
+    """The largest change of the error between two neighbours in b, and their distance.
+
+    >>> steepest(pd.DataFrame({4.0: [0.1, 0.2, 0.7]}, index=[-3.0, -2.9, -2.8]))
+    (0.5, 0.1)
+    """
+    jumps = np.abs(np.diff(grid.to_numpy(float), axis=0)).max(axis=1)
+    at = int(jumps.argmax())
+    step = np.diff(grid.index.to_numpy(float))[at]
+    return round(float(jumps[at]), 6), round(float(step), 6)
+
+
 def series_style(place: int) -> dict[str, Any]:
     """Of a descent: the same in the plane and over updates."""
     return {k: v for k, v in panels.SERIES[(place + 3) % 7].items() if k != "marker"}
@@ -89,7 +101,7 @@ def surface(results: Results, ax: Axes) -> None:
 def wall(results: Results, ax: Any) -> None:
     """The same surface in three dimensions, without paths, which it would hide."""
     grid = error(results)
-    ax.set_title("The wall: a small step of w or b changes all")
+    ax.set_title("The error of one unit over w and b")
     if grid.empty:
         ax.set_axis_off()
         ax.text2D(0.5, 0.5, "no surface computed", transform=ax.transAxes, ha="center")
@@ -98,6 +110,8 @@ def wall(results: Results, ax: Any) -> None:
     ax.plot_surface(
         x, y, grid.to_numpy(float), cmap=COLOURS, rcount=60, ccount=60, linewidth=0, rasterized=True
     )
+    jump, step = steepest(grid)
+    ax.set_title(f"The wall: the error jumps by {jump:.2f} where b moves by {step:.2g}")
     ax.view_init(elev=28, azim=-125)
     ax.set(xlabel="weight w", ylabel="bias b", zlabel="error")
     ax.locator_params(nbins=4)

@@ -89,7 +89,13 @@ def laws(
 def throughput(results: Results, ax: Axes) -> None:
     """Steps of training per second, over T at one batch and over B at one T."""
     table = measured(results)
-    ax.set_title("Throughput: steps run one after the other, sequences of a batch at once")
+    gains = {
+        axis: rows["tokens_per_second"].iloc[-1] / rows["tokens_per_second"].iloc[0]
+        for axis, series in (("T", "full"), ("B", "batch"))
+        if (rows := table.get(series)) is not None
+    }
+    told = ", ".join(f"{gain:.2g} times over {axis}" for axis, gain in gains.items())
+    ax.set_title(f"Throughput, last point against first: {told}" if told else "Throughput")
     for place, (series, label) in enumerate(
         {"full": "over T, B = {batch:g}", "batch": "over B, T = {T:g}"}.items()
     ):
@@ -109,11 +115,23 @@ def throughput(results: Results, ax: Axes) -> None:
     composition.legend(ax)
 
 
+def grown(table: dict[str, pd.DataFrame], quantity: str) -> str:
+    """How much a quantity is at the largest T against the smallest, as words for a title."""
+    if "full" not in table or len(table["full"]) < 2:
+        return ""
+    rows = table["full"].sort_values("x")
+    first, last = rows.iloc[0], rows.iloc[-1]
+    factors = last[quantity] / first[quantity], last["x"] / first["x"]
+    return ": {:.3g} times as much for {:.3g} times the steps".format(*factors)
+
+
 def memory_over_T(results: Results, ax: Axes) -> None:
     """Memory that is kept for backward, and that was planned for, over T."""
     parts = {"kept": ("full", MIB, "kept_bytes"), "planned for": ("full", MIB, "predicted_bytes")}
-    ax.set(title="Full depth: memory grows with T", xlabel="T, steps", ylabel="memory, MiB")
-    laws(ax, measured(results), parts, "MiB")
+    table = measured(results)
+    title = f"Full depth: memory over T{grown(table, 'kept_bytes')}"
+    ax.set(title=title, xlabel="T, steps", ylabel="memory, MiB")
+    laws(ax, table, parts, "MiB")
 
 
 def memory_over_K(results: Results, ax: Axes) -> None:
@@ -135,7 +153,7 @@ def time_over_T(results: Results, ax: Axes) -> None:
     """Time of an update and its halves, over T."""
     table = measured(results)
     halves = {name: ("full", 1.0, f"{name}_ms") for name in ("update", "backward", "forward")}
-    title = f"Time of an update grows with T (engine {engine(table)})"
+    title = f"Time of an update over T{grown(table, 'update_ms')} (engine {engine(table)})"
     ax.set(title=title, xlabel="T, steps", ylabel="time, ms")
     laws(ax, table, halves, "ms")
 

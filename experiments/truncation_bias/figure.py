@@ -188,6 +188,17 @@ def paths(mode: str, results: Results, ax: Axes) -> None:
     composition.legend(ax)
 
 
+def last_wrong(rows: pd.DataFrame) -> float:
+    """The largest K at which a mode's derivative has the wrong sign; 0: none has, or not computed.
+
+    >>> K = {"quantity": "derivative", "x": [1.0, 2.0, 3.0], "value": [0.1, -0.2, -0.3]}
+    >>> last_wrong(pd.DataFrame(K))
+    1.0
+    """
+    found = rows[(rows["quantity"] == "derivative") & (rows["value"] * Balancing().total < 0)]
+    return float(found["x"].max()) if len(found) else 0.0
+
+
 def signs(results: Results, ax: Axes) -> None:
     """What a truncated gradient takes for ds_0 / dtheta over K; the smallest K with the right sign
     in each mode.
@@ -218,7 +229,14 @@ def signs(results: Results, ax: Axes) -> None:
     dashed: dict[str, Any] = {"color": "#D55E00", "linewidth": 1, "linestyle": "--"}
     ax.axhline(Balancing().total, label="full gradient", **dashed)
     ax.set(xlabel="truncation length K, steps", ylabel="∂s₀/∂θ seen at rest")
-    ax.set_title("Influence balancing: a short K sees the wrong sign")
+    longest = {m: last_wrong(computed[computed["series"] == m]) for m in MODES}
+    names = {m: K for m, K in longest.items() if K}
+    ax.set_title(
+        "Influence balancing: wrong sign up to K = "
+        + ", ".join(f"{K:.0f} ({m})" for m, K in names.items())
+        if names
+        else "Influence balancing: the derivative at rest over K"
+    )
     composition.legend(ax)
 
 
