@@ -211,7 +211,8 @@ def frontier() -> Any:
         detail="name:N",
     )
     measured = alt.Chart(alt.NamedData(name="measured"))
-    ranges = measured.mark_rule(color=NEUTRAL, clip=True).encode(
+    # aria: without data a layer is an empty group, which a screen reader would announce
+    ranges = measured.mark_rule(color=NEUTRAL, clip=True, aria=False).encode(
         x=x, y=alt.Y("low:Q", scale=scale), y2="high:Q"
     )
     hints = ["gain:Q", "lag:Q", "said:N", "n:Q"]
@@ -220,7 +221,7 @@ def frontier() -> Any:
         scale=alt.Scale(domain=["half the seeds", "at least"], range=["circle", "triangle-up"]),
         legend=alt.Legend(title="measured", orient="bottom", columns=1),
     )
-    points = measured.mark_point(size=50, color=NEUTRAL, clip=True).encode(
+    points = measured.mark_point(size=50, color=NEUTRAL, clip=True, aria=False).encode(
         x=x, y=y, shape=shapes, tooltip=hints
     )
     chosen = alt.Chart(alt.NamedData(name="chosen"))

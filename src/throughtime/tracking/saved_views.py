@@ -135,8 +135,13 @@ def views_of_grid_points(preset: str, differing: list[str], points: list[Record]
     """
     if not points:
         return []
-    outcome = ["n", "success_rate", "success_low", "success_high", "final_mean", "final_std"]
-    columns = [*_axes(differing, points), *_tags("failure"), *_metrics(*outcome)]
+    spread = ["success_low", "success_high", "final_mean", "final_std"]
+    columns = [
+        *_metrics("success_rate", "n"),
+        *_axes(differing, points),
+        *_tags("failure"),
+        *_metrics(*spread),
+    ]
     only = f"tags.preset = '{preset}' and tags.kind = 'grid_point'"
     views = [View(MEAN, "mean over seeds", _state(only, "metrics.`success_rate`", columns))]
     by_task: dict[str, list[Record]] = {}
@@ -319,11 +324,17 @@ def _parameters(*names: str) -> list[str]:
 
 
 def _axes(differing: list[str], records: list[Record]) -> list[str]:
-    """Task and axes; those that are numbers as metrics, which sort as numbers."""
+    """Task and axes, first those with most values, since a narrow screen shows few; those that are
+    numbers as metrics, which sort as numbers.
+    """
+    values = {name: {r.params.get(name) for r in records} for name in differing}
     numbers = {name for name in differing if any(axis(name) in r.metrics for r in records)}
     return [
         *_parameters("task"),
-        *(_metrics(axis(n))[0] if n in numbers else _parameters(n)[0] for n in differing),
+        *(
+            _metrics(axis(name))[0] if name in numbers else _parameters(name)[0]
+            for name in sorted(differing, key=lambda name: -len(values[name]))
+        ),
     ]
 
 
