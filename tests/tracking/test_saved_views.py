@@ -74,15 +74,15 @@ def test_views_show_axes_that_vary_and_no_constants() -> None:
     assert views_of_grid_points("smoke", AXES, []) == []
 
 
-def test_failures_first_begins_with_outcome_cause_and_axes() -> None:
+def test_failures_first_begins_with_outcome_cause_and_the_axes_with_most_values() -> None:
     (view,) = views_of_networks("smoke", AXES, FULL + CHUNKED)
     assert view.state["selectedColumns"][:7] == [
         "tags.`status`",
         "tags.`failure`",
         "params.`task`",
-        "metrics.`axis/lag`",
+        "metrics.`axis/lag`",  # five values
+        "metrics.`axis/K`",  # four, with full
         "params.`mode`",
-        "metrics.`axis/K`",
         "metrics.`axis/gain`",
     ]
     assert view.state["orderByKey"] == "metrics.`diverged`"
