@@ -191,11 +191,11 @@ def test_language(gain, expected):
     assert of_language(world("language", bits(gain))) == expected
 
 
-def test_the_networks_of_evening_decide_where_they_were_run():
+def test_the_wide_networks_decide_where_they_were_run():
     """N = 128 saturates and N = 64 does not."""
     wide, narrow = bits(lambda K: 0.8 * (1 - math.exp(-K / 4))), bits(lambda K: 0.01 * K)
     found = world(
-        "language", lambda r: (wide if r["sweep"] == "wide" else narrow)(r), preset="evening"
+        "language", lambda r: (wide if r["sweep"] == "wide" else narrow)(r), preset="paper"
     )
     assert of_language(found) == (YES, YES, YES)
     assert of_language(replace(found, summary=found.summary[found.summary["sweep"] == "K"])) == (
@@ -226,7 +226,7 @@ def test_names_that_were_read_pay_more_than_new_ones(far, verdict):
         saved = 0.05 + far * (bin_ == 50) if row["mode"] == "full" else 0.0
         return 3 - saved + 0.01 * math.sin(7 * row["seed"] + bin_ + row["K"])
 
-    made = world("language", bits(lambda K: 0.0), preset="evening")
+    made = world("language", bits(lambda K: 0.0), preset="paper")
     rows = [
         {
             "run_key": row["run_key"],
@@ -247,7 +247,7 @@ def test_names_that_were_read_pay_more_than_new_ones(far, verdict):
 
 @pytest.mark.parametrize(("final", "verdict"), [(1.99, YES), (2.11, NO)])
 def test_a_wide_network_against_four_grams(final, verdict):
-    made = world("language", lambda r: {"final": final + 0.001 * r["seed"]}, preset="evening")
+    made = world("language", lambda r: {"final": final + 0.001 * r["seed"]}, preset="paper")
     keys = ["experiment", "task", "task_args"]
     lines = made.summary[keys].drop_duplicates()
     lines = lines.assign(measure="bpc", by="all", bin=0, value=2.05, name="Kneser-Ney order 3")
@@ -261,7 +261,7 @@ def test_an_lstm_beside_tanh(change, verdict):
         own = change if row["cell"] == "lstm" else 0.0
         return {"final": 2.3 + own + 0.01 * math.sin(5 * row["seed"] + row["hidden"])}
 
-    found = judged("language", world("language", rule, preset="evening"))["lstm_better"]
+    found = judged("language", world("language", rule, preset="paper"))["lstm_better"]
     assert (found.verdict, found.n) == (verdict, 10)
 
 
@@ -273,7 +273,7 @@ def test_the_gain_of_depth_over_the_budget(late, verdict):
         saved = {3000: 0.1, 24000: late}.get(row["updates"], 5.0) * (row["mode"] == "full")
         return {"final": 2.6 - saved + 0.01 * math.sin(5 * row["seed"] + row["K"])}
 
-    found = judged("language", world("language", rule, preset="evening"))
+    found = judged("language", world("language", rule, preset="paper"))
     assert found["gain_grows_with_budget"].verdict == verdict
     assert "at 2,400,000 characters" in found["gain_grows_with_budget"].detail
 
@@ -286,7 +286,7 @@ def test_clipping_at_gain_2(free, verdict):
         noise = 0.01 * math.sin(5 * row["seed"] + min(row["clip"], 9))
         return {"final": final + noise, "status": status}
 
-    found = judged("language", world("language", rule, preset="evening"))
+    found = judged("language", world("language", rule, preset="paper"))
     assert found["clipping_helps_at_gain_2"].verdict == verdict
 
 
