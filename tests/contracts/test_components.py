@@ -16,13 +16,14 @@ from torch import Tensor
 
 from tests.support.blocks import block
 from throughtime.core.component import Component
-from throughtime.engine.bptt import Tape, Weights, forward, gradients, with_ones
+from throughtime.engine.bptt import forward, with_ones
 from throughtime.engine.cells import cell, cells
 from throughtime.engine.initialization import recurrent, schemes
 from throughtime.engine.losses._base import Targets, weights
 from throughtime.engine.losses.softmax import loss as cross_entropy
 from throughtime.engine.optimizers import optimizers
-from throughtime.engine.parameters import initial, views
+from throughtime.engine.parameters import acting, initial, views
+from throughtime.engine.program import TorchProgram
 from throughtime.engine.schedules import schedules
 from throughtime.engine.sizes import Sizes, shapes, size
 from throughtime.engine.truncation import windows
@@ -40,7 +41,7 @@ PLACES: dict[str, Callable[[], Mapping[str, type[Component]]]] = {
 }
 FOUND = [(kind, name) for kind, found in PLACES.items() for name in found()]
 SHIPPED = {
-    "cell": ("gru", "identity", "lstm", "relu", "sigmoid", "tanh"),
+    "cell": ("gru", "identity", "irnn", "lru", "lstm", "orthogonal", "relu", "sigmoid", "tanh"),
     "optimizer": ("adam", "adamw", "rmsprop", "sgd"),
     "schedule": ("constant", "cosine", "step", "warmup"),
     "init": ("gaussian", "identity", "orthogonal", "pytorch"),
@@ -98,9 +99,10 @@ def random(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-def cut_loss(tape: Tape, w: Weights, x: Tensor, targets: Targets) -> Tensor:
+def cut_loss(program: TorchProgram, flat: Tensor, x: Tensor, targets: Targets) -> Tensor:
     """(G): each row's loss, of forward passes alone."""
-    each, _ = cross_entropy(forward(tape, w, with_ones(x)).clone(), targets)
+    w = acting(program.cell, flat, program.shapes)
+    each, _ = cross_entropy(forward(program.tape, w, with_ones(x)).clone(), targets)
     return each
 
 
@@ -115,17 +117,18 @@ def test_the_gradient_of_the_loss_is_that_of_finite_differences(name: str) -> No
         OUTPUTS, (T, G, B), generator=torch.Generator().manual_seed(2), dtype=torch.int64
     )
     targets = Targets(values, weights(None, values, torch.float64))
-    tape = Tape(made, Sizes(G, T, B, INPUTS, HIDDEN, OUTPUTS, T, False), torch.float64)
+    shape = Sizes(G, T, B, INPUTS, HIDDEN, OUTPUTS, T, False)
+    program = TorchProgram(made, "softmax", shape, layout, torch.float64)
     w = views(flat, layout)
-    _, found = gradients(tape, w, with_ones(x), targets, "softmax", windows(T, T, T))
-    found = {weight: g.clone() for weight, g in found.items()}
+    _, gradient = program.differentiate(flat, with_ones(x), targets, windows(T, T, T))
+    found = views(gradient, layout)
     for number, weight in enumerate(layout):
         direction = random(*w[weight].shape, seed=10 + number)
         start = w[weight].clone()
         around = []
         for eps in (1e-6, -1e-6):
             w[weight].copy_(start + eps * direction)
-            around.append(cut_loss(tape, w, x, targets))
+            around.append(cut_loss(program, flat, x, targets))
         w[weight].copy_(start)
         numeric = (around[0] - around[1]) / 2e-6
         exact = (found[weight] * direction).flatten(1).sum(1)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from throughtime.engine.cells import cell
 from throughtime.planning.sweep import expand
 from throughtime.probes._base import Subject
 from throughtime.training.evaluation import Evaluators
@@ -18,7 +19,7 @@ def block(task: str = "copy", **axes: Any) -> Trainer:
     small = {
         "task": task,
         **own.get(task, {}),
-        "hidden": 5,
+        "hidden": 6 if cell(axes.get("cell", "tanh")).multiple == 2 else 5,
         "batch": 4,
         "updates": 3,
         "points": 1,

@@ -71,6 +71,11 @@ class Tape:
         self.h = tuple(s[..., :n] for s in self.state)  # (G, B, N), h before step t
         self.h_back = tuple(h.transpose(1, 2) for h in self.h)
         self.ds_h = self.ds[..., :n]
+        # the block that W_hh multiplies: h itself, but for cells that say otherwise
+        carried = slice(cell.carrier * n, (cell.carrier + 1) * n)
+        self.carried = tuple(s[..., carried] for s in self.state) if cell.carrier else self.h
+        self.carried_back = tuple(c.transpose(1, 2) for c in self.carried)
+        self.ds_carried = self.ds[..., carried]
         self.resets: frozenset[int] = frozenset()
 
     def x_part(self, z: Tensor) -> Tensor:
@@ -139,7 +144,7 @@ def forward(
             h = before[..., : tape.sizes.hidden]
             tape.h_part(z).copy_(torch.baddbmm(weights["b_hh"][:, None], h, w_hh))
         elif t not in resets:
-            z.baddbmm_(tape.h[t], w_hh)
+            z.baddbmm_(tape.carried[t], w_hh)
         cell.step(z, before, tape.state[t + 1])
     bias = weights["b_y"][:, None]
     for i, y in enumerate(tape.y):
@@ -215,7 +220,7 @@ class _Gradients:
         """Step t's part in the gradients of W_hh and b_hh, from dL/dz_t (G, B, Y)."""
         dz = self.tape.h_part(dz).contiguous()
         if t not in self.tape.resets:
-            self.named["W_hh"].baddbmm_(self.tape.h_back[t], dz)
+            self.named["W_hh"].baddbmm_(self.tape.carried_back[t], dz)
         if self.tape.cell.separate:
             self.named["b_hh"][:, None].baddbmm_(self.ones, dz)
 
@@ -289,7 +294,7 @@ def _run_back(
         else:
             torch.bmm(tape.h_part(dz).contiguous(), back, out=tape.dh)
             ds.zero_() if direct is None else ds.copy_(direct)
-            ds_h.add_(tape.dh)
+            tape.ds_carried.add_(tape.dh)
     if window.start == 0 and "h_0" in weights:
         g.named["h_0"] += ds.sum(1)
 

@@ -58,7 +58,7 @@ class CompiledProgram(Program):
         self.sizes, self.dtype = sizes, np.dtype(dtype)
         n, o = padded(sizes.hidden, dtype), padded(sizes.outputs, dtype)
         self.shape = kernels.Shape(
-            CELLS[cell.name],
+            CELLS[cell.kernel or cell.name],
             HEADS[head],
             sizes.steps,
             sizes.batch,

@@ -40,7 +40,7 @@ def log_signal_by_lag(
         ds.div_(torch.where(norm > 0, norm, 1)[:, None, None])
         direct = tape.cell.adjoint(ds, tape.z[t], tape.state[t], tape.state[t + 1], dz)
         ds.zero_() if direct is None else ds.copy_(direct)
-        ds_h.add_(torch.bmm(tape.h_part(dz), back))
+        tape.ds_carried.add_(torch.bmm(tape.h_part(dz), back))
     return torch.stack(norms).log().cumsum(0).T
 
 

@@ -15,6 +15,7 @@ from throughtime.core.errors import UserError
 MODULES: dict[str, Callable[..., nn.RNNBase]] = {
     "tanh": partial(nn.RNN, nonlinearity="tanh"),
     "relu": partial(nn.RNN, nonlinearity="relu"),
+    "irnn": partial(nn.RNN, nonlinearity="relu"),
     "lstm": nn.LSTM,
     "gru": nn.GRU,
 }

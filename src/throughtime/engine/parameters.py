@@ -2,7 +2,8 @@
 
 Names and shapes of a row (I inputs, N units, O outputs, S = states N, Z = gates N): W_xh (I, Z),
 W_hh (N, Z), b_h (Z), W_hy (N, O), b_y (O); b_hh (Z) where a cell has its parts of z separate;
-h_0 (S) where the initial state is learned.
+h_0 (S) where the initial state is learned. A cell may train something else in the place of W_hh,
+from which the weights that act are computed: see ``Cell.acting``.
 """
 
 from math import prod, sqrt
@@ -14,7 +15,6 @@ from torch import Tensor
 
 from throughtime.core.rng import stream
 from throughtime.engine.cells import Cell
-from throughtime.engine.initialization import recurrent
 from throughtime.engine.sizes import Shapes, size
 
 
@@ -27,12 +27,17 @@ def views(flat: Tensor, shapes: Shapes) -> dict[str, Tensor]:
     return result
 
 
+def acting(cell: Cell, flat: Tensor, shapes: Shapes) -> dict[str, Tensor]:
+    """The weights that act, by name; views of ``flat`` where the cell trains just these."""
+    named = views(flat, shapes)
+    return cell.acting(named) if cell.transformed else named
+
+
 def initial(cell: Cell, grid: pd.DataFrame, shapes: Shapes, dtype: torch.dtype) -> Tensor:
     """Initial weights (G, P): a row depends on its own entries of ``grid`` alone.
 
-    W_hh: every gate ``gain`` times its factor in ``cell.gate_gains`` times a matrix of scheme
-    ``init``. W_xh ~ N(0, input_gain^2 / I), W_hy ~ N(0, output_gain^2 / N), the rest 0; then the
-    cell may change what is its own (``Cell.set_initial``).
+    W_hh as ``Cell.draw_recurrent`` says, W_xh ~ N(0, input_gain^2 / I), W_hy ~ N(0, output_gain^2
+    / N), the rest 0; then the cell may change what is its own (``Cell.set_initial``).
 
     Args:
         cell: the recurrent cell.
@@ -40,18 +45,12 @@ def initial(cell: Cell, grid: pd.DataFrame, shapes: Shapes, dtype: torch.dtype) 
         shapes: of one network's weights.
         dtype: of the result; draws are float64.
     """
-    hidden = shapes["W_hh"][0]
+    hidden = shapes["W_hy"][0]
     rows = np.zeros((len(grid), size(shapes)))
     named = {n: array.numpy() for n, array in views(torch.from_numpy(rows), shapes).items()}
     for i, row in enumerate(grid.to_dict("records")):
         seed, own = int(row["seed"]), {name: array[i] for name, array in named.items()}
-        own["W_hh"][:] = np.concatenate(
-            [
-                row["gain"] * factor * recurrent(row["init"], seed, hidden, gate)
-                for gate, factor in enumerate(cell.gate_gains)
-            ],
-            axis=1,
-        )
+        own["W_hh"][:] = cell.draw_recurrent(seed, hidden, row["init"], row["gain"])
         deviations = {"W_xh": row["input_gain"] / sqrt(shapes["W_xh"][0])}
         deviations["W_hy"] = row["output_gain"] / sqrt(hidden)
         for name, deviation in deviations.items():

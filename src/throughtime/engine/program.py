@@ -6,7 +6,7 @@ uses, and what runs on other devices. Both compute the same, to rounding.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ from throughtime.engine.bptt import Tape, backward, forward, input_index, with_o
 from throughtime.engine.cells._base import Cell
 from throughtime.engine.losses import loss as loss_of
 from throughtime.engine.losses._base import Targets
-from throughtime.engine.parameters import views
+from throughtime.engine.parameters import acting, views
 from throughtime.engine.sizes import Shapes, Sizes
 from throughtime.engine.truncation import Window
 
@@ -119,7 +119,13 @@ class TorchProgram(Program):
         *,
         overlap: bool = True,
     ) -> None:
-        self.sizes, self.shapes, self.head, self.device = sizes, shapes, head, device
+        self.cell, self.sizes, self.shapes, self.head, self.device = (
+            cell,
+            sizes,
+            shapes,
+            head,
+            device,
+        )
         self.tape = Tape(cell, sizes, dtype, device, overlap=overlap)
 
     @property
@@ -136,7 +142,7 @@ class TorchProgram(Program):
     ) -> Tensor:
         """See Program."""
         x, _ = examples.tensors(self.sizes, self.device)
-        return forward(self.tape, views(flat, self.shapes), x, start, resets)
+        return forward(self.tape, acting(self.cell, flat, self.shapes), x, start, resets)
 
     def gradients(
         self,
@@ -161,10 +167,53 @@ class TorchProgram(Program):
         resets: frozenset[int] = frozenset(),
     ) -> tuple[Tensor, Tensor]:
         """``gradients`` of what ``spread`` has made of a batch."""
-        weights = views(flat, self.shapes)
+        weights = acting(self.cell, flat, self.shapes)
         loss, dy = loss_of(self.head)(forward(self.tape, weights, x, start, resets), targets)
         named = backward(self.tape, weights, x, dy, windows)
+        if self.cell.transformed:
+            named = self.cell.pull_back(views(flat, self.shapes), named)
         return loss, torch.cat([named[name].flatten(1) for name in self.shapes], 1)
+
+
+class TransformedProgram(Program):
+    """A program of the weights that act, seen from those that are trained; of equal shapes."""
+
+    def __init__(self, inner: Program, cell: Cell, shapes: Shapes) -> None:
+        self.inner, self.cell, self.shapes, self.sizes = inner, cell, shapes, inner.sizes
+
+    def _flat(self, named: Mapping[str, Tensor]) -> Tensor:
+        return torch.cat([named[name].flatten(1) for name in self.shapes], 1)
+
+    @property
+    def final(self) -> Tensor:
+        """See Program."""
+        return self.inner.final
+
+    def outputs(
+        self,
+        flat: Tensor,
+        examples: Examples,
+        start: Tensor | None = None,
+        resets: frozenset[int] = frozenset(),
+    ) -> Tensor:
+        """See Program."""
+        weights = self._flat(acting(self.cell, flat, self.shapes))
+        return self.inner.outputs(weights, examples, start, resets)
+
+    def gradients(
+        self,
+        flat: Tensor,
+        examples: Examples,
+        windows: Sequence[Window],
+        start: Tensor | None = None,
+        resets: frozenset[int] = frozenset(),
+        alive: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """See Program."""
+        named = views(flat, self.shapes)
+        weights = self._flat(self.cell.acting(named))
+        loss, found = self.inner.gradients(weights, examples, windows, start, resets, alive)
+        return loss, self._flat(self.cell.pull_back(named, views(found, self.shapes)))
 
 
 def program(
@@ -182,5 +231,6 @@ def program(
     if engine == "numba":
         from throughtime.engine.compiled import CompiledProgram  # numba takes a second to start
 
-        return CompiledProgram(cell, head, sizes, str(dtype).split(".")[1], "h_0" in shapes)
+        made = CompiledProgram(cell, head, sizes, str(dtype).split(".")[1], "h_0" in shapes)
+        return TransformedProgram(made, cell, shapes) if cell.transformed else made
     return TorchProgram(cell, head, sizes, shapes, dtype, device, overlap=overlap)

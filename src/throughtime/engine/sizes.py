@@ -11,7 +11,11 @@ Shapes = dict[str, tuple[int, ...]]
 def shapes(cell: Cell, inputs: int, hidden: int, outputs: int, learned_h0: bool = False) -> Shapes:
     """Shape of every weight of one network, in the order in which they lie in a row."""
     z = cell.gates * hidden
-    result: Shapes = {"W_xh": (inputs, z), "W_hh": (hidden, z), "b_h": (z,)}
+    result: Shapes = {
+        "W_xh": (inputs, z),
+        "W_hh": cell.recurrent_shape(hidden),
+        "b_h": (z,),
+    }
     if cell.separate:
         result["b_hh"] = (z,)
     result |= {"W_hy": (hidden, outputs), "b_y": (outputs,)}

@@ -177,6 +177,15 @@ class Job(BaseModel):
             raise ValueError("engine numba needs the package numba: pip install numba")
         return self
 
+    @model_validator(mode="after")
+    def _width(self) -> Self:
+        if self.hidden % self.cell.multiple:
+            raise ValueError(
+                f"hidden {self.hidden}: the cell {self.cell.name} needs a multiple of "
+                f"{self.cell.multiple}"
+            )
+        return self
+
     @property
     def kernel(self) -> str:
         """The engine in use on the CPU, ``numba`` or ``torch``."""

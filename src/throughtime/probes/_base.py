@@ -16,7 +16,7 @@ from torch import Tensor
 from throughtime.engine.bptt import Tape, forward
 from throughtime.engine.cells._base import Cell
 from throughtime.engine.losses._base import Targets
-from throughtime.engine.parameters import views
+from throughtime.engine.parameters import acting
 from throughtime.engine.sizes import Shapes, Sizes
 from throughtime.planning.axes import Job
 from throughtime.probes import COLUMNS
@@ -162,7 +162,7 @@ class Subject:
             networks.cell, networks.sizes, torch.float64, networks.device, overlap=overlap
         )
         self.flat = networks.flat.double()
-        self.weights = views(self.flat, networks.shapes)
+        self.weights = acting(networks.cell, self.flat, networks.shapes)
         self.alive = np.flatnonzero(networks.diverged_at == 0)
 
     def runs(self, count: int) -> Iterator[Run]:

@@ -33,7 +33,7 @@ from throughtime.core.rng import stream
 from throughtime.engine.bptt import Weights
 from throughtime.engine.cells._base import Cell
 from throughtime.engine.losses.softmax import log_softmax
-from throughtime.engine.parameters import views
+from throughtime.engine.parameters import acting
 from throughtime.probes._base import Networks, empty, frame, ladder
 from throughtime.tasks.text import Characters, Text
 
@@ -56,7 +56,7 @@ def measure(networks: Networks) -> pd.DataFrame:
     # One network after another: its bits do not depend on those beside it.
     for row in np.flatnonzero(networks.diverged_at == 0):
         own = networks.flat[row : row + 1].double()
-        reader = Reader(networks.cell, views(own, networks.shapes))
+        reader = Reader(networks.cell, acting(networks.cell, own, networks.shapes))
         means = of_network(reader, networks.job.task.data, int(networks.rows["seed"].iloc[row]))
         for (quantity, n), value in means.items():
             frames.append(frame({quantity: value}, np.zeros(1, np.int64), [n]).assign(row=row))
@@ -87,7 +87,7 @@ class Reader:
 
     Args:
         cell: of the networks.
-        weights: of parameters.views.
+        weights: of parameters.acting.
     """
 
     def __init__(self, cell: Cell, weights: Weights) -> None:
@@ -116,11 +116,12 @@ class Reader:
 
     def advance(self, state: Tensor, z: Tensor) -> Tensor:
         """The state after a step whose part of the input is ``z`` (G, B, ..), which is used up."""
-        h = state[..., : self.w_hh.shape[1]]
+        hidden, block = self.w_hh.shape[1], self.cell.carrier
+        carried = state[..., block * hidden : (block + 1) * hidden]
         if self.cell.separate:
-            z = torch.cat([z, torch.baddbmm(self.weights["b_hh"][:, None], h, self.w_hh)], -1)
+            z = torch.cat([z, torch.baddbmm(self.weights["b_hh"][:, None], carried, self.w_hh)], -1)
         else:
-            z = z.baddbmm_(h, self.w_hh)
+            z = z.baddbmm_(carried, self.w_hh)
         new = z if self.cell.in_place else torch.empty_like(state)
         self.cell.step(z, state, new)
         return new

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from throughtime.core.rng import stream
-from throughtime.engine.parameters import views
+from throughtime.engine.parameters import acting
 from throughtime.probes._base import Networks, empty, frame
 from throughtime.probes.context import Reader
 from throughtime.tasks.text import Text
@@ -33,7 +33,8 @@ def measure(networks: Networks) -> pd.DataFrame:
     data = networks.job.task.data
     middle = len(data.valid) // 2
     prompt = data.valid[max(0, middle - PROMPT) : middle].astype(np.int64)
-    reader = Reader(networks.cell, views(networks.flat.double(), networks.shapes))
+    weights = acting(networks.cell, networks.flat.double(), networks.shapes)
+    reader = Reader(networks.cell, weights)
     uniform = torch.from_numpy(stream(0, "generated").random(LENGTH)).to(networks.flat.device)
     written = write(reader, reader.read(reader.start(1), prompt[:, None]), uniform)
     points = np.array([ord(s) for s in data.symbols])

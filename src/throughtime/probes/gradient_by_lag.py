@@ -96,7 +96,7 @@ def _run_back(tape: Tape, weights: Weights, injected: Tensor, last: Tensor, firs
         ds.div_(torch.where(norm > 0, norm, 1.0)[..., None])
         direct = tape.cell.adjoint(ds, tape.z[t], tape.state[t], tape.state[t + 1], dz)
         ds.zero_() if direct is None else ds.copy_(direct)
-        ds_h.add_(torch.bmm(tape.h_part(dz).contiguous(), back))
+        tape.ds_carried.add_(torch.bmm(tape.h_part(dz).contiguous(), back))
     return logs
 
 

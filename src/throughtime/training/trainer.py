@@ -16,7 +16,7 @@ from throughtime.core.typing import Arrays, Floats
 from throughtime.engine.bptt import Tape
 from throughtime.engine.clipping import Clipper
 from throughtime.engine.gradient_signal import log_signal_by_lag, signal_ratio
-from throughtime.engine.parameters import initial, views
+from throughtime.engine.parameters import acting, initial, views
 from throughtime.engine.program import Program, program
 from throughtime.engine.sizes import Sizes, size
 from throughtime.engine.truncation import Window, overlapping, windows
@@ -322,7 +322,8 @@ class Trainer:
 
     def radius(self) -> Floats:
         """(G) spectral radius of the first N x N block of W_hh."""
-        w = self.weights["W_hh"][..., : self.job.hidden].double().cpu().numpy()
+        weights = acting(self.cell, self.flat.double(), self.shapes)
+        w = weights["W_hh"][..., : self.job.hidden].cpu().numpy()
         return np.abs(np.linalg.eigvals(w)).max(-1)
 
     def signal(self) -> Floats:
@@ -338,7 +339,7 @@ class Trainer:
             overlap=False,
         )
         x, targets = judge.inputs(batch, tape)
-        weights = views(self.flat.double(), self.shapes)
+        weights = acting(self.cell, self.flat.double(), self.shapes)
         logs = log_signal_by_lag(tape, weights, x, targets, self.job.task.head)
         return signal_ratio(logs).cpu().numpy()
 

@@ -31,6 +31,8 @@ from throughtime.core.component import Component
 if TYPE_CHECKING:
     from torch import Tensor
 
+    Weights = dict[str, Tensor]
+
 
 class Cell(Component, ABC):
     """A cell keeps nothing between calls: its methods write their outputs in place, no more.
@@ -40,14 +42,23 @@ class Cell(Component, ABC):
         states: blocks of N numbers that are carried from step to step.
         in_place: True: z_t and the new state share memory, and the adjoint needs the state alone.
         separate: True: z holds the x parts, then the h parts.
+        carrier: the block of the state that W_hh multiplies; 0: h.
         compiled: True: kernels.py knows the cell, and the engine ``numba`` trains it.
+        kernel: the name by which kernels.py knows it; empty: its own.
+        transformed: True: what is trained are parameters, from which ``acting`` computes the
+            weights that act.
+        multiple: N must be a multiple of it.
     """
 
     gates: ClassVar[int] = 1
     states: ClassVar[int] = 1
     in_place: ClassVar[bool] = False
     separate: ClassVar[bool] = False
+    carrier: ClassVar[int] = 0
     compiled: ClassVar[bool] = False
+    kernel: ClassVar[str] = ""
+    transformed: ClassVar[bool] = False
+    multiple: ClassVar[int] = 1
 
     @property
     def width(self) -> int:
@@ -58,6 +69,35 @@ class Cell(Component, ABC):
     def gate_gains(self) -> tuple[float, ...]:
         """A factor on the initial scale of each gate's recurrent matrix."""
         return (1.0,) * self.gates
+
+    def recurrent_shape(self, hidden: int) -> tuple[int, int]:
+        """Of what is trained under the name W_hh."""
+        return hidden, self.gates * hidden
+
+    def draw_recurrent(self, seed: int, hidden: int, init: str, gain: float) -> NDArray[np.float64]:
+        """One network's initial W_hh: every gate ``gain`` times its factor in ``gate_gains`` times
+        a matrix of scheme ``init``.
+        """
+        from throughtime.engine.initialization import recurrent
+
+        gates = enumerate(self.gate_gains)
+        parts = [gain * factor * recurrent(init, seed, hidden, gate) for gate, factor in gates]
+        return np.concatenate(parts, axis=1)
+
+    def acting(self, weights: Weights) -> Weights:
+        """The weights that act, by name, each (G, *shape), from those that are trained; W_hh is
+        (G, N, gates N). Called only where ``transformed``.
+        """
+        return weights
+
+    def pull_back(self, weights: Weights, gradients: Weights) -> Weights:
+        """dL/d(trained weights) from dL/d(acting weights); the adjoint of ``acting``.
+
+        Args:
+            weights: that are trained.
+            gradients: of those that act.
+        """
+        return gradients
 
     def set_initial(self, weights: dict[str, NDArray[np.float64]], hidden: int) -> None:
         """Change one network's initial weights in place; what they are before, parameters.py says.
