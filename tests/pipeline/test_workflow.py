@@ -30,6 +30,7 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 SMOKE = ("--config", "preset=smoke")
 PACK = re.compile(r"train_(\w+)_\d+")  # the rule of a pack: its experiment
+REDRAWN = ("atlas", "cliff", "language")  # maps, a surface in three dimensions, curves and text
 LAST = {"all", "report", "track", "track_early"}  # they follow every figure
 
 BROKEN = """
@@ -397,13 +398,13 @@ def test_figures_and_claims_come_back_byte_for_byte_without_torch(
         finished.root / "results" / "figures",
         finished.root / "results" / "claims.parquet",
     )
-    before, judged = {p.name: p.read_bytes() for p in folder.iterdir()}, claims.read_bytes()
-    shutil.rmtree(folder)
-    claims.unlink()
+    files = [p for name in REDRAWN for p in sorted(folder.glob(f"{name}.*"))]
+    before, judged = {p.name: p.read_bytes() for p in files}, claims.read_bytes()
+    assert len(before) == len(REDRAWN) * len(FIGURES)
+    for path in (*files, claims):
+        path.unlink()
     finished.snakemake("figures", "claims", "--cores", "2", *SMOKE, first_on_path=poison)
-    after = {p.name: p.read_bytes() for p in folder.iterdir()}
-    assert sorted(after) == sorted(before)
-    assert [n for n in before if after[n] != before[n]] == []
+    assert [p.name for p in files if p.read_bytes() != before[p.name]] == []
     assert claims.read_bytes() == judged
     finished.snakemake("--cores", "2", *SMOKE)  # what follows figures, for the tests below
 
