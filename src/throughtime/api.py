@@ -38,6 +38,7 @@ from throughtime.core.component import Component
 from throughtime.core.errors import UserError as Error
 from throughtime.core.errors import nearest
 from throughtime.core.registry import probe_names
+from throughtime.engine.cells import Cell
 from throughtime.engine.cells import cells as cell_classes
 from throughtime.engine.optimizers import optimizers
 from throughtime.engine.schedules import schedules
@@ -711,13 +712,21 @@ def tasks() -> pd.DataFrame:
 
 
 def cells() -> pd.DataFrame:
-    """The recurrent cells: name, description, gates, states, parameters, source.
+    """The recurrent cells, and attention, which has no gates and no states: name, description,
+    gates, states, parameters, source.
 
     >>> cells().set_index("name")["gates"]["lstm"].item()
     4
     """
     rows = [
-        (name, _description(c), c.gates, c.states, _parameters(c), c.source)
+        (
+            name,
+            _description(c),
+            c.gates if issubclass(c, Cell) else 0,
+            c.states if issubclass(c, Cell) else 0,
+            _parameters(c),
+            c.source,
+        )
         for name, c in cell_classes().items()
     ]
     heads = ["name", "description", "gates", "states", "parameters", "source"]

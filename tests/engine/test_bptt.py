@@ -23,7 +23,7 @@ from throughtime.engine.cells import cell
 from throughtime.engine.losses import loss as loss_of
 from throughtime.engine.losses._base import Targets, weights
 from throughtime.engine.parameters import views
-from throughtime.engine.sizes import shapes, tape_bytes
+from throughtime.engine.sizes import shapes
 from throughtime.engine.truncation import overlapping, strides, windows
 
 CELLS = sorted(PHI)
@@ -268,12 +268,12 @@ def test_memory_is_linear_in_steps_and_what_is_allocated():
     p = program(dtype=torch.float32)
     tape = p.tape
     kept = sum(t.numel() * 4 for t in (tape.states[1:], tape.dzs, tape.dhs, tape.ys))
-    promised = tape_bytes(cell("tanh"), p.sizes) * p.sizes.rows
+    promised = cell("tanh").tape_bytes(p.sizes) * p.sizes.rows
     assert kept <= promised <= 2.5 * kept
 
     def need(steps):
         sizes = type(p.sizes)(1, steps, 4, 3, 5, 2, 1, True)
-        return tape_bytes(cell("tanh"), sizes)
+        return cell("tanh").tape_bytes(sizes)
 
     assert need(30) - need(20) == need(20) - need(10)
 

@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from tests.support.blocks import RECURRENT
 from throughtime.engine.bptt import Tape, Weights, backward, forward, gradients, with_ones
-from throughtime.engine.cells import cell, cells
+from throughtime.engine.cells import cell
 from throughtime.engine.cells._base import tanh_
 from throughtime.engine.losses._base import Targets, weights
 from throughtime.engine.losses.regression import loss as squared_error
@@ -22,7 +23,7 @@ from throughtime.planning.axes import grid
 N, B, G, T, INPUTS = 4, 3, 2, 9, 2
 
 
-@pytest.mark.parametrize("name", cells())
+@pytest.mark.parametrize("name", RECURRENT)
 def test_contract(name: str) -> None:
     found = cell(name)
     assert found.name == name
@@ -37,7 +38,7 @@ def random(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-@pytest.mark.parametrize("name", cells())
+@pytest.mark.parametrize("name", RECURRENT)
 def test_adjoint_is_the_derivative_of_step(name: str) -> None:
     """Central differences of a step, contracted with a random covector, in z and in the state."""
     found = cell(name)
@@ -207,7 +208,7 @@ def test_fifty_updates_are_torchs(name: str) -> None:
     assert torch.isfinite(flat).all()
 
 
-@pytest.mark.parametrize("name", cells())
+@pytest.mark.parametrize("name", RECURRENT)
 def test_a_row_of_every_cell_has_the_same_bits_alone_and_among_others(name: str) -> None:
     made = cell(name)
     hidden = 10 if made.multiple == 2 else 9

@@ -9,10 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from tests.support.blocks import block, linear
+from tests.support.blocks import RECURRENT, block, linear
 from tests.support.programs import PHI, program
 from throughtime.engine.bptt import forward
-from throughtime.engine.cells import cells
 from throughtime.probes import gradient_by_lag
 from throughtime.probes.gradient_by_lag import by_example, log_rms, measure
 from throughtime.training import evaluation
@@ -101,7 +100,7 @@ def test_the_table_sums_up_the_sequences():
         )
 
 
-@pytest.mark.parametrize("name", cells())
+@pytest.mark.parametrize("name", RECURRENT)
 def test_the_ratio_is_the_summary_tables_signal(name, monkeypatch):
     """The signal at every lag over that at lag 1, where both see all sequences."""
     monkeypatch.setattr(gradient_by_lag, "BATCHES", evaluation.CHECK)

@@ -2,11 +2,13 @@
 
 from typing import Any
 
-from throughtime.engine.cells import cell
+from throughtime.engine.cells import cells
 from throughtime.planning.sweep import expand
 from throughtime.probes._base import Subject
 from throughtime.training.evaluation import Evaluators
 from throughtime.training.trainer import Trainer
+
+RECURRENT = [name for name, model in cells().items() if model.recurrent]
 
 
 def block(task: str = "copy", **axes: Any) -> Trainer:
@@ -16,10 +18,11 @@ def block(task: str = "copy", **axes: Any) -> Trainer:
         "brackets": {"length": 12},
         "text": {"window": 6},
     }
+    multiple = cells()[axes.get("cell", "tanh")]().multiple
     small = {
         "task": task,
         **own.get(task, {}),
-        "hidden": 6 if cell(axes.get("cell", "tanh")).multiple == 2 else 5,
+        "hidden": multiple * -(-5 // multiple),
         "batch": 4,
         "updates": 3,
         "points": 1,

@@ -31,7 +31,7 @@ from torch import Tensor
 
 from throughtime.engine.cells import cell
 from throughtime.engine.program import Examples, TorchProgram, program
-from throughtime.engine.sizes import Sizes, shapes, size, tape_bytes
+from throughtime.engine.sizes import Sizes, shapes, size
 from throughtime.engine.truncation import Window, overlapping, strides, windows
 from throughtime.planning.axes import numba_is_installed
 
@@ -136,14 +136,14 @@ class Update:
         return sum({a.ctypes.data: a.nbytes for a in arrays if a.nbytes}.values())
 
     def predicted_bytes(self) -> int:
-        """What planning expects of the tape, sizes.tape_bytes: of all rows with torch, of one with
+        """What planning expects of the tape, Cell.tape_bytes: of all rows with torch, of one with
         numba. With inputs and the head's temporary tensors, without what does not grow with T.
         """
         if isinstance(self.program, TorchProgram):
-            return self.size.rows * tape_bytes(self.cell, self.sizes, overlap=self.overlap)
+            return self.size.rows * self.cell.tape_bytes(self.sizes, overlap=self.overlap)
         compiled: Any = self.program
         whole = replace(self.sizes, hidden=compiled.shape.Np)
-        return tape_bytes(self.cell, whole, overlap=True)
+        return self.cell.tape_bytes(whole, overlap=True)
 
 
 def milliseconds(run: Callable[[], object], repeats: int) -> float:

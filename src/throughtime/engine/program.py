@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from throughtime.engine.bptt import Tape, backward, forward, input_index, with_ones
-from throughtime.engine.cells._base import Cell
+from throughtime.engine.cells._base import Cell, Model
 from throughtime.engine.losses import loss as loss_of
 from throughtime.engine.losses._base import Targets
 from throughtime.engine.parameters import acting, views
@@ -218,7 +218,7 @@ class TransformedProgram(Program):
 
 def program(
     engine: str,
-    cell: Cell,
+    model: Model,
     head: str,
     sizes: Sizes,
     shapes: Shapes,
@@ -226,8 +226,16 @@ def program(
     device: str = "cpu",
     *,
     overlap: bool = True,
+    window: int = 0,
 ) -> Program:
-    """The program of an engine, ``numba`` or ``torch``."""
+    """The program of an engine, ``numba`` or ``torch``; ``window``, in steps, is attention's."""
+    if not isinstance(model, Cell):
+        from throughtime.engine.attention import AttentionProgram
+        from throughtime.engine.cells.attention import Attention
+
+        assert isinstance(model, Attention)
+        return AttentionProgram(model, head, sizes, shapes, window or sizes.steps)
+    cell = model
     if engine == "numba":
         from throughtime.engine.compiled import CompiledProgram  # numba takes a second to start
 

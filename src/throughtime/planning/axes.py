@@ -23,7 +23,7 @@ from pydantic import (
 
 from throughtime.core.component import Component
 from throughtime.core.errors import nearest
-from throughtime.engine.cells import Cell, cell
+from throughtime.engine.cells import Model, cell
 from throughtime.engine.initialization import schemes
 from throughtime.engine.optimizers import Optimizer, optimizers
 from throughtime.engine.schedules import Schedule, schedules
@@ -118,8 +118,9 @@ class Job(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     task: SerializeAsAny[Task]
-    cell: SerializeAsAny[Cell] = Field(
-        default_factory=lambda: cell("tanh"), description="recurrent cell, by the name of its file"
+    cell: SerializeAsAny[Model] = Field(
+        default_factory=lambda: cell("tanh"),
+        description="recurrent cell, or attention, by the name of its file",
     )
     hidden: int = Field(32, ge=1, le=65_536, description="N, hidden units")
     batch: int = Field(20, ge=1, le=100_000_000, description="B, sequences a training batch")
@@ -178,6 +179,20 @@ class Job(BaseModel):
         return self
 
     @model_validator(mode="after")
+    def _without_state(self) -> Self:
+        if self.cell.recurrent:
+            return self
+        name = self.cell.name
+        for axis, allowed in (("mode", ("full", "sliding")), ("k1", (1,)), ("h0", ("zero",))):
+            if (value := getattr(self, axis)) not in allowed:
+                raise ValueError(
+                    f"{axis} {value}: {name} has {axis} {' or '.join(map(str, allowed))}"
+                )
+        if others := set(self.probes) - {"updates"}:
+            raise ValueError(f"probe {min(others)}: {name} has no recurrent state to measure")
+        return self
+
+    @model_validator(mode="after")
     def _width(self) -> Self:
         if self.hidden % self.cell.multiple:
             raise ValueError(
@@ -212,8 +227,11 @@ class Job(BaseModel):
     @property
     def reach(self) -> int:
         """The largest lag at which any scored loss reaches an input; where windows are aligned at
-        random, at any phase.
+        random, at any phase. Of attention: what its layers see together.
         """
+        if not self.cell.recurrent:
+            far = self.cell.parameters().get("layers", 1) * (self.K - 1)
+            return self.steps - 1 if self.mode == "full" else min(self.steps - 1, far)
         k1, k2 = self.strides
         offsets = range(k1) if self.align == "random" else [self.offset()]
         return max(reach(self.steps, k1, k2, self.task.scored, offset) for offset in offsets)
@@ -229,7 +247,7 @@ class Job(BaseModel):
             if self.task.scored < self.steps
             else self.steps * k2 / k1
         )
-        per_step = self.batch * self.cell.gates * (self.hidden**2 + 20 * self.hidden)
+        per_step = self.batch * self.cell.work(self.hidden, k2)
         readout = self.batch * self.task.scored * self.hidden * self.task.outputs
         return self.updates * (per_step * (2 * self.steps + max(visits, 1)) / 3 + readout)
 

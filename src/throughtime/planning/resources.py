@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from throughtime.core.errors import UserError
-from throughtime.engine.sizes import Shapes, Sizes, shapes, size, tape_bytes
+from throughtime.engine.sizes import Shapes, Sizes, shapes, size
 from throughtime.engine.truncation import overlapping, windows
 from throughtime.planning.axes import Job
 from throughtime.planning.plan import PlannedJob
@@ -109,14 +109,14 @@ def bytes_per_row(job: Job) -> int:
     """
     itemsize = _itemsize(job)
     weights = 8 * itemsize * size(weight_shapes(job))
-    if job.kernel == "numba":
+    if job.kernel == "numba" or not job.cell.recurrent:
         return weights + itemsize * job.batch * job.task.scored * 4 * job.task.outputs
     return weights + _tape_bytes(job, job.task, itemsize)
 
 
 def _tape_bytes(job: Job, task: Task, itemsize: int) -> int:
     overlap = overlapping(windows(job.steps, *job.strides, job.offset()))
-    return tape_bytes(job.cell, sizes(job, task, 1), itemsize, overlap=overlap)
+    return job.cell.tape_bytes(sizes(job, task, 1), itemsize, overlap=overlap)
 
 
 def bytes_on_device(job: Job) -> int:
@@ -127,7 +127,7 @@ def bytes_on_device(job: Job) -> int:
     itemsize, task = _itemsize(job), job.task
     tasks = [task, *task.evaluation_sets.values()]
     double = replace(sizes(job, task, 1), batch=max(job.batch, SIGNAL))
-    beside = [tape_bytes(job.cell, double, 8, overlap=bool(job.probes))]
+    beside = [job.cell.tape_bytes(double, 8, overlap=bool(job.probes))]
     beside += [_tape_bytes(job, other, itemsize) for other in tasks[1:]]
     errors = 4 * 8 * job.batch * max(other.scored for other in tasks)
     weights = 8 * itemsize * size(weight_shapes(job))
@@ -138,12 +138,14 @@ def bytes_shared(job: Job) -> int:
     """Memory that a block takes whatever its rows, in bytes: with the engine numba one network's
     tape, on which the rows follow each other.
     """
+    if not job.cell.recurrent:  # its networks follow each other
+        return job.cell.tape_bytes(sizes(job, job.task, 1), _itemsize(job))
     if job.kernel != "numba":
         return 0
     lanes = 64 // _itemsize(job)
     units = -(-job.hidden // lanes) * lanes  # whole vectors
     shape = replace(sizes(job, job.task, 1), hidden=units)
-    return tape_bytes(job.cell, shape, _itemsize(job), overlap=True)
+    return job.cell.tape_bytes(shape, _itemsize(job), overlap=True)
 
 
 def _itemsize(job: Job) -> int:

@@ -79,8 +79,15 @@ def expand(
                 text = ", ".join(f"{k}={v}" for k, v in shown.items())
                 skipped[Skipped(experiment, sweep, text, str(reason))] = None
                 continue
+            own_rows = rows if job.cell.recurrent else rows[~rows["frozen"]].reset_index(drop=True)
+            if len(own_rows) < len(rows):
+                text = ", ".join(f"{k}={v}" for k, v in chosen.items())
+                frozen = f"frozen: {job.cell.name} has no W_hh to freeze"
+                skipped[Skipped(experiment, sweep, text, frozen)] = None
+            if own_rows.empty:
+                continue
             # a job asked for twice is one
-            for number, piece in enumerate(_pieces(rows, job.cost, max_cost)):
+            for number, piece in enumerate(_pieces(own_rows, job.cost, max_cost)):
                 jobs[job, number] = PlannedJob(experiment, sweep, job, piece, device)
     return Plan(tuple(jobs.values()), tuple(skipped))
 

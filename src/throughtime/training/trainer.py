@@ -14,6 +14,7 @@ from torch import Tensor
 from throughtime.core.rng import stream
 from throughtime.core.typing import Arrays, Floats
 from throughtime.engine.bptt import Tape
+from throughtime.engine.cells import Cell
 from throughtime.engine.clipping import Clipper
 from throughtime.engine.gradient_signal import log_signal_by_lag, signal_ratio
 from throughtime.engine.parameters import acting, initial, views
@@ -76,10 +77,10 @@ class Trainer:
         probe: FindProbe | None = None,
     ) -> None:
         self.job, self.rows, self.judges, self.device, self.probe = job, rows, judges, device, probe
-        self.cell, self.dtype = job.cell, getattr(torch, job.dtype)
+        self.model, self.dtype = job.cell, getattr(torch, job.dtype)
         self.sizes = sizes(job, job.task, len(rows))
         self.shapes = weight_shapes(job)
-        self.flat = initial(self.cell, rows, self.shapes, self.dtype).to(device)
+        self.flat = initial(self.model, rows, self.shapes, self.dtype).to(device)
         self.weights = views(self.flat, self.shapes)
         self.engine = job.kernel if device == "cpu" else "torch"
         self.program = self.program_for(self.sizes)
@@ -89,11 +90,12 @@ class Trainer:
         )
         self.frozen = self._column("frozen", torch.bool)
         first = size({"W_xh": self.shapes["W_xh"]})
+        recurrent = size({"W_hh": self.shapes["W_hh"]}) if self.model.recurrent else 0
         self.clipper = Clipper(
             self._threshold("norm"),
             self._threshold("value").to(self.dtype),
             self.frozen,
-            (first, first + size({"W_hh": self.shapes["W_hh"]})),
+            (first, first + recurrent),
             values=bool((rows["clip_kind"] == "value").any()),
             compiled=self.engine == "numba",
         )
@@ -126,14 +128,21 @@ class Trainer:
         """A program of other shapes for the same networks."""
         return program(
             self.engine,
-            self.cell,
+            self.model,
             self.job.task.head,
             sizes,
             self.shapes,
             self.dtype,
             self.device,
             overlap=overlapping(self.windows()),
+            window=sizes.steps if self.job.mode == "full" else self.job.K,
         )
+
+    @property
+    def cell(self) -> Cell:
+        """The recurrent cell, of those models that have one."""
+        assert isinstance(self.model, Cell), f"{self.model.name} has no recurrent cell"
+        return self.model
 
     def windows(self, phase: float = 0.0) -> list[Window]:
         """The job's windows; ``phase`` matters where they are aligned at random."""
@@ -321,15 +330,19 @@ class Trainer:
         return improvement(self.before, after, count, self.job.task.measure)
 
     def radius(self) -> Floats:
-        """(G) spectral radius of the first N x N block of W_hh."""
-        weights = acting(self.cell, self.flat.double(), self.shapes)
+        """(G) spectral radius of the first N x N block of W_hh; NaN where there is none."""
+        if not self.model.recurrent:
+            return np.full(len(self.rows), math.nan)
+        weights = acting(self.model, self.flat.double(), self.shapes)
         w = weights["W_hh"][..., : self.job.hidden].cpu().numpy()
         return np.abs(np.linalg.eigvals(w)).max(-1)
 
     def signal(self) -> Floats:
         """(G, T) gradient signal at each lag over that at lag 1, at full depth; float64, on a few
-        sequences of the check data.
+        sequences of the check data. NaN for a model without a state.
         """
+        if not self.model.recurrent:
+            return np.full((len(self.rows), self.job.steps), math.nan)
         batch, judge = self.judges.signal, self.judges.check
         tape = Tape(
             self.cell,

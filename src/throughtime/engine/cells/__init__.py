@@ -1,5 +1,5 @@
-"""The recurrent cells: one file each, found by scanning this folder. None imports torch before it
-is used.
+"""The models that can be trained: a recurrent cell per file, and attention, found by scanning this
+folder. None imports torch before it is used.
 """
 
 import sys
@@ -7,23 +7,23 @@ from functools import cache
 from typing import Any
 
 from throughtime.core.registry import scan
-from throughtime.engine.cells._base import Cell
+from throughtime.engine.cells._base import Cell, Model
 
-__all__ = ["Cell", "cell", "cells"]
+__all__ = ["Cell", "Model", "cell", "cells"]
 
 
 @cache
-def cells() -> dict[str, type[Cell]]:
-    """Every cell class of this folder, by name.
+def cells() -> dict[str, type[Model]]:
+    """Every model of this folder, by name.
 
     >>> {"gru", "identity", "lstm", "relu", "sigmoid", "tanh"} <= set(cells())
     True
     """
-    return scan(sys.modules[__name__], Cell)  # type: ignore[type-abstract]  # a filter, not made
+    return scan(sys.modules[__name__], Model)  # type: ignore[type-abstract]  # a filter, not made
 
 
 def cell(name: str, **parameters: Any) -> Cell:
-    """The cell of that name, with these parameters.
+    """The recurrent cell of that name, with these parameters.
 
     Raises:
         KeyError: no such cell.
@@ -32,4 +32,7 @@ def cell(name: str, **parameters: Any) -> Cell:
     >>> cell("lstm", forget_bias=0).args[-19:]
     'put_gate_gain":1.0}'
     """
-    return cells()[name](**parameters)
+    found = cells()[name](**parameters)
+    if not isinstance(found, Cell):
+        raise KeyError(name)
+    return found

@@ -21,20 +21,100 @@ cell, and starts without torch.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Mapping
+from math import sqrt
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from throughtime.core.component import Component
+from throughtime.core.rng import stream
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from throughtime.engine.sizes import Sizes
+
     Weights = dict[str, Tensor]
 
 
-class Cell(Component, ABC):
+Shapes = dict[str, tuple[int, ...]]  # name -> shape of one network's weight
+
+
+class Model(Component, ABC):
+    """What computes outputs from inputs, and its weights: a recurrent cell with all that is the
+    engine's around it, or attention.
+
+    Attributes:
+        recurrent: True: a state is carried from step to step, and K cuts its gradient.
+        compiled: True: kernels.py knows it, and the engine ``numba`` trains it.
+        kernel: the name by which kernels.py knows it; empty: its own.
+        transformed: True: what is trained are parameters, from which ``acting`` computes the
+            weights that act.
+    """
+
+    recurrent: ClassVar[bool]
+    compiled: ClassVar[bool] = False
+    kernel: ClassVar[str] = ""
+    transformed: ClassVar[bool] = False
+
+    @property
+    def multiple(self) -> int:
+        """N must be a multiple of it."""
+        return 1
+
+    @abstractmethod
+    def shapes(self, inputs: int, hidden: int, outputs: int, learned_h0: bool = False) -> Shapes:
+        """Shape of every weight of one network, in the order in which they lie in a row."""
+
+    @abstractmethod
+    def draw(self, weights: dict[str, NDArray[np.float64]], row: Mapping[str, Any]) -> None:
+        """Write one network's initial weights in place; what is zero stays zero.
+
+        Args:
+            weights: name -> zeros.
+            row: seed, init, gain, input_gain, output_gain.
+        """
+
+    @abstractmethod
+    def work(self, hidden: int, depth: int) -> float:
+        """Arithmetic of a step of one sequence, in units of N^2 of a cell: what costs are balanced
+        with.
+
+        Args:
+            hidden: N.
+            depth: steps that a step can see.
+        """
+
+    @abstractmethod
+    def tape_bytes(self, sizes: Sizes, itemsize: int = 4, *, overlap: bool = True) -> int:
+        """Memory that one network's training takes beside its weights, in bytes: what is kept for
+        backward, the readout and the inputs.
+
+        Args:
+            sizes: of the program; ``rows`` does not count.
+            itemsize: bytes per number.
+            overlap: whether any step is in two windows, so that dL/dz is kept for every step.
+        """
+
+    def acting(self, weights: Weights) -> Weights:
+        """The weights that act, by name, each (G, *shape), from those that are trained. Called only
+        where ``transformed``.
+        """
+        return weights
+
+    def pull_back(self, weights: Weights, gradients: Weights) -> Weights:
+        """dL/d(trained weights) from dL/d(acting weights); the adjoint of ``acting``.
+
+        Args:
+            weights: that are trained.
+            gradients: of those that act.
+        """
+        return gradients
+
+
+class Cell(Model):
     """A cell keeps nothing between calls: its methods write their outputs in place, no more.
 
     Attributes:
@@ -43,22 +123,14 @@ class Cell(Component, ABC):
         in_place: True: z_t and the new state share memory, and the adjoint needs the state alone.
         separate: True: z holds the x parts, then the h parts.
         carrier: the block of the state that W_hh multiplies; 0: h.
-        compiled: True: kernels.py knows the cell, and the engine ``numba`` trains it.
-        kernel: the name by which kernels.py knows it; empty: its own.
-        transformed: True: what is trained are parameters, from which ``acting`` computes the
-            weights that act.
-        multiple: N must be a multiple of it.
     """
 
+    recurrent: ClassVar[bool] = True
     gates: ClassVar[int] = 1
     states: ClassVar[int] = 1
     in_place: ClassVar[bool] = False
     separate: ClassVar[bool] = False
     carrier: ClassVar[int] = 0
-    compiled: ClassVar[bool] = False
-    kernel: ClassVar[str] = ""
-    transformed: ClassVar[bool] = False
-    multiple: ClassVar[int] = 1
 
     @property
     def width(self) -> int:
@@ -84,20 +156,44 @@ class Cell(Component, ABC):
         parts = [gain * factor * recurrent(init, seed, hidden, gate) for gate, factor in gates]
         return np.concatenate(parts, axis=1)
 
-    def acting(self, weights: Weights) -> Weights:
-        """The weights that act, by name, each (G, *shape), from those that are trained; W_hh is
-        (G, N, gates N). Called only where ``transformed``.
-        """
-        return weights
+    def shapes(self, inputs: int, hidden: int, outputs: int, learned_h0: bool = False) -> Shapes:
+        """See parameters.py."""
+        z = self.gates * hidden
+        result: Shapes = {
+            "W_xh": (inputs, z),
+            "W_hh": self.recurrent_shape(hidden),
+            "b_h": (z,),
+        }
+        if self.separate:
+            result["b_hh"] = (z,)
+        result |= {"W_hy": (hidden, outputs), "b_y": (outputs,)}
+        return {**result, "h_0": (self.states * hidden,)} if learned_h0 else result
 
-    def pull_back(self, weights: Weights, gradients: Weights) -> Weights:
-        """dL/d(trained weights) from dL/d(acting weights); the adjoint of ``acting``.
-
-        Args:
-            weights: that are trained.
-            gradients: of those that act.
+    def draw(self, weights: dict[str, NDArray[np.float64]], row: Mapping[str, Any]) -> None:
+        """W_hh as ``draw_recurrent`` says, W_xh ~ N(0, input_gain^2 / I), W_hy ~ N(0,
+        output_gain^2 / N), the rest 0; then what is the cell's own (``set_initial``).
         """
-        return gradients
+        seed, (inputs, hidden) = int(row["seed"]), (len(weights["W_xh"]), len(weights["W_hy"]))
+        weights["W_hh"][:] = self.draw_recurrent(seed, hidden, row["init"], row["gain"])
+        deviations = {"W_xh": row["input_gain"] / sqrt(inputs)}
+        deviations["W_hy"] = row["output_gain"] / sqrt(hidden)
+        for name, deviation in deviations.items():
+            normal = stream(seed, "init", name).standard_normal(weights[name].shape)
+            weights[name][:] = deviation * normal
+        self.set_initial(weights, hidden)
+
+    def work(self, hidden: int, depth: int) -> float:
+        """See Model."""
+        return self.gates * (hidden**2 + 20 * hidden)
+
+    def tape_bytes(self, sizes: Sizes, itemsize: int = 4, *, overlap: bool = True) -> int:
+        """See Model. Linear in T."""
+        blocks = self.states + (0 if self.in_place else self.width) + (self.width if overlap else 0)
+        kept = sizes.steps * blocks * sizes.hidden
+        # y, its softmax, its gradient, the targets
+        scored = sizes.scored * (4 * sizes.outputs + sizes.hidden)
+        inputs = sizes.steps * (2 if sizes.tokens else sizes.inputs + 1) * 2
+        return itemsize * sizes.batch * (kept + scored + inputs)
 
     def set_initial(self, weights: dict[str, NDArray[np.float64]], hidden: int) -> None:
         """Change one network's initial weights in place; what they are before, parameters.py says.

@@ -39,7 +39,6 @@ class Lru(Cell):
     states: ClassVar[int] = 2
     carrier: ClassVar[int] = 1
     transformed: ClassVar[bool] = True
-    multiple: ClassVar[int] = 2
     source: ClassVar[str] = (
         "Orvieto et al. 2023, Resurrecting recurrent neural networks for long sequences"
     )
@@ -47,6 +46,11 @@ class Lru(Cell):
     r_min: float = Field(0.9, ge=0, lt=1, description="smallest |lambda| before training")
     r_max: float = Field(0.999, gt=0, lt=1, description="largest |lambda| before training")
     max_phase: float = Field(6.283, gt=0, description="largest phase before training, radians")
+
+    @property
+    def multiple(self) -> int:
+        """A unit has a real and an imaginary part."""
+        return 2
 
     def recurrent_shape(self, hidden: int) -> tuple[int, int]:
         """nu, theta and g of every unit."""
