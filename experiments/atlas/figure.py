@@ -5,13 +5,16 @@ failure as hue and the frontier on them; the frontiers of all tasks beside each 
 import math
 from dataclasses import replace
 from functools import lru_cache, partial
+from itertools import product
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from throughtime.analysis import causes, columns, stats
@@ -195,8 +198,13 @@ def map_of(axis: str, task: str, results: Results, ax: Axes) -> None:
         hatch = style["hatch"] if row["failed"] >= 0.5 else ""
         look: dict[str, Any] = {"hatch": hatch, "edgecolor": (0, 0, 0, 0.25), "linewidth": 0}
         ax.add_patch(Rectangle(corner, 1, 1, facecolor=color, **look))
+    ran = set(zip(table[axis], table["lag"], strict=True))
+    places = product(enumerate(values), enumerate(lags))
+    holes = [(x, y) for (x, value), (y, lag) in places if (value, lag) not in ran]
+    for x, y in holes:
+        ax.text(x + 0.5, y + 0.5, "–", ha="center", va="center", color="0.4")
     frontier_line(ax, tables_of(results)[axis], task, axis, lags, values)
-    ax.set(xlim=(0, len(values)), ylim=(0, len(lags)), facecolor="0.88")
+    ax.set(xlim=(0, len(values)), ylim=(0, len(lags)), facecolor="white")
     infinite = "full" if axis == "depth" else "none"
     ax.set_xticks(np.arange(len(values)) + 0.5, [panels.format_number(v, infinite) for v in values])
     ax.set_yticks(np.arange(len(lags)) + 0.5, [panels.format_number(v) for v in lags])
@@ -204,7 +212,10 @@ def map_of(axis: str, task: str, results: Results, ax: Axes) -> None:
     lag = "distance of brackets, steps" if task == "brackets" else panels.lag_label(rows)
     ax.set(xlabel=AXES[axis], ylabel=lag)
     lost = table[table["failed"] > 0]
-    composition.legend(ax, panels.kind_handles({"solved", *lost["kind"]}))
+    handles: list[Artist] = [*panels.kind_handles({"solved", *lost["kind"]})]
+    dash: dict[str, Any] = {"color": "0.4", "marker": "$–$", "linestyle": "none"}
+    handles += [Line2D([], [], label="not run", **dash)] if holes else []
+    composition.legend(ax, handles)
     ax.set_title(f"{start}: {finding(rows, known)}")
 
 

@@ -9,7 +9,9 @@ import matplotlib as mpl
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.textpath import TextPath
 
 from throughtime.analysis import grid_points
 from throughtime.core import files
@@ -48,20 +50,22 @@ def add_header(fig: Figure, results: Results) -> Figure:
     """Title above, and under it the counts that every figure prints; room for both is taken from
     the layout.
     """
-    inch, top, room = 1 / fig.get_figheight(), 0.06, FILLED * fig.bbox.width
+    inch, top, room = 1 / fig.get_figheight(), 0.06, FILLED * fig.get_figwidth()
     for words, size, weight, color in (
         (results.title, 11.0, "bold", mpl.rcParams["text.color"]),
         (counts(results.summary, results.computed), 7.5, "normal", "0.25"),
     ):
         text = fig.text(0.5, 1 - top * inch, words, ha="center", va="top", fontsize=size)
         text.set(fontweight=weight, color=color)
-        box = text.get_window_extent()
-        lines = max(1, math.ceil(box.width / room))
-        if lines == 2 and box.width <= SHRUNK * room:  # a little too long for one line
-            text.set_fontsize(size * room / box.width)
+        # by its outline: pixels of a screen are rounded, and a picture has finer ones
+        outline = TextPath((0, 0), words, size=size, prop=FontProperties(weight=weight))
+        width = outline.get_extents().width / 72 if words.strip() else 0.0
+        lines = max(1, math.ceil(width / room))
+        if lines == 2 and width <= SHRUNK * room:  # a little too long for one line
+            text.set_fontsize(size * room / width)
             lines = 1
+        top += 0.06 + lines * text.get_window_extent().height / fig.dpi
         text.set_wrap(lines > 1)
-        top += 0.06 + lines * box.height / fig.dpi
     engine = fig.get_layout_engine()
     if isinstance(engine, ConstrainedLayoutEngine):
         engine.set(rect=(0, 0, 1, 1 - top * inch))
