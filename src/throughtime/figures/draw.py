@@ -58,8 +58,9 @@ def add_header(fig: Figure, results: Results) -> Figure:
         text = fig.text(0.5, 1 - top * inch, words, ha="center", va="top", fontsize=size)
         text.set(fontweight=weight, color=color)
         # by its outline: pixels of a screen are rounded, and a picture has finer ones
-        outline = TextPath((0, 0), words, size=size, prop=FontProperties(weight=weight))
-        width = outline.get_extents().width / 72 if words.strip() else 0.0
+        font = FontProperties(weight=weight)
+        outline = TextPath((0, 0), words or " .", size=size, prop=font)  # it knows no empty text
+        width = outline.get_extents().width / 72
         lines = max(1, math.ceil(width / room))
         if lines == 2 and width <= SHRUNK * room:  # a little too long for one line
             text.set_fontsize(size * room / width)
