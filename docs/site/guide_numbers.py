@@ -262,9 +262,6 @@ number("bias.points")(
 number("bias.held")(
     lambda r: r.said("truncation_bias", "mean_decays_at_lyapunov_rate", r"(\d+) supported")
 )
-number("bias.open")(
-    lambda r: r.said("truncation_bias", "mean_decays_at_lyapunov_rate", r"(\d+) undecided")
-)
 
 # 7 Clipping ---------------------------------------------------------------------------------------
 
