@@ -63,7 +63,7 @@ def test_pull_back_is_autograds_gradient_of_acting(name: str) -> None:
     }
     acts = made.acting(named)
     covector = {n: random(*w.shape, seed=i) for i, (n, w) in enumerate(acts.items())}
-    sum((acts[n] * covector[n]).sum() for n in acts).backward()  # type: ignore[union-attr]
+    torch.stack([(acts[n] * covector[n]).sum() for n in acts]).sum().backward()
     found = made.pull_back({n: w.detach() for n, w in named.items()}, covector)
     for n, w in named.items():
         assert w.grad is not None
