@@ -42,7 +42,7 @@ def test_the_filter_of_a_row_finds_its_networks_and_no_others() -> None:
         assert {tuple(r) for r in networks_of[["length", "K", "gain", "clip"]].to_numpy()} == {
             (row["length"], row["K"], row["gain"], row["clip"])
         }
-        assert row["mlflow_experiment"] == "clipping"
+        assert row["mlflow_experiment"] == grid_points.mlflow_experiment("clipping")
         assert row["seeds"] == "0 1 2"
 
 

@@ -24,7 +24,7 @@ from throughtime.training.batches import examples
 
 pytestmark = pytest.mark.slow
 
-KINDS = {"tanh": nn.RNN, "relu": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
+KINDS = {"tanh": nn.RNN, "relu": nn.RNN, "irnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 
 
 @pytest.mark.parametrize("tokens", [True, False])

@@ -4,6 +4,7 @@ clock said.
 
 from dataclasses import replace
 
+import matplotlib as mpl
 import numpy as np
 import pytest
 import torch
@@ -18,6 +19,7 @@ from throughtime.engine.kernels import CHUNK
 from throughtime.engine.parameters import views
 from throughtime.engine.sizes import shapes
 from throughtime.engine.truncation import strides, windows
+from throughtime.figures.draw import STYLE
 from throughtime.planning.experiment_files import load_module
 from throughtime.results import tables
 from throughtime.results.load import Results
@@ -157,5 +159,7 @@ def test_the_figure_of_cost_names_the_engine(engine, monkeypatch):
     results = Results(**{**vars(Results.empty()), "computed": computed})
     drawn = load_module(folder / "figure.py", "figure", "caption")
     assert f"Measured on the engine {engine}." in drawn.caption(results)
-    titles = [ax.get_title() for ax in drawn.figure(results).axes]
-    assert f"time of an update and its halves, engine {engine}" in titles
+    with mpl.rc_context(STYLE):
+        axes = drawn.figure(results).axes
+    titles = [" ".join(ax.get_title(loc="left").split()) for ax in axes]
+    assert any(title.endswith(f"(engine {engine})") for title in titles), titles

@@ -11,7 +11,7 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from tests.experiments.test_figures import NAMES, ROOT, SMOKE, computed, part
+from tests.experiments.test_figures import NAMES, ROOT, SMOKE, computed, drawn, part
 from tests.support import plausible
 from throughtime.figures import composition, draw, export
 from throughtime.figures.composition import Panel
@@ -95,6 +95,11 @@ def test_an_overview_is_readable_at_the_width_of_a_page_and_has_six_panels_at_mo
     titled = [ax for ax in fig.axes if ax.get_title(loc="left")]
     assert 1 <= len(titled) <= composition.MOST
     assert min(text.get_fontsize() for text in words_of(fig)) >= LEAST
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_overview_is_drawn_from_every_fifth_network(name: str) -> None:
+    drawn(name, plausible.thin(plausible.results(part(SMOKE.plan(), name)), 5))
 
 
 @pytest.mark.parametrize("name", NAMES)
