@@ -158,6 +158,16 @@ def test_initial_weights_depend_on_their_row_alone(name: str) -> None:
         assert torch.equal(whole[i : i + 1], alone)
 
 
+@pytest.mark.parametrize("name", cells())
+def test_a_network_that_diverges_is_found_and_set_to_zero(name: str) -> None:
+    """With a learning rate that throws the weights to 1e30 at the first update."""
+    axes = {"cell": name, "lr": 1e30, "clip": "none", "gain": 1.0, "dtype": "float32"}
+    made = block("copy", optimizer="sgd", updates=4, **axes)
+    made.train()
+    assert (made.diverged_at > 0).all()
+    assert not made.flat.any()
+
+
 # Optimizers and schedules -------------------------------------------------------------------------
 
 

@@ -206,6 +206,13 @@ def test_what_it_does_not_have_is_left_out_with_its_reason(
     assert plan.networks == (1 if "frozen" in axes else 0)
 
 
+def test_on_a_device_it_is_left_out() -> None:
+    own = {"task": "copy", "length": 8, "cell": "attention", "hidden": 8, "updates": 1, "seeds": 1}
+    plan = expand("t", "t", own, "t", device="cuda")
+    assert plan.networks == 0
+    assert [s.reason for s in plan.skipped] == ["device cuda: attention runs on the CPU alone"]
+
+
 def test_its_window_reaches_as_far_as_its_layers_together() -> None:
     own = {"task": "copy", "length": 8, "cell": "attention", "hidden": 8, "updates": 1, "seeds": 1}
     (planned,) = expand("t", "t", own | {"mode": "sliding", "K": 3}, "t").jobs

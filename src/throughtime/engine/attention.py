@@ -1,7 +1,7 @@
 """A program of attention: torch's autograd, one network after another.
 
-So a network's bits depend on itself alone, which batched products of many networks with softmax and
-gelu do not promise on a CPU; torch.func.vmap would be faster for the smallest networks.
+So a network's bits depend on itself alone. torch.func.vmap, which would compute many networks at
+once, was not tried.
 """
 
 from collections.abc import Sequence

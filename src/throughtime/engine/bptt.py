@@ -72,10 +72,10 @@ class Tape:
         self.h_back = tuple(h.transpose(1, 2) for h in self.h)
         self.ds_h = self.ds[..., :n]
         # the block that W_hh multiplies: h itself, but for cells that say otherwise
-        carried = slice(cell.carrier * n, (cell.carrier + 1) * n)
-        self.carried = tuple(s[..., carried] for s in self.state) if cell.carrier else self.h
+        self.carrier = slice(cell.carrier * n, (cell.carrier + 1) * n)
+        self.carried = tuple(s[..., self.carrier] for s in self.state) if cell.carrier else self.h
         self.carried_back = tuple(c.transpose(1, 2) for c in self.carried)
-        self.ds_carried = self.ds[..., carried]
+        self.ds_carried = self.ds[..., self.carrier]
         self.resets: frozenset[int] = frozenset()
 
     def x_part(self, z: Tensor) -> Tensor:
@@ -141,8 +141,8 @@ def forward(
     for t, z in enumerate(tape.z):
         before = tape.zero if t in resets else tape.state[t]
         if cell.separate:
-            h = before[..., : tape.sizes.hidden]
-            tape.h_part(z).copy_(torch.baddbmm(weights["b_hh"][:, None], h, w_hh))
+            carried = before[..., tape.carrier]
+            tape.h_part(z).copy_(torch.baddbmm(weights["b_hh"][:, None], carried, w_hh))
         elif t not in resets:
             z.baddbmm_(tape.carried[t], w_hh)
         cell.step(z, before, tape.state[t + 1])

@@ -79,6 +79,10 @@ def expand(
                 text = ", ".join(f"{k}={v}" for k, v in shown.items())
                 skipped[Skipped(experiment, sweep, text, str(reason))] = None
                 continue
+            if device != "cpu" and not job.cell.recurrent:
+                where_not = f"device {device}: {job.cell.name} runs on the CPU alone"
+                skipped[Skipped(experiment, sweep, f"cell={job.cell.name}", where_not)] = None
+                continue
             own_rows = rows if job.cell.recurrent else rows[~rows["frozen"]].reset_index(drop=True)
             if len(own_rows) < len(rows):
                 text = ", ".join(f"{k}={v}" for k, v in chosen.items())

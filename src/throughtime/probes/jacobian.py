@@ -66,9 +66,7 @@ def jacobians(tape: Tape, weights: Weights, t: int, examples: int) -> Tensor:
         basis, spread(tape.z[t]), spread(tape.state[t]), spread(tape.state[t + 1]), dz
     )
     result = torch.zeros_like(basis) if direct is None else direct.clone()
-    hidden, block = tape.sizes.hidden, tape.cell.carrier
-    carried = slice(block * hidden, (block + 1) * hidden)
-    result[..., carried] += torch.bmm(tape.h_part(dz), weights["W_hh"].transpose(1, 2))
+    result[..., tape.carrier] += torch.bmm(tape.h_part(dz), weights["W_hh"].transpose(1, 2))
     return result.unflatten(1, (examples, states))
 
 

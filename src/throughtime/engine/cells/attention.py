@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
     from throughtime.engine.sizes import Sizes
 
-# torch's autograd computes one network at a time: measured at N = 32, T = 30, B = 20 a step takes
-# about so many times what the compiled engine takes for the same arithmetic
-OVERHEAD = 20.0
+# What torch's autograd costs, one network at a time, beside the compiled engine for the same
+# arithmetic. At N = 32, B = 20 an update took 31 (copy, T = 22) and 46 (adding, T = 30) times as
+# long as tanh's, with 16.5 and 17 times the arithmetic (LOGBOOK.md, 2026-11-30).
+OVERHEAD = 2.3
 
 
 class Attention(Model):
