@@ -138,7 +138,7 @@ class Attention(Model):
 
 
 def _turns(steps: int, width: int, dtype: Any) -> tuple[Tensor, Tensor]:
-    """Cosine and sine of every step's angles, (T, width / 2) each (Su et al. 2021, eq. 15)."""
+    """Cosine and sine of every step's angles, (T, width / 2) each (Su et al. 2021)."""
     import torch
 
     slow = 10_000.0 ** (-torch.arange(0, width, 2, dtype=torch.float64) / width)

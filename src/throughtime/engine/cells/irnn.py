@@ -14,8 +14,8 @@ from throughtime.engine.cells.relu import Relu
 class Irnn(Relu):
     """``h_t = max(z_t, 0)`` with W_hh = scale I before training, whatever init and gain are.
 
-    Source: Le, Jaitly & Hinton 2015, section 3. Deviation: W_xh and W_hy are drawn as everybody's,
-    with input_gain and output_gain; there all were drawn with standard deviation 0.001.
+    Source: Le, Jaitly & Hinton 2015. Deviation: W_xh and W_hy are drawn as everybody's, with
+    input_gain and output_gain.
 
     >>> Irnn().draw_recurrent(seed=0, hidden=2, init="gaussian", gain=0.5).tolist()
     [[1.0, 0.0], [0.0, 1.0]]

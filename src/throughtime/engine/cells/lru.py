@@ -30,9 +30,10 @@ class Lru(Cell):
     r_max^2, the phase uniform up to max_phase, and g = log sqrt(1 - |lambda|^2); ``init`` and
     ``gain`` do not act.
 
-    Source: Orvieto et al. 2023, section 3 and appendix A (nu and theta are their nu_log and
-    theta_log). Deviations: one layer, and tanh of the real and imaginary parts where they mix the
-    units by a matrix before a gated block; the recurrence runs as a plain loop, not as a scan.
+    Source: Orvieto et al. 2023 (nu, theta and g are what public implementations call nu_log,
+    theta_log and gamma_log). Deviations: one layer, and tanh of the real and imaginary parts where
+    they mix the units by a matrix before a gated block; the recurrence runs as a plain loop, not as
+    a scan.
     """
 
     name: ClassVar[str] = "lru"
