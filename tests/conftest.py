@@ -20,6 +20,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 LONGEST = ("test_workflow.py", "test_faults.py")  # they run whole pipelines
 LEFT_OUT = pytest.StashKey[int]()
+pytest_plugins = ["tests.support.toy_figures"]
 
 torch.set_num_threads(1)  # as train does: sums over threads have other last bits
 settings.register_profile("throughtime", deadline=None)  # a busy machine is no defect

@@ -8,13 +8,11 @@ from matplotlib import pyplot
 from matplotlib.figure import Figure
 
 import throughtime as tt
-from tests.figures.test_draw import project  # noqa: F401 - a fixture
-from tests.figures.test_export import panels  # noqa: F401 - a fixture
 
 mpl.use("agg")
 
 
-def test_a_panel_is_drawn_on_a_new_figure_or_on_axes_of_the_users(panels: Path) -> None:  # noqa: F811  # a fixture is asked for
+def test_a_panel_is_drawn_on_a_new_figure_or_on_axes_of_the_users(panels: Path) -> None:
     runs = tt.load(panels / "results", "clipping")
     own = Figure().subplots()
     assert runs.select(gain=1.0).panel("norms", ax=own) is own
@@ -27,7 +25,7 @@ def test_a_panel_is_drawn_on_a_new_figure_or_on_axes_of_the_users(panels: Path) 
     pyplot.close("all")
 
 
-def test_an_unknown_panel_names_the_nearest(panels: Path) -> None:  # noqa: F811  # a fixture is asked for
+def test_an_unknown_panel_names_the_nearest(panels: Path) -> None:
     with pytest.raises(tt.Error, match="no panel 'norm'; did you mean 'norms'"):
         tt.load(panels / "results", "clipping").panel("norm")
 

@@ -5,14 +5,12 @@ from pathlib import Path
 import pytest
 
 from tests.cli.test_cli import output_of, refused
-from tests.figures.test_draw import project  # noqa: F401 - a fixture
-from tests.figures.test_export import panels  # noqa: F401 - a fixture
 
 WRITE = ("figure", "clipping", "--panel", "norms")
 
 
 @pytest.fixture
-def at(panels: Path, monkeypatch: pytest.MonkeyPatch) -> Path:  # noqa: F811  # a fixture is asked for
+def at(panels: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Within the project."""
     (panels / "config.yaml").write_text("preset: laptop\npresets: {laptop: small}\n")
     monkeypatch.chdir(panels)

@@ -11,45 +11,12 @@ import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from tests.support import synthetic
+from tests.support import synthetic, toy_figures
 from throughtime.analysis import causes, columns, stats
 from throughtime.core.errors import UserError
 from throughtime.figures import captions, draw, panels
 from throughtime.results import tables
 from throughtime.results.load import Results
-
-FIGURE = """
-from matplotlib.figure import Figure
-from throughtime.figures.draw import add_header
-from throughtime.figures.captions import counts
-from throughtime.results.load import Results
-
-
-def figure(results: Results) -> Figure:
-    fig = Figure(layout="constrained")
-    ax = fig.subplots()
-    ax.hist(results.summary["grad_norm"], hatch="//")
-    return add_header(fig, results)
-
-
-def caption(results: Results) -> str:
-    return f"{results.title}: {counts(results.summary)}"
-"""
-
-
-@pytest.fixture
-def project(tmp_path):
-    """A project with one experiment, and its collected toy tables."""
-    folder = tmp_path / "experiments" / "clipping"
-    folder.mkdir(parents=True)
-    (folder / "experiment.yaml").write_text("name: clipping\ntitle: A title\nquestion: Why?\n")
-    (folder / "figure.py").write_text(FIGURE)
-    made = synthetic.summary(synthetic.toy_plan())
-    for name in ("summary", "curves", "breakdown"):
-        tables.write(
-            getattr(made, name), name, tmp_path / "results" / "clipping" / f"{name}.parquet"
-        )
-    return tmp_path
 
 
 def networks(n: int, diverged: int, **columns: object) -> pd.DataFrame:
@@ -65,9 +32,9 @@ def texts(ax) -> list[str]:
 # Files --------------------------------------------------------------------------------------------
 
 
-def test_equal_tables_give_equal_bytes(project):
+def test_equal_tables_give_equal_bytes(drawn):
     first, second = (
-        draw.draw(project, "clipping", project / "results", project / out, "laptop")
+        draw.draw(drawn, "clipping", drawn / "results", drawn / out, "laptop")
         for out in ("one", "two")
     )
     assert [p.name for p in first] == [
@@ -84,46 +51,44 @@ def test_equal_tables_give_equal_bytes(project):
     assert b"<dc:date>" not in first[2].read_bytes()
 
 
-def test_a_users_own_style_changes_nothing(project):
-    (before,) = draw.draw(project, "clipping", project / "results", project / "one", "laptop")[:1]
+def test_a_users_own_style_changes_nothing(drawn):
+    (before,) = draw.draw(drawn, "clipping", drawn / "results", drawn / "one", "laptop")[:1]
     with mpl.rc_context({"font.size": 30, "axes.facecolor": "red", "savefig.dpi": 30}):
-        (after,) = draw.draw(project, "clipping", project / "results", project / "two", "laptop")[
-            :1
-        ]
+        (after,) = draw.draw(drawn, "clipping", drawn / "results", drawn / "two", "laptop")[:1]
     assert before.read_bytes() == after.read_bytes()
     assert mpl.rcParams["font.size"] == mpl.rcParamsDefault["font.size"]
 
 
-def test_figure_and_caption_state_n_and_n_diverged(project):
-    results = Results.load(project / "results", "clipping", title="A title")
+def test_figure_and_caption_state_n_and_n_diverged(drawn):
+    results = Results.load(drawn / "results", "clipping", title="A title")
     n, diverged = len(results.summary), int((results.summary["status"] == "diverged").sum())
     assert diverged > 0
     said = (
         f"n = {n} trained networks, of which n_diverged = {diverged} (×; counted as failures); "
         "3 seeds per grid point"
     )
-    fig = draw.load_figure(project / "experiments" / "clipping" / "figure.py").figure(results)
+    fig = draw.load_figure(drawn / "experiments" / "clipping" / "figure.py").figure(results)
     assert [t.get_text() for t in fig.texts] == ["A title", said]
-    draw.draw(project, "clipping", project / "results", project / "out", "laptop")
-    assert (project / "out" / "clipping.md").read_text() == f"A title: {said}\n"
+    draw.draw(drawn, "clipping", drawn / "results", drawn / "out", "laptop")
+    assert (drawn / "out" / "clipping.md").read_text() == f"A title: {said}\n"
 
 
 @pytest.mark.parametrize(
     ("old", "new"), [("def caption", "def other"), ("def figure", "def other")]
 )
-def test_a_figure_without_its_two_functions_is_refused(project, old, new):
-    path = project / "experiments" / "clipping" / "figure.py"
-    path.write_text(FIGURE.replace(old, new))
+def test_a_figure_without_its_two_functions_is_refused(drawn, old, new):
+    path = drawn / "experiments" / "clipping" / "figure.py"
+    path.write_text(toy_figures.FIGURE.replace(old, new))
     with pytest.raises(UserError, match=f"figure.py: it has no '{old[4:]}'; add it"):
-        draw.draw(project, "clipping", project / "results", project / "out", "laptop")
+        draw.draw(drawn, "clipping", drawn / "results", drawn / "out", "laptop")
 
 
-def test_a_missing_figure_or_table_is_a_users_error(project, tmp_path):
+def test_a_missing_figure_or_table_is_a_users_error(drawn, tmp_path):
     with pytest.raises(UserError, match="run `snakemake clipping`"):
-        draw.draw(project, "clipping", tmp_path / "nowhere", project / "out", "laptop")
-    (project / "experiments" / "clipping" / "figure.py").unlink()
+        draw.draw(drawn, "clipping", tmp_path / "nowhere", drawn / "out", "laptop")
+    (drawn / "experiments" / "clipping" / "figure.py").unlink()
     with pytest.raises(UserError, match="no such file; add it, with figure and caption"):
-        draw.draw(project, "clipping", project / "results", project / "out", "laptop")
+        draw.draw(drawn, "clipping", drawn / "results", drawn / "out", "laptop")
 
 
 def probed(results: Results, steps: dict[str, list[int]]) -> Results:
@@ -152,8 +117,8 @@ def probed(results: Results, steps: dict[str, list[int]]) -> Results:
     return replace(results, probes=tables.conform(pd.DataFrame([*rows, other]), "probes"))
 
 
-def test_a_probe_is_read_beside_the_summary_at_the_moment_asked_for(project):
-    results = Results.load(project / "results", "clipping")
+def test_a_probe_is_read_beside_the_summary_at_the_moment_asked_for(drawn):
+    results = Results.load(drawn / "results", "clipping")
     keys = results.summary["run_key"].tolist()
     results = probed(
         results, {keys[0]: [0, 500, 1000], keys[1]: [0], keys[2]: [0, 500, 1000]}
@@ -177,8 +142,8 @@ def test_a_probe_is_read_beside_the_summary_at_the_moment_asked_for(project):
     ].tolist() == [1002]
 
 
-def test_the_last_moment_is_a_sweep_s_own(project):
-    results = Results.load(project / "results", "clipping")
+def test_the_last_moment_is_a_sweep_s_own(drawn):
+    results = Results.load(drawn / "results", "clipping")
     keys = results.summary["run_key"].tolist()
     summary = results.summary.assign(
         updates=results.summary["updates"].where(results.summary["run_key"] != keys[1], 500)
@@ -187,18 +152,16 @@ def test_the_last_moment_is_a_sweep_s_own(project):
     assert results.probe("spectrum", "spectral_radius", "last")["value"].tolist() == [1000, 501]
 
 
-def test_results_load_without_probes_and_with_nothing_but_what_was_computed(project):
-    results = Results.load(project / "results", "clipping")
+def test_results_load_without_probes_and_with_nothing_but_what_was_computed(drawn):
+    results = Results.load(drawn / "results", "clipping")
     assert results.probes.equals(tables.empty("probes"))
     assert results.computed.equals(tables.empty("computed"))
     row = {"series": "clipped", "quantity": "loss", "x": 0.5, "y": 0.0, "value": math.inf}
-    tables.write(
-        pd.DataFrame([row]), "computed", project / "results" / "cliff" / "computed.parquet"
-    )
-    alone = Results.load(project / "results", "cliff")
+    tables.write(pd.DataFrame([row]), "computed", drawn / "results" / "cliff" / "computed.parquet")
+    alone = Results.load(drawn / "results", "cliff")
     assert alone.computed.to_dict("records") == [row]
     assert alone.summary.empty
-    assert len(Results.load(project / "results", "clipping", ["cliff"]).computed) == 1
+    assert len(Results.load(drawn / "results", "clipping", ["cliff"]).computed) == 1
 
 
 def test_a_caption_goes_between_the_marks(tmp_path):
@@ -215,18 +178,18 @@ def test_a_caption_goes_between_the_marks(tmp_path):
 # Results ------------------------------------------------------------------------------------------
 
 
-def test_results_of_what_they_read_lie_one_below_the_other(project):
+def test_results_of_what_they_read_lie_one_below_the_other(drawn):
     made = synthetic.summary(synthetic.toy_plan("other", lengths=[10]))
-    tables.write(made.summary, "summary", project / "results" / "other" / "summary.parquet")
-    both = Results.load(project / "results", "atlas", ["clipping", "other", "not run yet"])
+    tables.write(made.summary, "summary", drawn / "results" / "other" / "summary.parquet")
+    both = Results.load(drawn / "results", "atlas", ["clipping", "other", "not run yet"])
     assert both.summary["experiment"].value_counts().to_dict() == {"clipping": 48, "other": 24}
     assert (
         both.curves["run_key"].isin(both.select(experiment="clipping").summary["run_key"]).all()
     )  # other's are not there yet
 
 
-def test_a_part_of_the_results_keeps_its_own_curves(project):
-    part = Results.load(project / "results", "clipping").select(gain=1.0, seed=[0, 2])
+def test_a_part_of_the_results_keeps_its_own_curves(drawn):
+    part = Results.load(drawn / "results", "clipping").select(gain=1.0, seed=[0, 2])
     assert set(part.summary["gain"]) == {1.0}
     assert set(part.summary["seed"]) == {0, 2}
     assert set(part.curves["run_key"]) == set(part.summary["run_key"])
@@ -235,8 +198,8 @@ def test_a_part_of_the_results_keeps_its_own_curves(project):
     )
 
 
-def test_protocol_is_read_from_the_tables(project):
-    said = captions.protocol(Results.load(project / "results", "clipping").summary)
+def test_protocol_is_read_from_the_tables(drawn):
+    said = captions.protocol(Results.load(drawn / "results", "clipping").summary)
     assert "chunked, full" in said
     assert "N = 32, B = 20; 1,000 updates of sgd, learning rate 0.001" in said
 

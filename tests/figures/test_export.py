@@ -6,40 +6,9 @@ from pathlib import Path
 import matplotlib as mpl
 import pytest
 
-from tests.figures.test_draw import project  # noqa: F401 - a fixture
 from throughtime.core.errors import UserError
 from throughtime.figures import export
 from throughtime.figures.export import Look
-
-FIGURE = """
-from throughtime.figures import composition
-from throughtime.figures.composition import Panel
-
-
-def draw(results, ax):
-    ax.hist(results.summary["grad_norm"], label="norms")
-    ax.set(title="Norms of gradients", xlabel="norm")
-    composition.legend(ax)
-
-
-def named_panels(results):
-    return [Panel("norms", draw, "Norms of gradients"), Panel("again", draw, "Norms once more")]
-
-
-def figure(results):
-    return composition.compose(results, named_panels(results))
-
-
-def caption(results):
-    return composition.describe(named_panels(results))
-"""
-
-
-@pytest.fixture
-def panels(project: Path) -> Path:  # noqa: F811  # a fixture is asked for
-    """The project, with two panels."""
-    (project / "experiments" / "clipping" / "figure.py").write_text(FIGURE)
-    return project
 
 
 def write(root: Path, panel: str = "norms", **look: object) -> list[Path]:
@@ -140,9 +109,9 @@ def test_pgf_without_tex_says_what_to_do(panels, monkeypatch):
     assert not (panels / "out").exists()
 
 
-def test_an_experiment_without_panels_of_their_own(project):  # noqa: F811  # a fixture is asked for
+def test_an_experiment_without_panels_of_their_own(drawn):
     with pytest.raises(UserError, match=r"has no panels of their own; write named_panels"):
-        write(project)
+        write(drawn)
 
 
 def test_pictures_of_panels_are_those_that_there_are(panels: Path) -> None:
