@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -150,16 +150,30 @@ def _siblings(path: Path) -> tuple[Path, ...]:
 @cache
 def _parsed(path: Path, changed: int) -> tuple[str, tuple[str, ...], tuple[Path, ...]]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
+    statements = [tree, *_statements(tree)]
     imports = tuple(sorted(set(_imported(tree))))
-    siblings = tuple(sorted(set(_relative(tree, path.parent))))
-    for node in ast.walk(tree):
+    siblings = tuple(sorted(set(_relative(statements, path.parent))))
+    for node in statements:
         if (
             isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
-            and ast.get_docstring(node) is not None
+            and ast.get_docstring(node, clean=False) is not None
         ):
             node.body = node.body[1:] or [ast.Pass()]
     _rename_locals(tree)
     return ast.unparse(tree), imports, siblings
+
+
+def _children(node: ast.AST) -> list[ast.AST]:
+    """The statements directly in a statement: no expression is looked into, which holds none."""
+    parts = (getattr(node, n, ()) for n in ("body", "orelse", "finalbody", "handlers", "cases"))
+    return [child for part in parts for child in part]
+
+
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
+    """All statements in ``node``."""
+    for child in _children(node):
+        yield child
+        yield from _statements(child)
 
 
 def _rename_locals(node: ast.AST) -> None:
@@ -167,7 +181,7 @@ def _rename_locals(node: ast.AST) -> None:
 
     Arguments keep their names, which callers use, and so does what is global or nonlocal.
     """
-    for child in ast.iter_child_nodes(node):
+    for child in _children(node):
         if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
             _rename_locals(child)
             continue
@@ -190,8 +204,8 @@ def _arguments(node: ast.arguments) -> list[ast.arg]:
     return [*node.posonlyargs, *node.args, *node.kwonlyargs, *several]
 
 
-def _relative(tree: ast.AST, folder: Path) -> Iterator[Path]:
-    for node in ast.walk(tree):
+def _relative(statements: Iterable[ast.AST], folder: Path) -> Iterator[Path]:
+    for node in statements:
         if isinstance(node, ast.ImportFrom) and node.level == 1:
             names = [node.module] if node.module else [alias.name for alias in node.names]
             yield from (p for n in names if (p := folder / f"{n.split('.')[0]}.py").is_file())
@@ -207,7 +221,7 @@ def _imported(node: ast.AST) -> Iterator[str]:
     elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
         names = [node.module, *(f"{node.module}.{a.name}" for a in node.names)]
     yield from (n for n in names if _file(n))
-    for child in ast.iter_child_nodes(node):
+    for child in _children(node):
         yield from _imported(child)
 
 
