@@ -6,7 +6,7 @@ READY := .venv/.ready
 ARGS ?=# more options for snakemake, e.g. make ARGS="--cores 1"
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: laptop evening setup test lint smoke paper figures report ui faults test-slurm test-postgres test-browser test-scale test-figures test-gpu docs bench salvage clean help
+.PHONY: laptop evening reproductions setup test lint smoke paper figures report ui faults test-slurm test-postgres test-browser test-scale test-figures test-gpu docs bench salvage clean help
 .DEFAULT_GOAL := laptop
 
 laptop: setup ## the whole pipeline at laptop size: some 25 minutes on the two threads of one core (what a bare `make` does)
@@ -52,6 +52,9 @@ paper: setup ## the full grids, at least 5 seeds; prints the expected hours firs
 	@$(BIN)/throughtime plan --preset paper --total
 	@$(BIN)/snakemake $(ARGS) --config preset=paper || { $(BIN)/throughtime salvage --preset paper; exit 1; }
 	@$(BIN)/throughtime status --preset paper
+
+reproductions: setup ## the papers' settings at laptop size, beside what they report: under 30 minutes
+	@$(BIN)/snakemake $(ARGS) --config experiments=reproductions preset=$(or $(PRESET),laptop) results=results/reproductions
 
 figures: setup ## draw again from the tables that are there; trains nothing
 	@$(BIN)/throughtime figure

@@ -117,7 +117,11 @@ def test_training_does_not_load_mlflow() -> None:
 
 @pytest.mark.parametrize(
     "path",
-    sorted(ROOT.glob("experiments/*/figure.py")) + sorted(ROOT.glob("experiments/*/claims.py")),
+    [
+        path
+        for name in ("figure", "claims", "reproduction")
+        for path in sorted(ROOT.glob(f"experiments/*/{name}.py"))
+    ],
     ids=lambda p: f"{p.parent.name}/{p.stem}",
 )
 def test_figures_and_claims_import_only_what_reads_tables(path: Path) -> None:

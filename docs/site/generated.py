@@ -172,15 +172,21 @@ def experiments() -> list[str]:
     return sorted(p.parent.name for p in EXPERIMENTS.glob("*/README.md"))
 
 
-def results_folder(name: str) -> Path:
-    """Where an experiment's figure lies: a run's, else the reference's."""
-    own = ROOT / "results" / "figures"
-    return own if (own / f"{name}.png").is_file() else ROOT / "results" / "reference" / "figures"
+def results_folder(file: str) -> Path:
+    """The folder in which a file of results lies: a run's, that of `make reproductions`, or the
+    reference's.
+
+    >>> results_folder("figures/no_such.png").name
+    'reference'
+    """
+    folders = [ROOT / "results", ROOT / "results" / "reproductions", ROOT / "results" / "reference"]
+    return next((f for f in folders if (f / file).is_file()), folders[-1])
 
 
 def experiment_figures() -> list[Path]:
     """The overview figures that the pages of experiments show."""
-    paths = [results_folder(name) / f"{name}.png" for name in experiments()]
+    files = [f"figures/{name}.png" for name in experiments()]
+    paths = [results_folder(file) / file for file in files]
     return [p for p in paths if p.is_file()]
 
 
@@ -189,9 +195,11 @@ def experiment_page(name: str) -> str:
     text = (EXPERIMENTS / name / "README.md").read_text(encoding="utf-8")
     found = CAPTION.search(text)
     said = found[1].strip() if found else ""
-    own = results_folder(name) / f"{name}.md"
+    figures = results_folder(f"figures/{name}.png") / "figures"
+    own = figures / f"{name}.md"
     caption = own.read_text(encoding="utf-8").strip() if own.is_file() else said
-    picture = f"![Overview of {name}](../figures/{name}.png){{ .wide }}\n\n" if caption else ""
+    picture = f"![Overview of {name}](../figures/{name}.png){{ .wide }}\n\n"
+    picture = picture if caption and (figures / f"{name}.png").is_file() else ""
     shown = picture + caption.replace("$", "\\$")
     if found:
         text = text[: found.start()] + shown + text[found.end() :]
@@ -200,12 +208,13 @@ def experiment_page(name: str) -> str:
 
 def claims_of(name: str) -> str:
     """The claims of an experiment as a table; empty where it has none."""
-    own = ROOT / "results" / "claims.parquet"
-    path = own if own.is_file() else ROOT / "results" / "reference" / "claims.parquet"
-    claims = pd.read_parquet(path)
-    rows = claims[claims["experiment"] == name][["sentence", "verdict", "detail"]]
-    if rows.empty:
+    places = ("", "reproductions", "reference")
+    paths = [ROOT / "results" / place / "claims.parquet" for place in places]
+    tables = [pd.read_parquet(path) for path in paths if path.is_file()]
+    found = [own for t in tables if len(own := t[t["experiment"] == name])]
+    if not found:
         return ""
+    rows = found[0][["sentence", "verdict", "detail"]]
     said = "Fixed before the data; how each is decided is in `claims.py`."
     return f"\n## Claims\n\n{said}\n\n{table(rows)}"
 
@@ -221,6 +230,42 @@ def results_index() -> str:
         for name, experiment in project.experiments.items()
     ]
     return "\n".join(lines)
+
+
+@_page
+def reproductions() -> str:
+    """The papers' numbers beside ours, a table per paper; or that they were not run."""
+    from throughtime.analysis.reproductions import interval
+    from throughtime.planning.project import Project
+
+    groups = Project.open(ROOT).groups
+    path = results_folder("reproductions.parquet") / "reproductions.parquet"
+    if not path.is_file():
+        pages = [f"- [{name}]({name}.md)" for name in groups.get("reproductions", [])]
+        return "\n".join(["The reproductions were not run.", "", *pages])
+    frame = pd.read_parquet(path)
+    parts = []
+    for name, own in frame.groupby("experiment", sort=False):
+        pairs = [("published", ("published", "published_low", "published_high"))]
+        pairs += [("ours", ("ours", "low", "high"))]
+        columns = {new: [interval(*row) for row in own[list(of)].values] for new, of in pairs}
+        shown = own[["described", "unit", "n", "n_diverged", "verdict", "why", "source"]]
+        shown = shown.assign(**columns)[
+            [
+                "described",
+                "published",
+                "ours",
+                "unit",
+                "n",
+                "n_diverged",
+                "verdict",
+                "why",
+                "source",
+            ]
+        ]
+        title = f"[{name}]({name}.md)" if name in experiments() else str(name)
+        parts.append(f"## {title}\n\n{table(shown)}")
+    return "\n".join(parts)
 
 
 # Tutorial -----------------------------------------------------------------------------------------
