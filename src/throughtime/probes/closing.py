@@ -90,10 +90,11 @@ def _table(
     total = np.bincount(since[asked])
     good = np.bincount(since[asked & right], minlength=len(total))
     index = np.flatnonzero(total)
-    shares = {"closing": (good[index] / total[index])[None], "positions": total[index][None]}
-    whole = (right | ~asked).all(0).mean()
+    counts = total[index].astype(np.float64)[None]
     one = np.zeros(1, np.int64)
+    whole = np.array([(right | ~asked).all(0).mean()])
+    by_distance = {"closing": good[index] / counts, "positions": counts}
     return pd.concat(
-        [frame(shares, one, index.tolist()), frame({"strings": np.array([whole])}, one)],
+        (frame(by_distance, one, index.tolist()), frame({"strings": whole}, one)),
         ignore_index=True,
     )
