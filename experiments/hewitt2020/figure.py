@@ -60,7 +60,7 @@ def draw(sweep: str, results: Results, ax: Axes) -> None:
         panels.empty_panel(ax, "no networks")
         return
     ax.set(ylim=(-0.03, 1.05), xlabel="steps since the bracket opened")
-    ax.set_ylabel("share of positions right")
+    ax.set_ylabel("share right")
     ax.set_xscale("log")
     composition.legend(ax)
 

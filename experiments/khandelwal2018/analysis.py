@@ -41,6 +41,6 @@ def effective(table: pd.DataFrame, kind: str) -> pd.DataFrame:
     """
     rows = table[table["kind"] == kind].sort_values("n")
     outside = rows[rows["excess"] > ONE_PERCENT].groupby("run_key")["n"].max()
-    last = rows["run_key"].map(outside).fillna(0)
+    last = rows["run_key"].map(outside).astype(float).fillna(0)
     inside = rows[rows["n"] > last].drop_duplicates("run_key")
     return inside.assign(effective=inside["n"].astype(float))
