@@ -702,7 +702,7 @@ def tasks() -> pd.DataFrame:
     """The tasks: name, description, measure, parameters, source.
 
     >>> tasks().query("name == 'copy'")["parameters"].item()
-    'length, payload, alphabet'
+    'length, payload, alphabet, score'
     """
     rows = [
         (name, _description(t), t.measure, _parameters(t), t.source)

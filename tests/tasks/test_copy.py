@@ -73,6 +73,47 @@ def test_wide_alphabets_stay_aligned() -> None:
     assert read.split()[1:4] == write.split()[1:]
 
 
+def test_the_whole_sequence_by_hand() -> None:
+    task = Copy(length=3, payload=2, alphabet=4, score="whole")
+    batch = task.sample(np.random.default_rng(0), 1)
+    recall = Copy(length=3, payload=2, alphabet=4).sample(np.random.default_rng(0), 1)
+    assert (batch.inputs == recall.inputs).all()
+    a, b = recall.targets[:, 0]
+    assert batch.targets[:, 0].tolist() == [4, 4, 4, 4, 4, a, b]
+    assert batch.groups["position"][:, 0].tolist() == [-1, -1, -1, -1, -1, 0, 1]
+    assert (task.scored, task.outputs) == (7, 5)
+    assert task.show(batch, 0).splitlines()[1].split() == ["target", *".....", str(a), str(b)]
+
+
+@pytest.mark.parametrize("length", [100, 200, 300, 500])
+def test_the_memoryless_strategy_has_the_papers_baseline(length: int) -> None:
+    """Blanks, then a uniform guess: its cross-entropy and accuracy on drawn sequences."""
+    task = Copy(length=length, score="whole")
+    targets = task.sample(np.random.default_rng(3), 2000).targets
+    guess = np.zeros((task.steps, task.outputs))
+    guess[:-10, 8] = 1
+    guess[-10:, :8] = 1 / 8
+    p = np.take_along_axis(guess, targets, axis=1)
+    assert -np.log(p).mean() == pytest.approx(10 * math.log(8) / (length + 20))
+    assert task.chance_loss == pytest.approx(10 * math.log(8) / (length + 20))
+    assert p.mean() == pytest.approx(task.chance)
+    (line,) = [r for r in task.references() if r.measure == "loss"]
+    assert line.value == task.chance_loss
+
+
+def test_solved_over_the_whole_sequence_is_solved_at_recall() -> None:
+    """120 scored steps, 10 of them recall: .99 of the recall leaves .1 of 120 wrong."""
+    task = Copy(length=100, score="whole")
+    assert task.solved(1 - 0.0999 / 120)
+    assert not task.solved(1 - 0.1001 / 120)
+    assert not task.solved(task.chance)
+
+
+def test_scoring_changes_no_key_by_default() -> None:
+    assert "score" not in Copy(length=7).changed()
+    assert Copy(score="whole").changed() == {"score": "whole"}
+
+
 @pytest.mark.parametrize("wrong", [{"length": 0}, {"payload": 0}, {"alphabet": 1}, {"lenght": 3}])
 def test_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(ValidationError):

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from throughtime.tasks._base import Batch, Reference, Task
+from throughtime.tasks._dyck import Law, law
 
 OPENERS, CLOSERS = "([{<abcdefghijklmnopqrstuvw", ")]}>ABCDEFGHIJKLMNOPQRSTUVW"
 
@@ -30,16 +31,24 @@ class Brackets(Task):
     With ``generate``, the next symbol (of 2 ``types``) is predicted at all steps, and the groups
     count closings only.
 
+    *The paper's sampler.* With ``sampler: hewitt`` strings differ in length, and end with an end
+    sign, which is the start sign's symbol and is counted in ``length``. At depth 0 a bracket opens
+    or, after ``shortest`` symbols, the string ends; below ``depth`` one opens or closes; each with
+    probability 1/2; strings longer than ``length`` are never drawn. What follows an end is not
+    scored. It needs ``generate``.
+
     Groups: ``distance``, steps from a closing to its match, rounded down to a power of two;
     ``depth``, 1 for the outermost level.
 
-    Source: Hewitt, Hahn, Ganguli, Liang & Manning 2020. Deviations: fixed length, a start sign, no
-    end sign, ``opening`` .75 and not .5 (more long distances), the scoring above, argmax accuracy
-    and not mass on the right closing.
+    Source: Hewitt, Hahn, Ganguli, Liang & Manning 2020; ``hewitt`` and ``shortest`` after
+    DyckPDFA.sample in generate_mbounded_dyck.py of john-hewitt/dyckkm-learning. Deviations: by
+    default fixed length, no end sign, ``opening`` .75 and not .5 (more long distances), the scoring
+    above; always argmax accuracy and not mass on the right closing, which is the probe
+    ``closing``'s.
 
     Raises:
         ValueError: (as a pydantic validation error) odd length; ``generate`` where an opening would
-            always be likeliest.
+            always be likeliest; ``hewitt`` without ``generate``, or too short for any string.
 
     >>> task = Brackets(length=8)
     >>> batch = task.sample(np.random.default_rng(1), 2)
@@ -76,8 +85,25 @@ class Brackets(Task):
         False, description="predict the next symbol at all steps, not the type of closings only"
     )
 
+    sampler: Literal["walk", "hewitt"] = Field(
+        "walk", description="strings of one length, or those of Hewitt et al. 2020, of many"
+    )
+    shortest: int = Field(
+        1, ge=1, le=1_000_000, description="hewitt: fewest symbols of a string, without its end"
+    )
+
     @model_validator(mode="after")
     def _sensible(self) -> Self:
+        if self.sampler == "hewitt":
+            if not self.generate:
+                raise ValueError("brackets: sampler: hewitt needs generate: true")
+            need = 2 * -(-self.shortest // 2) + 1
+            if self.length < need:
+                raise ValueError(
+                    f"brackets: length={self.length} has no room for the shortest string, "
+                    f"{self.shortest} symbols or more and an end sign; use {need} at least"
+                )
+            return self
         if self.length % 2:
             raise ValueError(
                 f"brackets: length={self.length} is odd, and a balanced sequence is even; use "
@@ -108,15 +134,24 @@ class Brackets(Task):
 
     @property
     def outputs(self) -> int:
-        """Types; with ``generate``, openings and closings."""
-        return 2 * self.types if self.generate else self.types
+        """Types; with ``generate``, openings and closings, and the end sign of ``hewitt``."""
+        return 2 * self.types + self._varies if self.generate else self.types
+
+    @property
+    def _varies(self) -> bool:
+        return self.sampler == "hewitt"
+
+    @property
+    def _law(self) -> Law:
+        return law(self.depth, self.shortest, self.length)
 
     @property
     def lags(self) -> tuple[int, int]:
         """A closing at distance d is predicted d - 1 steps after its match was read; the longest
         distance wraps the sequence.
         """
-        return 0, self.length - 2 if self.depth > 1 else 0
+        symbols = (self.length - 1) // 2 * 2 if self._varies else self.length
+        return 0, symbols - 2 if self.depth > 1 else 0
 
     def lags_of(self, bin_: int) -> range:
         """Distances are odd, because what lies between two matching brackets is balanced: a bin
@@ -125,22 +160,29 @@ class Brackets(Task):
         >>> [list(Brackets(length=20).lags_of(bin_)) for bin_ in (1, 2, 4, 8, 16)]
         [[0], [2], [4, 6], [8, 10, 12, 14], [16, 18]]
         """
-        return range(bin_ - bin_ % 2, min(2 * bin_ - 1, self.length - 1), 2)
+        return range(bin_ - bin_ % 2, min(2 * bin_ - 1, self.lags[1] + 1), 2)
 
     def sample(self, rng: np.random.Generator, batch: int) -> Batch:
         """The draws, in order: the walk, the types, the scored closings."""
-        opens = self._walk(rng.random((self.length, batch)))
+        coin = rng.random((self.length, batch))
+        if self._varies:
+            opens, closes, scored = self._law.draw(coin)
+        else:
+            opens = self._walk(coin)
+            closes, scored = ~opens, None
         # of a closing: that of its match
-        level = np.cumsum(np.where(opens, 1, -1), axis=0, dtype=np.int16) + ~opens
+        rise = opens.astype(np.int16) - closes
+        level = np.cumsum(rise, axis=0, dtype=np.int16) + closes
         match = _matches(opens, level, min(self.depth, self.length // 2))
         kinds = np.take_along_axis(rng.integers(0, self.types, (self.length, batch)), match, axis=0)
-        symbols = np.where(opens, kinds, kinds + self.types)
+        symbols = np.where(opens, kinds, np.where(closes, kinds + self.types, 2 * self.types))
         inputs = np.concatenate([np.full((1, batch), 2 * self.types), symbols[:-1]])
-        octave = _octaves(self.length)[np.arange(self.length)[:, None] - match]
+        distance = np.where(closes, np.arange(self.length)[:, None] - match, 0)
+        octave = _octaves(self.length)[distance]
         bins = np.append(1 << np.arange(octave.max() + 1), -1)  # bins[-1]: no closing
-        groups = {"distance": bins[octave], "depth": np.where(opens, -1, level).astype(np.int64)}
+        groups = {"distance": bins[octave], "depth": np.where(closes, level, -1).astype(np.int64)}
         if self.generate:
-            return Batch(inputs, symbols, groups=groups)
+            return Batch(inputs, symbols, scored, groups)
         mask = (
             _one_each(octave, rng.random((self.length, batch), np.float32))
             if self.score == "octaves"
@@ -160,17 +202,30 @@ class Brackets(Task):
 
     @property
     def evaluation_sets(self) -> dict[str, Task]:
-        """``long``: sequences of twice the length."""
-        return {"long": self.model_copy(update={"length": 2 * self.length})}
+        """``long``: sequences of twice the length; with ``hewitt`` strings of up to twice the
+        length, all longer than those of the training.
+        """
+        longer: dict[str, int] = {"length": 2 * self.length}
+        if self._varies:
+            longer["shortest"] = self.length + 1
+        return {"long": self.model_copy(update=longer)}
 
     @property
     def chance(self) -> float:
-        """One of the outputs, all equally likely (half of the symbols close)."""
+        """One of the outputs, all equally likely (half of the symbols close); with ``hewitt`` the
+        likeliest of them.
+        """
+        if self._varies:
+            bracket = (1 - self._law.end_share) / (2 * self.types)
+            return max(bracket, self._law.end_share)
         return 1 / self.outputs
 
     @property
     def chance_loss(self) -> float:
-        """Ln of the outputs, nats."""
+        """Ln of the outputs, nats; with ``hewitt`` the entropy of a symbol's distribution."""
+        if self._varies:
+            end = self._law.end_share
+            return -end * math.log(end) - (1 - end) * math.log((1 - end) / (2 * self.types))
         return math.log(self.outputs)
 
     @property
@@ -180,6 +235,8 @@ class Brackets(Task):
         """
         if not self.generate:
             return 1.0
+        if self._varies:
+            return self._law.ceiling(self.types)
         height = np.arange(self.depth + 2)  # with a wall above
         law, right = (height == 0).astype(float), np.float64(0)  # law: P(depth before step t)
         for t in range(self.length):
@@ -224,6 +281,35 @@ class Brackets(Task):
             for i, s in zip(batch.targets[:, index], scored, strict=True)
         )
         return f"input   {read}\ntarget  {write.rstrip()}"
+
+
+def innermost(task: Brackets, batch: Batch) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(T, B) each: after each step, the type of the bracket that would have to close next, and the
+    steps since it was read; -1 and -1 where none is open.
+
+    >>> task = Brackets(length=6, generate=True, opening=0.5)
+    >>> batch = Batch(np.array([[4, 0, 1, 3, 2, 1]]).T, np.array([[0, 1, 3, 2, 1, 3]]).T)
+    >>> print(task.show(batch, 0))
+    input   : ( [ ] ) [
+    target  ( [ ] ) [ ]
+    >>> [found[:, 0].tolist() for found in innermost(task, batch)]
+    [[-1, 0, 1, 0, -1, 1], [-1, 0, 0, 2, -1, 0]]
+    """
+    steps, size = batch.inputs.shape
+    kind, since = np.full((2, steps, size), -1)
+    stack = np.zeros((2, task.depth + 2, size), np.int64)  # types, and the steps they were read at
+    height, column = np.zeros(size, np.int64), np.arange(size)
+    for t, symbol in enumerate(batch.inputs):
+        opens = symbol < task.types
+        closes = ~opens & (symbol < 2 * task.types)
+        height += opens
+        stack[0, height[opens], column[opens]] = symbol[opens]
+        stack[1, height[opens], column[opens]] = t
+        height -= closes
+        inside = height > 0
+        kind[t] = np.where(inside, stack[0, height, column], -1)
+        since[t] = np.where(inside, t - stack[1, height, column], -1)
+    return kind, since
 
 
 def _matches(opens: NDArray[np.bool_], level: NDArray[np.int16], depth: int) -> NDArray[np.int64]:
