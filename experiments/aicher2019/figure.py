@@ -35,9 +35,9 @@ def over_K(results: Results, ax: Axes) -> None:
             place = [k + 0.3 * series for k in x]
             ax.errorbar(place, value, yerr=bars, label=name, capsize=2, markersize=4, **style)
     paper = read_published(Path(__file__).parent / PUBLISHED)
-    style: dict[str, Any] = {"color": "0.2", "marker": "x", "linestyle": ":", "linewidth": 1}
+    dotted: dict[str, Any] = {"color": "0.2", "marker": "x", "linestyle": ":", "linewidth": 1}
     told = [paper[f"ppl_{K}"]["value"] for K in analysis.LENGTHS]
-    ax.plot(analysis.LENGTHS, told, label="paper, 2 layers", **style)
+    ax.plot(analysis.LENGTHS, told, label="paper, 2 layers", **dotted)
     ax.axvline(10, color="0.6", linewidth=0.8, linestyle="--", label="lag")
     ax.set(
         xlabel="truncation length K, steps",

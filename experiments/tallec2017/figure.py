@@ -64,7 +64,7 @@ def text(results: Results, ax: Axes) -> None:
         ax.plot(np.full(len(bits), place - 0.15), bits[mode], **style, markersize=3, alpha=0.5)
         bars = np.nan_to_num([[value - low], [high - value]])
         ax.errorbar([place + 0.1], [value], yerr=bars, capsize=2, **style)
-    ax.set_xticks(range(len(bits.columns)), [analysis.METHODS[mode] for mode in bits])
+    ax.set_xticks(range(len(bits.columns)), [analysis.METHODS[str(mode)] for mode in bits])
     ax.set(xlim=(-0.5, len(bits.columns) - 0.5), ylabel="bits per character", xlabel="gradient")
 
 
@@ -101,7 +101,7 @@ def figure(results: Results) -> Figure:
 def caption(results: Results) -> str:
     """What is drawn, with the means over seeds."""
     bits = analysis.bits(results).mean().dropna()
-    said = ", ".join(f"{analysis.METHODS[m]} {v:.3f}" for m, v in bits.items()) or "none"
+    said = ", ".join(f"{analysis.METHODS[str(m)]} {v:.3f}" for m, v in bits.items()) or "none"
     return (
         "**Truncated gradients without bias (Tallec & Ollivier 2017).** "
         f"{composition.describe(named_panels(results))} Mean bits per character: {said}. "
