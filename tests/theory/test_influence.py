@@ -8,6 +8,11 @@ import torch
 from torch import Tensor
 
 from tests.support.modes import losses
+from throughtime.engine.bptt import Tape, gradients, with_ones
+from throughtime.engine.cells import cell
+from throughtime.engine.losses._base import Targets
+from throughtime.engine.sizes import Sizes
+from throughtime.engine.truncation import Window, random_factors
 from throughtime.theory.influence import Balancing
 from throughtime.theory.mean_field import ConvergenceError, DomainError
 
@@ -170,3 +175,54 @@ def test_systems_without_the_conflict_are_refused(n: int, positive: int) -> None
 def test_a_limit_too_small_is_said() -> None:
     with pytest.raises(ConvergenceError, match="no K up to 50"):
         Balancing().smallest_K("chunked", limit=50)
+
+
+def test_a_randomized_gradient_is_that_of_the_engine_with_the_same_cuts() -> None:
+    system, K, theta, steps, cuts = Balancing(n=7, positive=3), 4, 0.3, 12, [5, 6]
+    ones = torch.ones(steps, 1, 1, 1, dtype=torch.float64)
+    weights = {
+        "W_xh": torch.from_numpy(system.b)[None, None],
+        "W_hh": torch.from_numpy(system.A.T.copy())[None],
+        "b_h": torch.zeros(1, system.n, dtype=torch.float64),
+        "W_hy": torch.eye(system.n, 1, dtype=torch.float64)[None],
+        "b_y": torch.zeros(1, 1, dtype=torch.float64),
+    }
+    draws = np.ones((steps, 1)) - 1e-9
+    draws[cuts] = 0.0
+    _, found = gradients(
+        Tape(cell("identity"), Sizes(1, steps, 1, 1, system.n, 1, steps, False), torch.float64),
+        weights,
+        with_ones(theta * ones),
+        Targets(ones, ones[..., 0]),
+        "regression",
+        [Window(0, 0, steps, random_factors(draws, K))],
+        torch.ones(1, 1, system.n, dtype=torch.float64),
+    )
+    engine = float(found["b_h"][0] @ weights["W_xh"][0, 0]) / 2  # its loss is the square
+    since = np.concatenate([np.arange(5), [0], np.arange(6)])  # steps since the last cut
+    error = system.states(theta, steps)[:, 0] - 1
+    assert engine == pytest.approx(float(error @ system.weighted(K, steps)[since]), rel=1e-12)
+
+
+@pytest.mark.parametrize("K", [2, 16])
+def test_the_mean_of_randomized_gradients_at_rest_is_the_full_one(K: int) -> None:
+    """Over segments whose lengths exceed j with probability (1 - 1 / K)^j, per K steps."""
+    system, longest = Balancing(), 60 * K
+    survives = (1 - 1 / K) ** np.arange(longest)
+    mean = float(system.weighted(K, longest) @ survives) / K
+    assert mean == pytest.approx(system.total, rel=1e-9)
+    assert system.resting("randomized", K) == system.total
+
+
+def test_randomized_descent_converges_where_chunks_of_the_same_length_diverge() -> None:
+    system, updates = Balancing(), 3000
+    ends = [system.randomized(16, updates, np.random.default_rng(s))[-1] for s in range(3)]
+    assert ends == pytest.approx([system.optimum] * 3, abs=0.01)
+    assert abs(system.trajectory("chunked", 16, updates)[-1]) > 10
+
+
+def test_randomized_has_no_fixed_strides() -> None:
+    with pytest.raises(DomainError, match=r"use Balancing\.randomized"):
+        Balancing().trajectory("randomized", 16, 10)
+    with pytest.raises(DomainError, match=r"use Balancing\.randomized"):
+        Balancing().growth("randomized", 16)

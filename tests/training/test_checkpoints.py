@@ -41,6 +41,13 @@ JOBS: dict[str, dict[str, Any]] = {
         "align": "random",
         "momentum": 0.9,
     },
+    "randomized": {
+        "task": "copy",
+        "length": 4,
+        "payload": 2,
+        "mode": "randomized",
+        "K": 3,
+    },
     "carried state": {"task": "text", "window": 6, "optimizer": "rmsprop"},
     "probed": {
         "task": "adding",

@@ -92,6 +92,7 @@ JOBS = {
 JOBS |= {
     "lstm": {**WILD, "cell": "lstm", "mode": "chunked", "K": 3},
     "gru": {**WILD, "cell": "gru", "h0": "learned"},
+    "randomized": {**WILD, "mode": "randomized", "K": 3},
     **{f"{name} by torch": {**JOBS[name], "engine": "torch"} for name in ("copy", "odd", "text")},
 }
 FOREIGN = {

@@ -268,6 +268,7 @@ def _run_back(
 ) -> None:
     """One window, last step to first."""
     cell, ds, ds_h, ring = tape.cell, tape.ds, tape.ds_h, tape.ring.unbind()
+    factors = None if window.factors is None else torch.from_numpy(window.factors).to(ds)
     back = weights["W_hh"].transpose(1, 2).contiguous()
     ds.zero_()
     injected, flushed = max(window.scored, first), window.stop
@@ -295,6 +296,8 @@ def _run_back(
             torch.bmm(tape.h_part(dz).contiguous(), back, out=tape.dh)
             ds.zero_() if direct is None else ds.copy_(direct)
             tape.ds_carried.add_(tape.dh)
+        if factors is not None and t:
+            ds.mul_(factors[t][:, None, None])
     if window.start == 0 and "h_0" in weights:
         g.named["h_0"] += ds.sum(1)
 

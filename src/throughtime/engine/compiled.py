@@ -150,7 +150,8 @@ class CompiledProgram(Program):
         resets: frozenset[int] = frozenset(),
         alive: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """See Program."""
+        """See Program; windows with factors are the engine ``torch``'s."""
+        assert all(w.factors is None for w in windows)
         rows, sources = self.sizes.rows, len(examples.x)
         values = examples.values.reshape(sources, -1)
         none = np.empty((sources, 0), self.dtype)

@@ -9,26 +9,37 @@ losses of its last k1 steps are injected, so that every loss is injected exactly
 - ``sliding`` (k1, k2 = K): Williams & Peng 1990, BPTT(h; h') with h = K, h' = k1. With k1 = 1 every
   loss sees exactly K steps.
 - ``buffered`` (k1 = K, k2 = 2K - 1): Aicher, Foti & Fox 2019; a loss sees K to 2K - 1 steps.
+- ``randomized``: Tallec & Ollivier 2017 (ARTBP); one window over all steps, at each border of which
+  the gradient is cut at random or made larger, see ``random_factors``. K is the mean length.
 
 A depth of K steps counts the loss's own step: it reaches the inputs at lags 0..K-1.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Any
 
-MODES = ("full", "chunked", "sliding", "buffered")
+import numpy as np
+from numpy.typing import NDArray
+
+MODES = ("full", "chunked", "sliding", "buffered", "randomized")
 
 
 @dataclass(frozen=True)
 class Window:
     """Backward runs over steps ``start``..``stop - 1``; the losses at ``scored``..``stop - 1`` are
     injected.
+
+    Attributes:
+        factors: (T, G) what the gradient that goes back from step t >= 1 to step t - 1 is
+            multiplied by, of each row; None: 1 everywhere. The engine ``torch`` alone takes them.
     """
 
     start: int
     scored: int
     stop: int
+    factors: NDArray[Any] | None = field(default=None, compare=False, repr=False)
 
 
 def strides(mode: str, steps: int, K: int, k1: int = 1) -> tuple[int, int]:
@@ -41,7 +52,7 @@ def strides(mode: str, steps: int, K: int, k1: int = 1) -> tuple[int, int]:
         ValueError: unknown mode, or k1 > K in ``sliding``, which would leave losses without any
             gradient.
     """
-    if mode == "full":
+    if mode in ("full", "randomized"):
         return steps, steps
     if mode == "chunked":
         return K, K
@@ -77,6 +88,28 @@ def windows(steps: int, k1: int, k2: int, offset: int = 0) -> list[Window]:
         Window(max(0, first + k1 - k2 if first else 0), first, stop)
         for first, stop in zip(scored, stops, strict=True)
     ]
+
+
+def random_factors(draws: NDArray[np.float64], K: int) -> NDArray[np.float64]:
+    """Factors of randomized truncation, one for each border between two steps: 0 with probability
+    c = 1 / K, which cuts the gradient there, else 1 / (1 - c).
+
+    Their mean is 1 and they are independent, so the mean of the gradient over the draws is the full
+    gradient. Steps between two cuts have the mean length K. K = 1 always cuts, which no factor can
+    make up for: each loss then sees its own step, as in mode chunked with K = 1.
+
+    Source: Tallec & Ollivier 2017, section 3 (ARTBP). The text at hand was the abstract and two
+    summaries. Deviation: c is the same at all steps; the paper also has a c that falls with the
+    time since the last cut, whose law could not be read.
+
+    Args:
+        draws: of any shape, uniform in [0, 1).
+        K: mean length in steps.
+
+    >>> random_factors(np.array([0.1, 0.2, 0.9]), K=5).tolist()
+    [0.0, 1.25, 1.25]
+    """
+    return np.where(draws < 1 / K, 0.0, K / max(K - 1, 1))
 
 
 def reach(steps: int, k1: int, k2: int, scored: int, offset: int) -> int:

@@ -125,10 +125,15 @@ class Job(BaseModel):
     hidden: int = Field(32, ge=1, le=65_536, description="N, hidden units")
     batch: int = Field(20, ge=1, le=100_000_000, description="B, sequences a training batch")
     updates: int = Field(1000, ge=0, le=1_000_000_000, description="optimizer steps")
-    mode: Literal["full", "chunked", "sliding", "buffered"] = Field(
+    mode: Literal["full", "chunked", "sliding", "buffered", "randomized"] = Field(
         "full", description="what K means"
     )
-    K: int = Field(..., ge=1, le=1_000_000, description="truncation length in steps, or full")
+    K: int = Field(
+        ...,
+        ge=1,
+        le=1_000_000,
+        description="truncation length in steps (randomized: its mean), or full",
+    )
     k1: int = Field(1, ge=1, le=1_000_000, description="sliding: steps between backward passes")
     border: Literal["carry", "reset"] = Field(
         "carry", description="state at a chunk border: detached, or zero"
@@ -179,6 +184,18 @@ class Job(BaseModel):
         return self
 
     @model_validator(mode="after")
+    def _randomized(self) -> Self:
+        if self.mode != "randomized":
+            return self
+        if self.engine == "numba":
+            raise ValueError("mode randomized needs the engine torch; use auto")
+        if self.border == "reset":
+            raise ValueError("border reset: mode randomized has no borders of chunks; use carry")
+        if self.align != "end":
+            raise ValueError(f"align {self.align}: mode randomized has one window; use end")
+        return self
+
+    @model_validator(mode="after")
     def _without_state(self) -> Self:
         if self.cell.recurrent:
             return self
@@ -204,7 +221,7 @@ class Job(BaseModel):
     @property
     def kernel(self) -> str:
         """The engine in use on the CPU, ``numba`` or ``torch``."""
-        usable = self.cell.compiled and numba_is_installed()
+        usable = self.cell.compiled and self.mode != "randomized" and numba_is_installed()
         return "numba" if self.engine != "torch" and usable else "torch"
 
     @property

@@ -79,9 +79,10 @@ def expand(
                 text = ", ".join(f"{k}={v}" for k, v in shown.items())
                 skipped[Skipped(experiment, sweep, text, str(reason))] = None
                 continue
-            if device != "cpu" and not job.cell.recurrent:
-                where_not = f"device {device}: {job.cell.name} runs on the CPU alone"
-                skipped[Skipped(experiment, sweep, f"cell={job.cell.name}", where_not)] = None
+            if device != "cpu" and (not job.cell.recurrent or job.mode == "randomized"):
+                axis, what = ("mode", job.mode) if job.cell.recurrent else ("cell", job.cell.name)
+                where_not = f"device {device}: {what} runs on the CPU alone"
+                skipped[Skipped(experiment, sweep, f"{axis}={what}", where_not)] = None
                 continue
             own_rows = rows if job.cell.recurrent else rows[~rows["frozen"]].reset_index(drop=True)
             if len(own_rows) < len(rows):
@@ -235,7 +236,7 @@ def _job(parts: dict[str, str], chosen: dict[str, Any], where: str) -> Job:
 
 def _possible(job: Job) -> Job:
     """The job, or the reason why it has no meaning."""
-    if job.K > job.steps:
+    if job.K > job.steps and job.mode != "randomized":
         raise SkipCombination(
             f"K={job.K} is longer than the {job.steps} steps of a sequence: the same as full"
         )

@@ -11,7 +11,8 @@ WORDS = (
     (
         "mode",
         "chunked: the sequence is cut in chunks of K, and a loss sees (K + 1) / 2 steps on "
-        "average. sliding: every loss sees exactly K. buffered: K to 2K − 1. full: K = T.",
+        "average. sliding: every loss sees exactly K. buffered: K to 2K − 1. randomized: cut at "
+        "random every K steps on average, without bias. full: K = T.",
     ),
     (
         "carry, reset",

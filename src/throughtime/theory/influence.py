@@ -137,7 +137,7 @@ class Balancing:
         >>> [round(Balancing().resting("sliding", K), 6) for K in (10, 40, 41)]
         [10.0, 0.565538, -0.218987]
         """
-        if mode == "full":
+        if mode in ("full", "randomized"):
             return self.total
         stride, depth = strides(mode, K, K, k1)
         return float(self.cumulative(depth)[depth if end else depth - stride + 1 :].mean())
@@ -156,7 +156,7 @@ class Balancing:
         Raises:
             ConvergenceError: none up to ``limit``.
         """
-        if mode == "full":
+        if mode in ("full", "randomized"):
             return 1
         low, high = (k1 - 1, k1) if mode == "sliding" else (0, 1)
         while not self._right(mode, high, k1, end):
@@ -167,6 +167,10 @@ class Balancing:
             middle = (low + high) // 2
             low, high = (low, middle) if self._right(mode, middle, k1, end) else (middle, high)
         return high
+
+    def _has_fixed_strides(self, mode: str) -> None:
+        if mode == "randomized":
+            raise DomainError("randomized: its strides are random; use Balancing.randomized")
 
     def _right(self, mode: str, K: int, k1: int, end: bool) -> bool:
         return self.resting(mode, K, k1, end=end) * self.total > 0
@@ -195,6 +199,7 @@ class Balancing:
         >>> path[0].item(), round(path[-1].item(), 6)
         (0.5, -0.166667)
         """
+        self._has_fixed_strides(mode)
         stride, depth = (k1, math.inf) if mode == "full" else strides(mode, K, K, k1)
         G = self.cumulative(int(min(depth, stride * updates)))
         s, path = np.broadcast_to(np.asarray(start, dtype=float), self.n), [theta]
@@ -208,6 +213,45 @@ class Balancing:
             s = states[-1]
         return np.array(path)
 
+    def weighted(self, K: int, depth: int) -> Floats:
+        """(depth,): what randomized truncation of mean length K > 1 takes for ds_0 / dtheta at a
+        loss 0, 1, .. steps after the last cut: sums of a_j / (1 - 1 / K)^j.
+
+        >>> Balancing().weighted(2, 4).tolist()
+        [1.0, 3.0, 7.0, 15.0]
+        """
+        j = np.arange(depth)
+        return np.cumsum(self.influence(j) * (K / (K - 1)) ** j)
+
+    def randomized(
+        self,
+        K: int,
+        updates: int,
+        rng: np.random.Generator,
+        lr: float = 1e-4,
+        theta: float = 0.5,
+        start: ArrayLike = 1.0,
+    ) -> Floats:
+        """(updates + 1,): theta in online descent with randomized truncation (ARTBP; Tallec &
+        Ollivier 2017), an update at each cut.
+
+        Segments have random lengths of mean K, geometrically distributed. An update is lr times the
+        sum over the segment's losses, over K and not over its own length: so its mean is that of
+        the mean loss, and not of a quotient.
+
+        >>> path = Balancing().randomized(16, 8000, np.random.default_rng(0))
+        >>> path[0].item(), round(path[-1].item(), 6)
+        (0.5, -0.166667)
+        """
+        s, path = np.broadcast_to(np.asarray(start, dtype=float), self.n), [theta]
+        lengths = rng.geometric(1 / K, updates)
+        G = self.weighted(K, int(lengths.max()))
+        for length in lengths.tolist():
+            states = self.states(path[-1], length, s)
+            path.append(path[-1] - lr * float((states[:, 0] - 1) @ G[:length]) / K)
+            s = states[-1]
+        return np.array(path)
+
     def growth(self, mode: str, K: int, lr: float = 1e-4, k1: int = 1) -> float:
         """The spectral radius of an update's map on (state, theta), long after the start: descent
         converges where it is below 1.
@@ -218,6 +262,7 @@ class Balancing:
         >>> Balancing().growth("sliding", 40) > 1 > Balancing().growth("sliding", 41)
         True
         """
+        self._has_fixed_strides(mode)
         stride, depth = (k1, 0) if mode == "full" else strides(mode, K, K, k1)
         n, step = self.n, np.zeros((self.n + 1, self.n + 1))
         step[:n, :n], step[:n, n], step[n, n] = self.A, self.b, 1.0

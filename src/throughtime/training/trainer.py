@@ -20,7 +20,7 @@ from throughtime.engine.gradient_signal import log_signal_by_lag, signal_ratio
 from throughtime.engine.parameters import acting, initial, views
 from throughtime.engine.program import Program, program
 from throughtime.engine.sizes import Sizes, size
-from throughtime.engine.truncation import Window, overlapping, windows
+from throughtime.engine.truncation import Window, overlapping, random_factors, windows
 from throughtime.engine.updates import Updater
 from throughtime.planning.axes import Job
 from throughtime.planning.resources import sizes, weight_shapes
@@ -148,6 +148,19 @@ class Trainer:
         """The job's windows; ``phase`` matters where they are aligned at random."""
         return windows(self.job.steps, *self.job.strides, self.job.offset(phase))
 
+    def randomized(self, found: list[Window], number: int) -> list[Window]:
+        """The windows of an update with its random factors, in mode randomized.
+
+        They are drawn from a stream of the row's seed and of the update alone: nothing need be kept
+        for a training that goes on, and rows of one seed are cut at the same steps.
+        """
+        if self.job.mode != "randomized":
+            return found
+        seeds, index = np.unique(self.rows["seed"], return_inverse=True)
+        draws = [stream(int(s), "truncation", number).random(self.job.steps) for s in seeds]
+        factors = random_factors(np.stack(draws, 1), self.job.K)[:, index]
+        return [replace(window, factors=factors) for window in found]
+
     def resets(self, found: list[Window]) -> frozenset[int]:
         """Steps before which the state is set to zero."""
         return (
@@ -238,7 +251,7 @@ class Trainer:
 
     def update(self, number: int) -> None:
         """One optimizer step of every row that is alive; ``number`` counts from 1."""
-        found = self.windows(float(self.phases.random()))
+        found = self.randomized(self.windows(float(self.phases.random())), number)
         alive = torch.from_numpy(self.diverged_at == 0)
         loss, gradient = self.program.gradients(
             self.flat, next(self.feed), found, self.state, self.resets(found), alive

@@ -1,0 +1,78 @@
+"""Test perplexity over K, with the paper's coupling and without, beside the paper's."""
+
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from throughtime.analysis import verdicts
+from throughtime.analysis.reproductions import PUBLISHED, read_published
+from throughtime.figures import composition, panels
+from throughtime.figures.captions import describe_networks
+from throughtime.figures.composition import Panel
+from throughtime.results.load import Results
+
+from . import analysis
+
+NAMES = {True: "coupled: rate √K, clip 1/K", False: "rate and clip fixed"}
+
+
+def over_K(results: Results, ax: Axes) -> None:
+    """Mean perplexity over K with Student's interval."""
+    table = analysis.perplexities(results)
+    for series, (coupled, name) in enumerate(NAMES.items()):
+        own = table[table["coupled"] == coupled]
+        found = [verdicts.mean(own["perplexity"][own["K"] == K]) for K in analysis.LENGTHS]
+        rows = [(K, *f[:3]) for K, f in zip(analysis.LENGTHS, found, strict=True) if f[3]]
+        if rows:
+            x, value, low, high = (list(c) for c in zip(*rows, strict=True))
+            bars = [
+                [max(v - a, 0) if a == a else 0 for v, a in zip(value, low, strict=True)],
+                [max(b - v, 0) if b == b else 0 for v, b in zip(value, high, strict=True)],
+            ]
+            style = panels.SERIES[series]
+            place = [k + 0.3 * series for k in x]
+            ax.errorbar(place, value, yerr=bars, label=name, capsize=2, markersize=4, **style)
+    paper = read_published(Path(__file__).parent / PUBLISHED)
+    dotted: dict[str, Any] = {"color": "0.2", "marker": "x", "linestyle": ":", "linewidth": 1}
+    told = [paper[f"ppl_{K}"]["value"] for K in analysis.LENGTHS]
+    ax.plot(analysis.LENGTHS, told, label="paper, 2 layers", **dotted)
+    ax.axvline(10, color="0.6", linewidth=0.8, linestyle="--", label="lag")
+    ax.set(
+        xlabel="truncation length K, steps",
+        ylabel="test perplexity (mean)",
+        title="Streaming copy with lag 10: test perplexity over K",
+        xticks=list(analysis.LENGTHS),
+    )
+    composition.legend(ax)
+
+
+def named_panels(results: Results) -> list[Panel]:
+    """Perplexity over K."""
+    return [
+        Panel(
+            "perplexity",
+            over_K,
+            "Test perplexity of streaming copy over K (mode buffered), with the paper's coupling "
+            "of K with learning rate and clip, and with both fixed, beside the paper's numbers",
+            interval="bars: Student's 95 % intervals over seeds",
+        )
+    ]
+
+
+def figure(results: Results) -> Figure:
+    """One panel."""
+    return composition.compose(results, named_panels(results), height=3.0)
+
+
+def caption(results: Results) -> str:
+    """What is drawn, with the means over seeds."""
+    table = analysis.perplexities(results)
+    means = table[table["coupled"]].groupby("K")["perplexity"].mean()
+    said = ", ".join(f"K = {K}: {v:.3f}" for K, v in means.items()) or "none"
+    return (
+        "**Truncation length on streaming copy (Aicher, Foti & Fox 2019).** "
+        f"{composition.describe(named_panels(results))} Mean perplexity with the coupling: {said}. "
+        f"{describe_networks(results)}"
+    )

@@ -1,0 +1,35 @@
+"""Influence balancing in online descent, by the exact gradients of throughtime.theory.influence.
+
+Columns of the table: series is ``full``, ``chunked`` (truncated BPTT) or ``randomized`` (ARTBP);
+quantity ``theta``, after x updates; y is K of chunked, and the number of the run of randomized.
+"""
+
+import numpy as np
+import pandas as pd
+
+from throughtime.core.rng import stream
+from throughtime.theory.influence import Balancing
+
+SYSTEM = Balancing()
+LR, MEAN_LENGTH = 1e-4, 16
+LENGTHS = (10, 100, 200)  # of truncated BPTT
+UPDATES = {"smoke": 30, "laptop": 3000, "evening": 3000, "paper": 5000}
+RUNS = {"smoke": 2, "laptop": 20, "evening": 20, "paper": 100}
+SHOWN = 60  # points of a trajectory
+
+
+def compute(preset: str) -> pd.DataFrame:
+    """The trajectories of all methods, at SHOWN points each."""
+    updates = UPDATES[preset]
+    paths = [("full", 0, SYSTEM.trajectory("full", 1, updates, LR))]
+    paths += [("chunked", K, SYSTEM.trajectory("chunked", K, updates, LR)) for K in LENGTHS]
+    paths += [
+        ("randomized", run, SYSTEM.randomized(MEAN_LENGTH, updates, stream(run, "artbp"), LR))
+        for run in range(RUNS[preset])
+    ]
+    x = np.unique(np.linspace(0, updates, SHOWN + 1).round().astype(int))
+    parts = [
+        pd.DataFrame({"series": name, "quantity": "theta", "x": x, "y": y, "value": path[x]})
+        for name, y, path in paths
+    ]
+    return pd.concat(parts, ignore_index=True).astype({"x": "float64", "y": "float64"})

@@ -1,0 +1,109 @@
+"""Influence balancing in online descent, and text, by truncated BPTT, ARTBP and full depth."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from throughtime.analysis.verdicts import mean
+from throughtime.figures import composition, panels
+from throughtime.figures.captions import describe_networks
+from throughtime.figures.composition import Panel
+from throughtime.results.load import Results
+
+from . import analysis
+
+LEAST = 1e-6  # of the distance that is drawn
+
+
+def balancing(results: Results, ax: Axes) -> None:
+    """Distance of theta from the optimum over updates; of ARTBP every run."""
+    rows = results.computed[results.computed["quantity"] == "theta"]
+    ax.set_title("Influence balancing: distance from the optimum")
+    if rows.empty:
+        panels.empty_panel(ax, "not computed")
+        return
+    ends = analysis.ends(results)
+    drawn = 0
+    for series, name in analysis.METHODS.items():
+        own = rows[rows["series"] == series]
+        for place, (y, path) in enumerate(own.groupby("y")):
+            path = path.sort_values("x")
+            distance = (path["value"] - analysis.OPTIMUM).abs().clip(lower=LEAST)
+            label = f"truncated, K = {y:.0f}" if series == "chunked" else name
+            style = panels.SERIES[drawn % len(panels.SERIES)]
+            many = series == "randomized"
+            ax.plot(
+                path["x"],
+                distance,
+                color=style["color"],
+                linestyle=style["linestyle"],
+                linewidth=0.6 if many else 1.4,
+                alpha=0.6 if many else 1.0,
+                label=label if place == 0 or not many else None,
+            )
+            drawn += 0 if many else 1
+    artbp = ends[ends["series"] == "randomized"]
+    ax.set(yscale="log", xlabel="update", ylabel="|θ − optimum|")
+    if len(artbp):
+        converged = int(artbp["converged"].sum())
+        ax.set_title(f"Influence balancing: {converged} of {len(artbp)} runs of ARTBP converge")
+    composition.legend(ax)
+
+
+def text(results: Results, ax: Axes) -> None:
+    """Final bits per character by method, a marker per seed and the mean with its interval."""
+    ax.set_title("Text: final bits per character")
+    bits = analysis.bits(results).dropna(axis=1, how="all")
+    if bits.empty:
+        panels.empty_panel(ax, "no networks")
+        return
+    for place, mode in enumerate(bits):
+        value, low, high, _ = mean(bits[mode])
+        style = {**panels.SERIES[place], "linestyle": "none"}
+        ax.plot(np.full(len(bits), place - 0.15), bits[mode], **style, markersize=3, alpha=0.5)
+        bars = np.nan_to_num([[value - low], [high - value]])
+        ax.errorbar([place + 0.1], [value], yerr=bars, capsize=2, **style)
+    ax.set_xticks(range(len(bits.columns)), [analysis.METHODS[str(mode)] for mode in bits])
+    ax.set(xlim=(-0.5, len(bits.columns) - 0.5), ylabel="bits per character", xlabel="gradient")
+
+
+def nothing(results: Results) -> pd.DataFrame:
+    """No networks: what is drawn was computed."""
+    return results.summary.iloc[:0]
+
+
+def named_panels(results: Results) -> list[Panel]:
+    """Influence balancing, and text."""
+    return [
+        Panel(
+            "balancing",
+            balancing,
+            "Distance of θ from the optimum of influence balancing in online descent, by updates; "
+            "of ARTBP (mean length 16) a line per run",
+            nothing,
+        ),
+        Panel(
+            "text",
+            text,
+            "Final bits per character with the full gradient, truncated (mode chunked) and with "
+            "ARTBP (mode randomized) of the same mean length, a small marker per seed",
+            interval="bars: Student's 95 % intervals over seeds",
+        ),
+    ]
+
+
+def figure(results: Results) -> Figure:
+    """Two panels."""
+    return composition.compose(results, named_panels(results), height=2.5)
+
+
+def caption(results: Results) -> str:
+    """What is drawn, with the means over seeds."""
+    bits = analysis.bits(results).mean().dropna()
+    said = ", ".join(f"{analysis.METHODS[str(m)]} {v:.3f}" for m, v in bits.items()) or "none"
+    return (
+        "**Truncated gradients without bias (Tallec & Ollivier 2017).** "
+        f"{composition.describe(named_panels(results))} Mean bits per character: {said}. "
+        f"{describe_networks(results)}"
+    )
