@@ -19,6 +19,7 @@ from throughtime.engine.bptt import Tape, backward, forward, input_index, with_o
 from throughtime.engine.cells._base import Cell, Model
 from throughtime.engine.losses import loss as loss_of
 from throughtime.engine.losses._base import Targets
+from throughtime.engine.omega import Omega
 from throughtime.engine.parameters import acting, views
 from throughtime.engine.sizes import Shapes, Sizes
 from throughtime.engine.truncation import Window
@@ -106,7 +107,12 @@ class Program(ABC):
 
 
 class TorchProgram(Program):
-    """By torch's batched products; see bptt.py."""
+    """By torch's batched products; see bptt.py.
+
+    Attributes:
+        omega: (G) weight of the penalty of omega.py, whose derivative is then part of the gradient
+            and not of the loss; None: 0 for all.
+    """
 
     def __init__(
         self,
@@ -127,6 +133,7 @@ class TorchProgram(Program):
             device,
         )
         self.tape = Tape(cell, sizes, dtype, device, overlap=overlap)
+        self.omega: Tensor | None = None
 
     @property
     def final(self) -> Tensor:
@@ -169,7 +176,12 @@ class TorchProgram(Program):
         """``gradients`` of what ``spread`` has made of a batch."""
         weights = acting(self.cell, flat, self.shapes)
         loss, dy = loss_of(self.head)(forward(self.tape, weights, x, start, resets), targets)
-        named = backward(self.tape, weights, x, dy, windows)
+        omega = None if self.omega is None else Omega(weights["W_hh"], self.sizes.batch)
+        named = backward(self.tape, weights, x, dy, windows, omega)
+        if self.omega is not None and omega is not None:
+            factor = self.omega.to(loss.dtype)[:, None, None]
+            penalized = named["W_hh"] + factor * omega.gradient
+            named["W_hh"] = torch.where(factor > 0, penalized, named["W_hh"])
         if self.cell.transformed:
             named = self.cell.pull_back(views(flat, self.shapes), named)
         return loss, torch.cat([named[name].flatten(1) for name in self.shapes], 1)
