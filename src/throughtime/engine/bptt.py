@@ -291,7 +291,7 @@ def _run_back(
         before = tape.zero if t in tape.resets else tape.state[t]
         direct = cell.adjoint(ds, tape.z[t], before, tape.state[t + 1], dz)
         if omega is not None and t not in tape.resets:
-            omega.add(ds, dz)
+            omega.keep(t, ds, dz)
         if sums is not None:
             sums[t].add_(dz)
         else:

@@ -25,38 +25,46 @@ BOUND = 1e-20  # ||dL/dh_t||^2 below it is rounding: such steps do not count
 
 
 class Omega:
-    """The sums of one backward pass.
+    """What a backward pass finds, kept for all steps, because few calls for all steps together
+    take less time than many for each step.
 
     Args:
-        w_hh: (G, N, N) recurrent weights.
-        batch: B.
+        shape: (T, G, B, N).
+        dtype, device: of the program.
     """
 
-    def __init__(self, w_hh: Tensor, batch: int) -> None:
-        rows, units, _ = w_hh.shape
-        self.back = w_hh.transpose(1, 2).contiguous()
-        self.u = w_hh.new_empty(rows, batch, units)
-        self.sums = torch.zeros_like(w_hh)
-        self.total, self.count = w_hh.new_zeros(rows), w_hh.new_zeros(rows)
+    def __init__(
+        self, shape: tuple[int, int, int, int], dtype: torch.dtype, device: str = "cpu"
+    ) -> None:
+        self.dhs, self.dzs, self.us = torch.zeros((3, *shape), dtype=dtype, device=device).unbind()
+        self.dh, self.dz, self.u = self.dhs.unbind(), self.dzs.unbind(), self.us.unbind()
 
-    def add(self, dh: Tensor, dz: Tensor) -> None:
-        """One step's part, from dL/dh_t and dL/dz_t, both (G, B, N); neither is changed."""
-        torch.bmm(dz, self.back, out=self.u)
-        squared = dh.square().sum(-1)
+    def clear(self) -> None:
+        """Forget the last pass: steps that are not visited do not count."""
+        self.dhs.zero_()
+        self.dzs.zero_()
+
+    def keep(self, t: int, dh: Tensor, dz: Tensor) -> None:
+        """dL/dh_t and dL/dz_t, both (G, B, N)."""
+        self.dh[t].copy_(dh)
+        self.dz[t].copy_(dz)
+
+    def differentiate(self, w_hh: Tensor) -> tuple[Tensor, Tensor]:
+        """Omega (G), 0 where no step counts, and its immediate derivative with respect to W_hh (G,
+        N, N). What was kept is used up.
+        """
+        back = w_hh.transpose(1, 2).contiguous()
+        for dz, u in zip(self.dz, self.u, strict=True):
+            torch.bmm(dz, back, out=u)
+        squared = self.dhs.square().sum(-1)
         counted = squared >= BOUND
-        size = torch.where(counted, squared, 1).sqrt()[..., None]
-        u, v = self.u.div_(size), dz / size
-        excess = torch.where(counted, u.square().sum(-1) - 1, 0)
-        self.total += excess.square().sum(1)
-        self.count += counted.sum(1)
-        self.sums.baddbmm_(u.mul_(excess[..., None]).transpose(1, 2), v)
-
-    @property
-    def value(self) -> Tensor:
-        """(G) Omega; 0 where no step counts."""
-        return self.total / self.count.clamp_min(1)
-
-    @property
-    def gradient(self) -> Tensor:
-        """(G, N, N) its immediate derivative with respect to W_hh."""
-        return self.sums * (4 / self.count.clamp_min(1))[:, None, None]
+        size = torch.where(counted, squared, 1).sqrt_()[..., None]
+        self.us.div_(size)
+        self.dzs.div_(size)
+        excess = torch.where(counted, self.us.square().sum(-1) - 1, 0)
+        self.us.mul_(excess[..., None])
+        sums = torch.zeros_like(w_hh)
+        for dz, u in zip(self.dz, self.u, strict=True):
+            sums.baddbmm_(u.transpose(1, 2), dz)
+        count = counted.sum((0, 2)).clamp_min(1)
+        return excess.square().sum((0, 2)) / count, sums * (4 / count)[:, None, None]

@@ -107,12 +107,7 @@ class Program(ABC):
 
 
 class TorchProgram(Program):
-    """By torch's batched products; see bptt.py.
-
-    Attributes:
-        omega: (G) weight of the penalty of omega.py, whose derivative is then part of the gradient
-            and not of the loss; None: 0 for all.
-    """
+    """By torch's batched products; see bptt.py."""
 
     def __init__(
         self,
@@ -133,7 +128,15 @@ class TorchProgram(Program):
             device,
         )
         self.tape = Tape(cell, sizes, dtype, device, overlap=overlap)
-        self.omega: Tensor | None = None
+        self.omega: Omega | None = None
+        self.penalty: Tensor | None = None
+
+    def penalize(self, penalty: Tensor) -> None:
+        """From now on the gradient, and not the loss, has ``penalty`` (G) times Omega in it."""
+        s = self.sizes
+        shape = s.steps, s.rows, s.batch, s.hidden
+        self.omega = Omega(shape, self.tape.states.dtype, self.device)
+        self.penalty = penalty.to(self.tape.states.dtype)[:, None, None]
 
     @property
     def final(self) -> Tensor:
@@ -176,12 +179,13 @@ class TorchProgram(Program):
         """``gradients`` of what ``spread`` has made of a batch."""
         weights = acting(self.cell, flat, self.shapes)
         loss, dy = loss_of(self.head)(forward(self.tape, weights, x, start, resets), targets)
-        omega = None if self.omega is None else Omega(weights["W_hh"], self.sizes.batch)
-        named = backward(self.tape, weights, x, dy, windows, omega)
-        if self.omega is not None and omega is not None:
-            factor = self.omega.to(loss.dtype)[:, None, None]
-            penalized = named["W_hh"] + factor * omega.gradient
-            named["W_hh"] = torch.where(factor > 0, penalized, named["W_hh"])
+        if self.omega is not None:
+            self.omega.clear()
+        named = backward(self.tape, weights, x, dy, windows, self.omega)
+        if self.omega is not None and self.penalty is not None:
+            _, derivative = self.omega.differentiate(weights["W_hh"])
+            penalized = named["W_hh"] + self.penalty * derivative
+            named["W_hh"] = torch.where(self.penalty > 0, penalized, named["W_hh"])
         if self.cell.transformed:
             named = self.cell.pull_back(views(flat, self.shapes), named)
         return loss, torch.cat([named[name].flatten(1) for name in self.shapes], 1)

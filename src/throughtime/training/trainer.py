@@ -86,7 +86,7 @@ class Trainer:
         self.program = self.program_for(self.sizes)
         if (rows["omega"] > 0).any():
             assert isinstance(self.program, TorchProgram), "planning lets no other have it"
-            self.program.omega = self._column("omega")
+            self.program.penalize(self._column("omega"))
         self.feed = Feed(job.task, rows["seed"], self.sizes, job.dtype)
         self.updater = Updater(
             job.optimizer, job.schedule, job.updates, self.flat, self._column("lr")
