@@ -77,6 +77,7 @@ rule all:
         f"{RESULTS}/mlflow/ingested.txt",
         PIPELINE.computed_tables(),
         PIPELINE.all_outputs(),
+        PIPELINE.reproductions(),
 
 
 rule validate:
@@ -211,6 +212,19 @@ rule claims:
         "throughtime {log} claims"
 
 
+rule reproductions:
+    input:
+        PIPELINE.reproduction_inputs(),
+    output:
+        f"{RESULTS}/reproductions.parquet",
+    log:
+        f"{RESULTS}/logs/reproductions.log",
+    params:
+        code=PIPELINE.reproductions_code(),
+    shell:
+        "throughtime {log} reproductions"
+
+
 # Beside training; what it has recorded the other finds up to date.
 rule track_early:
     input:
@@ -248,6 +262,7 @@ rule track:
 rule report:
     input:
         f"{RESULTS}/claims.parquet",
+        PIPELINE.reproductions(),
         PIPELINE.collected_tables(),
         PIPELINE.figures(),
         PIPELINE.manifests(),
@@ -281,8 +296,11 @@ rule track_experiment:
     params:
         code=PIPELINE.tracking_code(),
         claims=PIPELINE.claims_code(),
+        reproductions=PIPELINE.reproductions_code(),
+        decided=PIPELINE.decided,
     shell:
-        "throughtime {log} claims > /dev/null; throughtime {log} track {wildcards.experiment} > /dev/null"
+        "for table in {params.decided}; do throughtime {log} $table > /dev/null; done; "
+        "throughtime {log} track {wildcards.experiment} > /dev/null"
 
 
 rule report_experiment:

@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from throughtime.core.errors import UserError
 from throughtime.figures.draw import MARKS
 from throughtime.pipeline.reference import keep
+from throughtime.results import tables
 
 
 def run(root: Path) -> Path:
@@ -33,6 +35,25 @@ def test_figures_tables_and_captions_are_kept(tmp_path: Path) -> None:
     assert (
         tmp_path / "experiments/a/README.md"
     ).read_text() == f"# A\n{MARKS[0]}\nn = 3 networks\n{MARKS[1]}\nafter\n"
+
+
+def test_a_series_leaves_the_claims_of_other_experiments(tmp_path: Path) -> None:
+    results, out = run(tmp_path), tmp_path / "reference"
+    for name in ("a", "b"):
+        (tmp_path / "experiments" / name).mkdir(exist_ok=True)
+        (tmp_path / "experiments" / name / "experiment.yaml").touch()
+    values = {"str": "old", "int64": 1, "float64": 0.5, "bool": True}
+    row = {c.name: values[c.dtype] for c in tables.CLAIMS}
+    before = pd.DataFrame([{**row, "experiment": name} for name in ("a", "b", "deleted")])
+    out.mkdir()
+    (out / "claims.parquet").write_bytes(tables.encode(before, "claims"))
+    now = pd.DataFrame([{**row, "experiment": "a", "name": "new"}])
+    tables.write(now, "claims", results / "claims.parquet")
+    keep(tmp_path, results, ["a"], out)
+    kept = tables.read("claims", out / "claims.parquet")
+    assert kept[["experiment", "name"]].values.tolist() == [["b", "old"], ["a", "new"]]
+    keep(tmp_path, results, ["a"], out)
+    assert tables.read("claims", out / "claims.parquet").equals(kept)
 
 
 def test_what_an_experiment_has_no_more_is_not_kept(tmp_path: Path) -> None:

@@ -110,6 +110,12 @@ def parser() -> argparse.ArgumentParser:
         "decide what the experiments claim: supported, not supported or undecided",
         project,
     )
+    add(
+        "reproductions",
+        run.reproductions,
+        "hold what papers report beside what was measured: same, differs or not comparable",
+        project,
+    )
     track = add("track", run.track, "write trained networks to MLflow", project)
     track.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help="default: all")
     track.add_argument(

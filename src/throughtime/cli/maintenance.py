@@ -14,6 +14,7 @@ from throughtime.cli.run import (
     manifest,
     references,
     report,
+    reproductions,
     track,
 )
 from throughtime.core.errors import UserError
@@ -23,6 +24,8 @@ def salvage(args: argparse.Namespace) -> None:
     """Collect, draw and track what a partly failed sweep has left; what cannot be done is said, and
     the rest goes on.
     """
+    from throughtime.analysis.reproductions import reproducing
+
     project = open_project(args)
     for name in project.experiments:
         computed = (
@@ -30,7 +33,8 @@ def salvage(args: argparse.Namespace) -> None:
         ).exists()  # whole: it may have taken minutes
         for step in (collect, references, *(() if computed else (compute,)), manifest, figure):
             run_step(step, argparse.Namespace(**{**vars(args), "experiments": [name]}))
-    for last in (claims, track, report):
+    last_steps = (claims, *((reproductions,) if reproducing(project) else ()), track, report)
+    for last in last_steps:
         run_step(
             last, argparse.Namespace(**{**vars(args), "experiments": [], "receipt": "ingested"})
         )

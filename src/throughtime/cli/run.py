@@ -174,6 +174,22 @@ def claims(args: argparse.Namespace) -> None:
     print(module.text(judged))
 
 
+def reproductions(args: argparse.Namespace) -> None:
+    """Hold the papers' numbers beside ours and say how they compare."""
+    from throughtime.analysis import reproductions as module
+    from throughtime.results import tables
+
+    project = open_project(args)
+    if not module.reproducing(project):
+        raise UserError(
+            f"none of the chosen experiments has a {module.MEASURED}; choose others with "
+            "--config experiments=NAME, of an experiment or a series"
+        )
+    compared = module.compare(project, results_folder(project))
+    tables.write(compared, "reproductions", results_folder(project) / "reproductions.parquet")
+    print(module.text(compared))
+
+
 def track(args: argparse.Namespace) -> None:
     """Write trained networks to MLflow: all, or those of some experiments; what was done goes into
     results/mlflow/EXPERIMENT.txt and RECEIPT.txt.

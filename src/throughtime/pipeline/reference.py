@@ -2,11 +2,15 @@
 
 from pathlib import Path
 
+import pandas as pd
+
 from throughtime.core import files
 from throughtime.core.errors import UserError
 from throughtime.figures.draw import write_caption
+from throughtime.results import tables
 
 FIGURES = (".png", ".md", ".csv")
+OF_A_RUN = ("claims", "reproductions")  # tables of all experiments of a run
 TABLES = ("summary.parquet", "references.parquet", "manifest.json")
 
 
@@ -32,14 +36,18 @@ def keep(root: Path, results: Path, experiments: list[str], out: Path) -> list[P
             f"{results / 'figures'}: no figure of {', '.join(missing)}; run the pipeline first"
         )
     written = []
+    for table in OF_A_RUN:
+        source, target = (folder / f"{table}.parquet" for folder in (results, out))
+        if source.exists():
+            files.replace(target, _joined(root, table, source, target, experiments))
+            written.append(target)
     for name in experiments:
         figures = [
             (results / "figures" / f"{name}{kind}", out / "figures" / f"{name}{kind}")
             for kind in FIGURES
         ]
-        tables = [(results / name / table, out / name / table) for table in TABLES]
-        tables.append((results / "claims.parquet", out / "claims.parquet"))
-        for source, target in figures + tables:
+        copied = [(results / name / table, out / name / table) for table in TABLES]
+        for source, target in figures + copied:
             if source.exists():
                 files.replace(
                     target, files.read(source)
@@ -50,3 +58,16 @@ def keep(root: Path, results: Path, experiments: list[str], out: Path) -> list[P
         caption = files.read(results / "figures" / f"{name}.md").decode()
         write_caption(root / "experiments" / name / "README.md", caption)
     return written
+
+
+def _joined(root: Path, table: str, source: Path, target: Path, experiments: list[str]) -> bytes:
+    """A run's table, and of the one that was kept before the rows of the project's other
+    experiments: a series runs without them.
+    """
+    new = tables.read(table, source)
+    if not target.exists():
+        return tables.encode(new, table)
+    there = {path.parent.name for path in root.glob("experiments/*/experiment.yaml")}
+    old = tables.read(table, target)
+    kept = old[old["experiment"].isin(there - set(experiments))]
+    return tables.encode(pd.concat([kept, new], ignore_index=True) if len(kept) else new, table)

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from throughtime.analysis import reproductions
 from throughtime.core.errors import UserError
 from throughtime.core.hashing import digest
 from throughtime.pipeline import stages
@@ -63,6 +64,7 @@ RULES = (
     "collect",
     "compute",
     "claims",
+    "reproductions",
     "track",
     "track_early",
     "track_experiment",
@@ -169,6 +171,16 @@ class Pipeline:
         }
         return {name: path for name, path in paths.items() if path.exists()}
 
+    @cached_property
+    def reproducing(self) -> list[str]:
+        """The experiments that reproduce a paper."""
+        return reproductions.reproducing(self.project)
+
+    @property
+    def decided(self) -> list[str]:
+        """The commands that decide something on the tables of all experiments."""
+        return ["claims", *(["reproductions"] if self.reproducing else [])]
+
     # Files ----------------------------------------------------------------------------------------
 
     def job_files(self, experiment: str, *names: str) -> list[str]:
@@ -231,6 +243,14 @@ class Pipeline:
     def claim_inputs(self) -> list[str]:
         """The tables that claims are decided on."""
         return sorted({table for name in self.claiming for table in self.tables(name)})
+
+    def reproduction_inputs(self) -> list[str]:
+        """The tables that our numbers are measured on."""
+        return sorted({table for name in self.reproducing for table in self.tables(name)})
+
+    def reproductions(self) -> list[str]:
+        """The table of reproductions; nothing where no experiment reproduces a paper."""
+        return [f"{self.results}/reproductions.parquet"] if self.reproducing else []
 
     def figures(self, *experiments: str) -> list[str]:
         """The files of figures and captions; of all experiments unless some are named."""
@@ -335,6 +355,20 @@ class Pipeline:
                 reads,
                 code_digest("throughtime.analysis.claims"),
                 [code_digest(path) for path in self.claiming.values()],
+            ]
+        )
+
+    def reproductions_code(self) -> str:
+        """Digest of the papers' numbers, of what measures ours, and of what compares them."""
+        folders = {n: self.project.root / "experiments" / n for n in self.reproducing}
+        measured = [f / reproductions.MEASURED for f in folders.values()]
+        published = [f / reproductions.PUBLISHED for f in folders.values()]
+        return digest(
+            [
+                [[name, self.project.experiments[name].reads] for name in folders],
+                code_digest("throughtime.analysis.reproductions"),
+                [code_digest(path) for path in measured if path.exists()],
+                [hashlib.sha256(p.read_bytes()).hexdigest() for p in published if p.exists()],
             ]
         )
 

@@ -39,6 +39,11 @@ VERDICTS = {
     "not supported": "no",
     "undecided": "open",
 }  # and the page's classes for them
+AGREEMENTS = {
+    "same": "yes",
+    "differs": "no",
+    "not comparable": "open",
+}  # of a reproduction, and the page's classes for them
 URGENCY = ("not supported", "undecided", "supported")  # in this order claims are listed
 FIRST = "atlas"  # the figure above all grid points
 # numbers of a claim
@@ -140,6 +145,7 @@ def render(
     explored = atlas.explore(frames, project.config.preset)
     judged = _judged(results)
     claims = _claims(judged)
+    compared = _compared(results)
     measured = sliders.measured(results, judged)
     charts = vega_charts.specs()
     environment = Environment(
@@ -164,6 +170,9 @@ def render(
         story=findings.tell(results, claims, drawn or {}),
         claims=sorted(claims, key=lambda claim: URGENCY.index(claim["verdict"])),
         verdicts=VERDICTS,
+        reproductions=compared,
+        agreements=AGREEMENTS,
+        titles={section.name: section.title for section in sections},
         measured=measured,
         words=WORDS,
         budgets=[_budget(name, summary) for name, (summary, _) in frames.items()],
@@ -333,6 +342,22 @@ def _claims(judged: pd.DataFrame) -> list[dict[str, Any]]:
         kept=(judged["verdict"] != "undecided") & (judged["adjusted"] <= 1 - LEVEL),
     )
     return [{str(k): v for k, v in row.items()} for row in shown.to_dict("records")]
+
+
+def _compared(results: Path) -> dict[str, list[dict[str, Any]]]:
+    """Experiment -> the numbers of its paper and ours, as a reader wants them; empty: there is no
+    table of reproductions.
+    """
+    path = results / "reproductions.parquet"
+    compared = tables.read("reproductions", path) if path.exists() else None
+    if compared is None or compared.empty:
+        return {}
+    numbers = ("published", "published_low", "published_high", "ours", "low", "high")
+    shown = compared.assign(**{name: compared[name].map(number) for name in numbers})
+    papers: dict[str, list[dict[str, Any]]] = {}
+    for row in shown.to_dict("records"):
+        papers.setdefault(str(row["experiment"]), []).append({str(k): v for k, v in row.items()})
+    return papers
 
 
 def number(value: float) -> str:

@@ -48,6 +48,10 @@ UNITS = {
     "parameters": "numbers",
     **dict.fromkeys(("n_failed", "failed", "n_solved", "false_alarms"), "networks"),
     "rate": "1",
+    "n_diverged": "networks",
+    **dict.fromkeys(
+        ("published", "published_low", "published_high", "ours"), "as column unit says"
+    ),
     "n": "cases",
     "bin": "as column by says",
     "index": "as column quantity says",
@@ -189,6 +193,24 @@ commit         | str     | last commit that changed the experiment's claims; + e
 precedes       | str     | whether that commit is an ancestor of those at which the networks were trained
 """)
 
+REPRODUCTIONS = _columns("""
+experiment     | str     | suite experiment that reproduces a paper
+quantity       | str     | names the number within its experiment
+described      | str     | the number in plain words
+unit           | str     | of both numbers and their intervals; empty: none
+published      | float64 | what the paper reports; NaN where it could not be found
+published_low  | float64 | lower end of its interval, or of the error of reading a figure; NaN where there is none
+published_high | float64 | upper end
+source         | str     | where the number was read; that it could not be found
+ours           | float64 | what was measured here; NaN where nothing was
+low            | float64 | lower end of our interval, in the same unit
+high           | float64 | upper end
+n              | int64   | networks, or other independent cases, behind our number
+n_diverged     | int64   | diverged networks among them
+verdict        | str     | same (the intervals overlap; a published number without one is the number itself), differs or not comparable
+why            | str     | why the two are not comparable; empty where they are
+""")
+
 CAUSES = _columns("""
 task           | str     | task
 label          | str     | why networks failed: of causes.CAUSES
@@ -225,6 +247,7 @@ TABLES = {
     "references": REFERENCES,
     "computed": COMPUTED,
     "claims": CLAIMS,
+    "reproductions": REPRODUCTIONS,
     "causes": CAUSES,
 }
 JOB_TABLES = ("summary", "curves", "breakdown", "probes")  # what a training yields
@@ -258,13 +281,10 @@ def empty(table: str) -> pd.DataFrame:
     return conform(pd.DataFrame({c.name: pd.Series(dtype=c.dtype) for c in TABLES[table]}), table)
 
 
-def write(frame: pd.DataFrame, table: str, path: Path) -> None:
-    """Write a table as parquet, whole or not at all. Equal frames give equal bytes.
+def encode(frame: pd.DataFrame, table: str) -> bytes:
+    """A table as a parquet file's content. Equal frames give equal bytes.
 
     Every column carries its ``description`` and ``unit`` as metadata of its field.
-
-    Raises:
-        UserError: it cannot be written.
     """
     sink = pa.BufferOutputStream()
     converted = pa.Table.from_pandas(conform(frame, table), preserve_index=False)
@@ -274,7 +294,16 @@ def write(frame: pd.DataFrame, table: str, path: Path) -> None:
     ]
     described = converted.cast(pa.schema(fields, metadata=converted.schema.metadata))
     pq.write_table(described, sink, compression="zstd")
-    files.write(path, sink.getvalue().to_pybytes())
+    return bytes(sink.getvalue().to_pybytes())
+
+
+def write(frame: pd.DataFrame, table: str, path: Path) -> None:
+    """Write a table as parquet, whole or not at all; see ``encode``.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    files.write(path, encode(frame, table))
 
 
 def read(table: str, path: Path) -> pd.DataFrame:
