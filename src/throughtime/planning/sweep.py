@@ -85,11 +85,11 @@ def expand(
                 skipped[Skipped(experiment, sweep, f"cell={job.cell.name}", where_not)] = None
                 continue
             own_rows = rows
-            for axis, reason in _without(job).items():
+            for axis, why in _without(job).items():
                 kept = own_rows[~own_rows[axis].astype(bool)].reset_index(drop=True)
                 if len(kept) < len(own_rows):
                     text = ", ".join(f"{k}={v}" for k, v in chosen.items())
-                    skipped[Skipped(experiment, sweep, text, f"{axis}: {reason}")] = None
+                    skipped[Skipped(experiment, sweep, text, f"{axis}: {why}")] = None
                 own_rows = kept
             if own_rows.empty:
                 continue
