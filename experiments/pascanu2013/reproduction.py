@@ -19,19 +19,18 @@ def measure(results: Results) -> pd.DataFrame:
     and what is said of one model for many lengths, which is not trained here.
     """
     table = rates(results)
-    table = table[table["length"] == LENGTH].set_index(["scheme", "method"])
     updates = int(results.summary["updates"].max()) if len(results.summary) else 0
-    made = []
+    made: list[tuple[str, float, float, float, int, int, str]] = []
     for scheme in SCHEMES:
         for method in METHODS:
             name = f"solved_{scheme.replace('-', '_')}_{method}_{LENGTH}"
-            if (scheme, method) not in table.index:
+            own = (table["scheme"] == scheme) & (table["method"] == method)
+            found = table[own & (table["length"] == LENGTH)].to_dict("records")
+            if not found:
                 made.append(missing(name, f"no network of length {LENGTH} in this preset"))
-                continue
-            found = table.loc[(scheme, method)]
-            numbers = [float(found[column]) for column in ("rate", "low", "high")]
-            counts = [int(found[column]) for column in ("n", "n_diverged")]
-            made.append((name, *numbers, *counts, why(updates)))
+            for row in found:
+                share = float(row["rate"]), float(row["low"]), float(row["high"])
+                made.append((name, *share, int(row["n"]), int(row["n_diverged"]), why(updates)))
     made += [
         missing(name, ONE_MODEL) for name in ("one_model_50_to_200", "one_model_wrong_at_5000")
     ]
