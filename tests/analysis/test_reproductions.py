@@ -172,8 +172,11 @@ def test_a_csv_that_is_no_text_is_one_line(tmp_path: Path) -> None:
     [
         ("def measure", "def measured", r"reproduction.py: .*measure"),
         ('"near"', '"nar"', r"reproduction.py: no quantity 'near', which .*'nar'"),
-        ("        [\n", '        [("more", 1, 1, 1, n, 0, ""),\n',
-         r"published.csv: no quantity 'more', which reproduction.py has"),
+        (
+            "        [\n",
+            '        [("more", 1, 1, 1, n, 0, ""),\n',
+            r"published.csv: no quantity 'more', which reproduction.py has",
+        ),
         ('"why"]', '"reason"]', r"measure\(results\): unknown column 'reason'"),
         ("return pd.DataFrame", "return list", r"reproduction.py:\d+: TypeError"),
         ("    n = ", "    return 1\n    n = ", r"measure\(results\) returns int"),

@@ -51,6 +51,17 @@ def test_standard_deviations(init, std):
         assert np.abs(values).max() <= 1 / math.sqrt(N)
 
 
+@pytest.mark.parametrize("hidden", [6, N])
+def test_sparse_has_15_incoming_connections_and_spectral_radius_1(hidden):
+    w = recurrent("sparse", 3, hidden)
+    assert ((w != 0).sum(0) == min(15, hidden)).all()
+    assert np.abs(np.linalg.eigvals(w)).max() == pytest.approx(1, rel=1e-10)
+    kept = w[w != 0] / w[w != 0].std()
+    assert abs(kept.mean()) < 4 / math.sqrt(kept.size)
+    if hidden == N:  # who connects to whom is random: outgoing connections vary around 15
+        assert (w != 0).sum(1).std() > 1
+
+
 def test_identity_and_the_other_weights():
     w = weights(seed=list(range(40)), init="identity", gain=0.5, input_gain=2.0)
     assert torch.equal(w["W_hh"][3], 0.5 * torch.eye(N, dtype=torch.float64))

@@ -10,7 +10,7 @@ import pytest
 
 from throughtime.core import files
 from throughtime.core.errors import UserError
-from throughtime.planning.axes import OF_A_SWEEP, ROW_AXES, Job
+from throughtime.planning.axes import OF_A_SWEEP, ROW_AXES, Job, Row
 from throughtime.results import tables
 
 
@@ -43,7 +43,7 @@ MISSING = ("Int64", "boolean")  # values of these may be missing
 
 
 def _any(dtype: str) -> object:
-    return {"str": "x", "int64": 1, "float64": 0.5, "bool": True}[dtype]
+    return {"str": "x", "int64": 1, "float64": 0.5, "bool": True, "boolean": True}[dtype]
 
 
 def test_equal_frames_give_equal_bytes(tmp_path: Path) -> None:
@@ -89,6 +89,17 @@ def test_a_table_with_other_columns_is_refused(tmp_path: Path) -> None:
     curves([1.0]).rename(columns={"value": "worth"}).to_parquet(tmp_path / "c.parquet")
     with pytest.raises(UserError, match=r"columns missing or unknown: .'value', 'worth'."):
         tables.read("curves", tmp_path / "c.parquet")
+
+
+def test_a_table_from_before_an_axis_has_its_default(tmp_path: Path) -> None:
+    frame = pd.DataFrame([{c.name: _any(c.dtype.lower()) for c in tables.SUMMARY}])
+    tables.write(frame.assign(omega=2.0), "summary", tmp_path / "new.parquet")
+    old = pq.read_table(tmp_path / "new.parquet").drop_columns(["omega"])
+    pq.write_table(old, tmp_path / "old.parquet")
+    assert tables.read("summary", tmp_path / "new.parquet")["omega"].tolist() == [2.0]
+    assert tables.read("summary", tmp_path / "old.parquet")["omega"].tolist() == [0.0]
+    for name, value in tables.LATER.items():
+        assert Row.model_fields[name].default == value
 
 
 def test_conform_orders_columns_and_refuses_what_a_dtype_cannot_hold() -> None:

@@ -48,6 +48,7 @@ JOBS: dict[str, dict[str, Any]] = {
     "brackets": {"task": "brackets", "length": 8, "mode": "buffered", "K": 2},
     "lstm": {**COPY, "cell": "lstm", "h0": "learned"},
     "gru": {**COPY, "cell": "gru"},
+    "omega": {**COPY, "omega": [0.0, 2.0]},
     "double": {**COPY, "cell": "sigmoid", "dtype": "float64"},
 }
 each_job = pytest.mark.parametrize("name", JOBS)

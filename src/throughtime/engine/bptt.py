@@ -21,6 +21,7 @@ from torch import Tensor
 from throughtime.engine.cells._base import Cell
 from throughtime.engine.losses import loss as loss_of
 from throughtime.engine.losses._base import Targets
+from throughtime.engine.omega import Omega
 from throughtime.engine.sizes import Sizes
 from throughtime.engine.truncation import Window, overlapping
 
@@ -171,7 +172,12 @@ def _project(tape: Tape, weights: Weights, x: Tensor) -> None:
 
 
 def backward(
-    tape: Tape, weights: Weights, x: Tensor, dy: Tensor, windows: Sequence[Window]
+    tape: Tape,
+    weights: Weights,
+    x: Tensor,
+    dy: Tensor,
+    windows: Sequence[Window],
+    omega: Omega | None = None,
 ) -> Weights:
     """Gradients of the loss with respect to every weight, through the given windows.
 
@@ -180,6 +186,7 @@ def backward(
         dy: (Ts, G, B, O) dL/dy.
         windows: of truncation.windows; with one window over all steps the gradient is the exact
             one.
+        omega: is given every step that is visited; for windows that do not overlap.
 
     Returns:
         Name -> (G, *shape), new memory.
@@ -192,7 +199,7 @@ def backward(
     if sums is not None:
         sums.zero_()
     for window in visited:
-        _run_back(tape, weights, window, first, g, sums)
+        _run_back(tape, weights, window, first, g, sums, omega)
     if sums is not None:
         for t in range(visited[0].start, tape.sizes.steps):
             g.add(t, sums[t])
@@ -264,7 +271,13 @@ def _readout(tape: Tape, weights: Weights, dy: Tensor, g: Weights) -> None:
 
 
 def _run_back(
-    tape: Tape, weights: Weights, window: Window, first: int, g: _Gradients, sums: Tensor | None
+    tape: Tape,
+    weights: Weights,
+    window: Window,
+    first: int,
+    g: _Gradients,
+    sums: Tensor | None,
+    omega: Omega | None,
 ) -> None:
     """One window, last step to first."""
     cell, ds, ds_h, ring = tape.cell, tape.ds, tape.ds_h, tape.ring.unbind()
@@ -278,6 +291,8 @@ def _run_back(
         dz = ring[t % RING]
         before = tape.zero if t in tape.resets else tape.state[t]
         direct = cell.adjoint(ds, tape.z[t], before, tape.state[t + 1], dz)
+        if omega is not None and t not in tape.resets:
+            omega.keep(t, ds, dz)
         if sums is not None:
             sums[t].add_(dz)
         else:

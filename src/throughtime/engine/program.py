@@ -19,6 +19,7 @@ from throughtime.engine.bptt import Tape, backward, forward, input_index, with_o
 from throughtime.engine.cells._base import Cell, Model
 from throughtime.engine.losses import loss as loss_of
 from throughtime.engine.losses._base import Targets
+from throughtime.engine.omega import Omega
 from throughtime.engine.parameters import acting, views
 from throughtime.engine.sizes import Shapes, Sizes
 from throughtime.engine.truncation import Window
@@ -127,6 +128,15 @@ class TorchProgram(Program):
             device,
         )
         self.tape = Tape(cell, sizes, dtype, device, overlap=overlap)
+        self.omega: Omega | None = None
+        self.penalty: Tensor | None = None
+
+    def penalize(self, penalty: Tensor) -> None:
+        """From now on the gradient, and not the loss, has ``penalty`` (G) times Omega in it."""
+        s = self.sizes
+        shape = s.steps, s.rows, s.batch, s.hidden
+        self.omega = Omega(shape, self.tape.states.dtype, self.device)
+        self.penalty = penalty.to(self.tape.states.dtype)[:, None, None]
 
     @property
     def final(self) -> Tensor:
@@ -169,7 +179,13 @@ class TorchProgram(Program):
         """``gradients`` of what ``spread`` has made of a batch."""
         weights = acting(self.cell, flat, self.shapes)
         loss, dy = loss_of(self.head)(forward(self.tape, weights, x, start, resets), targets)
-        named = backward(self.tape, weights, x, dy, windows)
+        if self.omega is not None:
+            self.omega.clear()
+        named = backward(self.tape, weights, x, dy, windows, self.omega)
+        if self.omega is not None and self.penalty is not None:
+            _, derivative = self.omega.differentiate(weights["W_hh"])
+            penalized = named["W_hh"] + self.penalty * derivative
+            named["W_hh"] = torch.where(self.penalty > 0, penalized, named["W_hh"])
         if self.cell.transformed:
             named = self.cell.pull_back(views(flat, self.shapes), named)
         return loss, torch.cat([named[name].flatten(1) for name in self.shapes], 1)

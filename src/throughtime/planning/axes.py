@@ -76,6 +76,13 @@ class Row(BaseModel):
     frozen: bool = Field(
         False, description="True: W_hh keeps its initial value (the reservoir control)"
     )
+    omega: float = Field(
+        0.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="weight of a penalty on gradients that change size on the way back (Pascanu, "
+        "Mikolov & Bengio 2013); above 0 it needs engine torch and an Elman cell",
+    )
 
     @field_validator("init")
     @classmethod

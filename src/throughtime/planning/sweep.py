@@ -11,9 +11,10 @@ from pydantic import ValidationError
 from throughtime.core.component import Component
 from throughtime.core.errors import UserError, nearest, one_line
 from throughtime.core.registry import probe_names
-from throughtime.engine.cells import cells
+from throughtime.engine.cells import Elman, cells
 from throughtime.engine.optimizers import optimizers
 from throughtime.engine.schedules import schedules
+from throughtime.engine.truncation import overlapping, windows
 from throughtime.planning.axes import JOB_AXES, OF_A_SWEEP, ROW_AXES, Job, grid
 from throughtime.planning.plan import Plan, PlannedJob, Skipped
 from throughtime.tasks import tasks
@@ -84,11 +85,13 @@ def expand(
                 where_not = f"device {device}: {what} runs on the CPU alone"
                 skipped[Skipped(experiment, sweep, f"{axis}={what}", where_not)] = None
                 continue
-            own_rows = rows if job.cell.recurrent else rows[~rows["frozen"]].reset_index(drop=True)
-            if len(own_rows) < len(rows):
-                text = ", ".join(f"{k}={v}" for k, v in chosen.items())
-                frozen = f"frozen: {job.cell.name} has no W_hh to freeze"
-                skipped[Skipped(experiment, sweep, text, frozen)] = None
+            own_rows = rows
+            for axis, why in _without(job).items():
+                kept = own_rows[~own_rows[axis].astype(bool)].reset_index(drop=True)
+                if len(kept) < len(own_rows):
+                    text = ", ".join(f"{k}={v}" for k, v in chosen.items())
+                    skipped[Skipped(experiment, sweep, text, f"{axis}: {why}")] = None
+                own_rows = kept
             if own_rows.empty:
                 continue
             # a job asked for twice is one
@@ -254,6 +257,20 @@ def _possible(job: Job) -> Job:
             f"{job.steps % k1}"
         )
     return job
+
+
+def _without(job: Job) -> dict[str, str]:
+    """Axes of rows that a job's networks can have at their default alone, and why."""
+    found = {}
+    if not job.cell.recurrent:
+        found["frozen"] = f"{job.cell.name} has no W_hh to freeze"
+    if not isinstance(job.cell, Elman) or job.cell.transformed:
+        found["omega"] = f"{job.cell.name} is no Elman cell whose W_hh is trained as it is"
+    elif overlapping(windows(job.steps, *job.strides, job.offset())):
+        found["omega"] = f"in mode {job.mode} windows overlap, and a step has several dL/dh"
+    elif job.kernel != "torch":
+        found["omega"] = "engine numba does not have it; write engine: torch"
+    return found
 
 
 def _pieces(rows: pd.DataFrame, cost: float, max_cost: float) -> Iterator[pd.DataFrame]:

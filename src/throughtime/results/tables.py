@@ -34,7 +34,8 @@ UNITS = {
         ("length", "steps", "lag_min", "lag_max", "lag_mean", "K", "k1", "reach"), "steps"
     ),
     **dict.fromkeys(("updates", "diverged_at", "first_solved_at", "step"), "updates"),
-    **dict.fromkeys(("gain", "input_gain", "output_gain", "lr", "clipped_share"), "1"),
+    **dict.fromkeys(("gain", "input_gain", "output_gain", "lr", "omega"), "1"),
+    "clipped_share": "1",
     **dict.fromkeys(("radius_start", "radius_end", "missed_beyond"), "1"),
     **dict.fromkeys(("signal_start", "signal_end", "signal_max"), "1"),
     **dict.fromkeys(("final", "chance"), "as column measure says"),
@@ -104,6 +105,7 @@ clip_kind      | str     | norm, value or none
 clip           | float64 | clipping threshold; inf: none
 lr             | float64 | learning rate
 frozen         | bool    | W_hh kept at its initial value
+omega          | float64 | weight of the penalty on gradients that change size on the way back
 """)
 
 SUMMARY = IDENTITY + _columns("""
@@ -233,6 +235,10 @@ bin            | int64   | the group; 0 for all
 value          | float64 | in the unit of measure
 """)
 
+# Columns that are younger than some tables, and what networks had before there were any: a new axis
+# changes no key, so that older tables stay in use.
+LATER = {"omega": 0.0}
+
 TABLES = {
     "summary": SUMMARY,
     "curves": CURVES,
@@ -307,7 +313,9 @@ def read(table: str, path: Path) -> pd.DataFrame:
         UserError: the file is missing, damaged, or has other columns.
     """
     try:
-        return conform(pq.read_table(pa.BufferReader(files.read(path))).to_pandas(), table)
+        frame = pq.read_table(pa.BufferReader(files.read(path))).to_pandas()
+        new = {c.name for c in TABLES[table]} & set(LATER) - set(frame.columns)
+        return conform(frame.assign(**{name: LATER[name] for name in new}), table)
     except FileNotFoundError:
         raise UserError(f"{path}: no such table; run the pipeline first") from None
     except (pa.ArrowException, OSError, ValueError, TypeError) as error:

@@ -18,7 +18,7 @@ from throughtime.engine.cells import Cell
 from throughtime.engine.clipping import Clipper
 from throughtime.engine.gradient_signal import log_signal_by_lag, signal_ratio
 from throughtime.engine.parameters import acting, initial, views
-from throughtime.engine.program import Program, program
+from throughtime.engine.program import Program, TorchProgram, program
 from throughtime.engine.sizes import Sizes, size
 from throughtime.engine.truncation import Window, overlapping, random_factors, windows
 from throughtime.engine.updates import Updater
@@ -84,6 +84,9 @@ class Trainer:
         self.weights = views(self.flat, self.shapes)
         self.engine = job.kernel if device == "cpu" else "torch"
         self.program = self.program_for(self.sizes)
+        if (rows["omega"] > 0).any():
+            assert isinstance(self.program, TorchProgram), "planning lets no other have it"
+            self.program.penalize(self._column("omega"))
         self.feed = Feed(job.task, rows["seed"], self.sizes, job.dtype)
         self.updater = Updater(
             job.optimizer, job.schedule, job.updates, self.flat, self._column("lr")

@@ -7,9 +7,9 @@ from functools import cache
 from typing import Any
 
 from throughtime.core.registry import scan
-from throughtime.engine.cells._base import Cell, Model
+from throughtime.engine.cells._base import Cell, Elman, Model
 
-__all__ = ["Cell", "Model", "cell", "cells"]
+__all__ = ["Cell", "Elman", "Model", "cell", "cells"]
 
 
 @cache

@@ -1,0 +1,87 @@
+"""Success over the length, a panel per initial scheme."""
+
+from functools import partial
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from throughtime.figures import composition, panels
+from throughtime.figures.captions import describe_networks
+from throughtime.figures.composition import Panel
+from throughtime.results.load import Results
+
+from .analysis import METHODS, SCHEMES, networks, rates
+
+TITLES = {
+    "sigmoid": "Sigmoid, σ = 0.01",
+    "basic-tanh": "Basic tanh, σ = 0.1",
+    "smart-tanh": "Smart tanh, radius 0.95",
+}
+
+
+def of_scheme(scheme: str, results: Results) -> pd.DataFrame:
+    """The networks of a scheme."""
+    return results.summary[results.summary["sweep"].isin([scheme, f"{scheme}-omega"])]
+
+
+def lengths(scheme: str, results: Results, ax: Axes) -> None:
+    """Share solved over the length, a line per method."""
+    table = rates(results)
+    own = table[table["scheme"] == scheme]
+    ax.set_xscale("log")
+    for series, (method, label) in enumerate(METHODS.items()):
+        rows = own[own["method"] == method]
+        panels.points(
+            ax, rows, "length", "rate", series, label, shift=0.04 * (series - 1), line=True
+        )
+    marks = sorted(own["length"].unique())
+    ax.set_xticks(marks, [str(mark) for mark in marks])
+    ax.minorticks_off()
+    ax.set(xlabel="length of a sequence (steps)", ylabel="share solved", ylim=(-0.05, 1.05))
+    ax.set_title(TITLES[scheme])
+    if len(own):
+        composition.legend(ax)
+
+
+def named_panels(results: Results) -> list[Panel]:
+    """One per scheme."""
+    return [
+        Panel(
+            scheme,
+            partial(lengths, scheme),
+            f"Share of networks that solve temporal order over its length, {TITLES[scheme]}",
+            partial(of_scheme, scheme),
+            "bars: 95 % Wilson intervals",
+            "Solved: the criterion is met at any check, where the authors stop.",
+        )
+        for scheme in SCHEMES
+    ]
+
+
+def overview(results: Results) -> list[Panel]:
+    """All of them."""
+    return composition.choose(named_panels(results), SCHEMES)
+
+
+def figure(results: Results) -> Figure:
+    """Three panels."""
+    return composition.compose(results, overview(results))
+
+
+def caption(results: Results) -> str:
+    """What is drawn, with the counts of the tables."""
+    rows = networks(results)
+    shares = ", ".join(
+        f"{label} {int((own['status'] == 'solved').sum())} of {len(own)}"
+        for method, label in METHODS.items()
+        if len(own := rows[rows["method"] == method])
+    )
+    counts = f" Over all schemes and lengths: {shares}." if shares else ""
+    return (
+        "**Temporal order after Pascanu, Mikolov & Bengio 2013: what clipping and the penalty Ω "
+        f"solve, from three initial schemes.** {composition.describe(overview(results))} Solved: "
+        "the criterion is met at any check, where the authors stop. Clip threshold 1, weight of Ω "
+        "4. The paper's own points (its Figure 7) could not be found, and are not drawn."
+        f"{counts} {describe_networks(results)}"
+    )
