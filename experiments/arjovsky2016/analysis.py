@@ -30,8 +30,8 @@ def problem(task: str, task_args: str) -> str:
     'copy, whole sequence, T = 20'
     """
     args = json.loads(task_args)
-    scored = {"whole": ", whole sequence", "recall": ", recall alone"}.get(args.get("score"), "")
-    return f"{task}{scored}, T = {args['length']}"
+    scored = {"whole": ", whole sequence"}.get(args.get("score"), ", recall alone")
+    return f"{task}{scored if task == 'copy' else ''}, T = {args['length']}"
 
 
 def with_problem(summary: pd.DataFrame) -> pd.DataFrame:

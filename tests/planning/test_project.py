@@ -496,6 +496,10 @@ def test_task_arguments_are_canonical() -> None:
         == Copy(payload=10, length=3).args
         == '{"alphabet":8,"length":3,"payload":10}'
     )
+    # a parameter that came later is named where it is not its default
+    assert Copy(length=3, score="whole").args == (
+        '{"alphabet":8,"length":3,"payload":10,"score":"whole"}'
+    )
 
 
 def test_a_plan_without_that_job_says_so() -> None:

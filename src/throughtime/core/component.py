@@ -16,12 +16,15 @@ class Component(BaseModel):
     Attributes:
         name: the name of its file.
         source: the paper or library that it follows, and the section.
+        later: parameters that came when there were results already. Tables leave them out at their
+            defaults, so that old and new networks of one kind have one name.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: ClassVar[str]
     source: ClassVar[str]
+    later: ClassVar[frozenset[str]] = frozenset()
 
     def parameters(self) -> dict[str, Any]:
         """All parameters, JSON-ready."""
@@ -37,4 +40,7 @@ class Component(BaseModel):
     @property
     def args(self) -> str:
         """The parameters as canonical JSON: how tables hold them."""
-        return json.dumps(self.parameters(), sort_keys=True, separators=(",", ":"))
+        named = self.parameters()
+        for name in self.later - self.changed().keys():
+            del named[name]
+        return json.dumps(named, sort_keys=True, separators=(",", ":"))

@@ -41,7 +41,8 @@ def parameter_columns(summary: pd.DataFrame, only_varying: bool = True) -> pd.Da
         only_varying: leave out a parameter that is the same in all networks of each component.
 
     Returns:
-        A value is missing where the network's component has no such parameter. Lists are JSON.
+        A value is missing where the network's component has no such parameter, or one that came
+        later (``Component.later``) and has its default. Lists are JSON.
     """
     parsed = {
         kind: summary[f"{kind}_args"].map({a: _parse(a) for a in summary[f"{kind}_args"]})
@@ -57,7 +58,7 @@ def parameter_columns(summary: pd.DataFrame, only_varying: bool = True) -> pd.Da
     for (kind, name), column in parameter_names(pairs).items():
         values = [_plain(args.get(name)) for args in parsed[kind]]
         parameter = pd.Series(values, summary.index)
-        if not only_varying or (parameter.groupby(summary[kind]).nunique() > 1).any():
+        if not only_varying or (parameter.groupby(summary[kind]).nunique(dropna=False) > 1).any():
             columns[column] = parameter
     return pd.DataFrame(columns, index=summary.index)
 

@@ -65,6 +65,7 @@ class Brackets(Task):
     """
 
     name: ClassVar[str] = "brackets"
+    later: ClassVar[frozenset[str]] = frozenset({"sampler", "shortest"})
     source: ClassVar[str] = "Hewitt, Hahn, Ganguli, Liang & Manning 2020"
     head: ClassVar[Literal["softmax", "regression"]] = "softmax"
     measure: ClassVar[Literal["accuracy", "mse", "bpc"]] = "accuracy"

@@ -37,6 +37,7 @@ class Copy(Task):
     """
 
     name: ClassVar[str] = "copy"
+    later: ClassVar[frozenset[str]] = frozenset({"score"})
     source: ClassVar[str] = "Arjovsky, Shah & Bengio 2016"
     head: ClassVar[Literal["softmax", "regression"]] = "softmax"
     measure: ClassVar[Literal["accuracy", "mse", "bpc"]] = "accuracy"
