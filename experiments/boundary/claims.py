@@ -43,9 +43,9 @@ def divergence(results: Results, level: float = LEVEL) -> Evidence:
 
 
 TEST = (
-    "Box-counting dimension over boxes of 1, 2, 4 and 8 cells of a map of 128 x 128 cells; the "
-    "smallest of the three zooms. 95 % interval of a bootstrap over boxes of 8 x 8 cells, the least "
-    f"of the lower ends above {LINE + MORE:g}; the least of the upper ends below it decides "
+    "Box-counting dimension over boxes of 2, 4, 8 and 16 cells of a map of 128 x 128 cells; the "
+    "smallest of the three zooms. 95 % interval of a bootstrap over boxes of 16 x 16 cells, the "
+    f"least of the lower ends above {LINE + MORE:g}; the least of the upper ends below it decides "
     "against. One seed: the interval is of this boundary, not of other seeds, and the claim is "
     "outside the family and has no power."
 )

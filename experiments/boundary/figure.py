@@ -157,7 +157,7 @@ def caption(results: Results) -> str:
         "**How networks end over gain and learning rate, at four zooms.** One network per pixel: "
         "all share one seed, hence data and initial directions. The square is the next zoom. "
         "(f) Boxes of s x s cells that hold a cell whose corners ended differently (solved, "
-        "unsolved, diverged; causes of failure are colours alone). D is minus the slope over 1 to "
-        "8 cells, its interval a 95 % bootstrap over boxes of 8 x 8 cells. "
+        "unsolved, diverged; causes of failure are colours alone). D is minus the slope over 2 to "
+        "16 cells, its interval a 95 % bootstrap over boxes of 16 x 16 cells. "
         f"D: {', '.join(words) or 'no boundary'}. {describe_networks(results)}"
     )
