@@ -19,7 +19,7 @@ def decide(results: Results, level: float, diverged: bool = False) -> Evidence:
     own = [d for d in own if np.isfinite(d.value)]
     if len(own) < len(analysis.ZOOMS):
         return unknown(
-            f"a zoom is missing, or its boundary has fewer than {analysis.FEWEST} boxes",
+            f"a zoom is missing, or its boundary fills fewer than {analysis.FEWEST:g} boxes",
             LINE + MORE,
         )
     ends = [d.interval(level) for d in own]
@@ -44,7 +44,7 @@ def divergence(results: Results, level: float = LEVEL) -> Evidence:
 
 TEST = (
     "Box-counting dimension over boxes of 2, 4, 8 and 16 cells of a map of 128 x 128 cells; the "
-    "smallest of the three zooms. 95 % interval of a bootstrap over boxes of 16 x 16 cells, the "
+    "smallest of the three zooms. 95 % interval of a bootstrap over squares of 16 x 16 cells, the "
     f"least of the lower ends above {LINE + MORE:g}; the least of the upper ends below it decides "
     "against. One seed: the interval is of this boundary, not of other seeds, and the claim is "
     "outside the family and has no power."

@@ -130,7 +130,7 @@ def named_panels(results: Results) -> list[Panel]:
             partial(draw_legend_map if sweep == "clip" else draw_map, sweep),
             f"How each network of the map {TITLES[sweep][0].lower()}{TITLES[sweep][1:]} ended",
             lambda results, own=sweep: results.summary[results.summary["sweep"] == own],
-            "D: box-counting dimension with its 95 % bootstrap interval over boxes",
+            "D: box-counting dimension with its 95 % bootstrap interval over squares of the map",
         )
         for sweep in TITLES
     ]
@@ -158,6 +158,6 @@ def caption(results: Results) -> str:
         "all share one seed, hence data and initial directions. The square is the next zoom. "
         "(f) Boxes of s x s cells that hold a cell whose corners ended differently (solved, "
         "unsolved, diverged; causes of failure are colours alone). D is minus the slope over 2 to "
-        "16 cells, its interval a 95 % bootstrap over boxes of 16 x 16 cells. "
+        "16 cells, its interval a 95 % bootstrap over squares of 16 x 16 cells. "
         f"D: {', '.join(words) or 'no boundary'}. {describe_networks(results)}"
     )

@@ -56,41 +56,48 @@ def noise() -> NDArray[np.bool_]:
 def test_a_straight_line_has_dimension_one(tilt: float) -> None:
     x, y = square()
     found = analysis.dimension(analysis.boundary(world(y < 0.313 + tilt * (x - 0.5))))
-    assert found.value == pytest.approx(1, abs=0.06)
-    assert found.interval()[0] < 1.1
+    assert found.value == pytest.approx(1, abs=0.02)
+    assert found.interval()[1] < 1.15
 
 
 def test_a_smooth_curve_has_dimension_one() -> None:
     x, y = square()
     circle = (x - 0.48) ** 2 + (y - 0.51) ** 2 < 0.4**2
     found = analysis.dimension(analysis.boundary(world(circle)))
-    assert found.value == pytest.approx(1, abs=0.07)
-    assert found.interval()[0] < 1.1
+    assert found.value == pytest.approx(1, abs=0.02)
+    assert found.interval()[1] < 1.15
 
 
-def test_kochs_curve_is_told_from_a_line() -> None:
-    """Too smooth, as the module says: 1.1 to 1.2 instead of 1.26."""
+def test_kochs_curve_is_found_a_little_too_smooth() -> None:
+    """As the module says: 1.21 to 1.23 instead of 1.26."""
     places = [(0.0, 0.45), (0.7, 0.42), (1.3, 0.47), (2.1, 0.4)]
-    found = [analysis.dimension(analysis.boundary(world(inside_koch(*p)))) for p in places]
-    assert 1.1 < min(d.value for d in found)
-    assert max(d.value for d in found) < 1.27
-    assert min(d.interval()[0] for d in found) > 1
-    assert all(d.interval()[1] < 1.35 for d in found)
+    for place in places:
+        found = analysis.dimension(analysis.boundary(world(inside_koch(*place))))
+        assert 1.205 < found.value < 1.24
+        low, high = found.interval()
+        assert 1.08 < low < high < 1.35
 
 
 def test_noise_fills_the_plane() -> None:
     found = analysis.dimension(analysis.boundary(world(noise())))
-    assert 1.95 < found.value <= 2
-    assert found.interval()[0] > 1.95
+    assert 1.99 < found.value <= 2
+    assert found.interval()[0] > 1.99
 
 
-def test_sierpinskis_triangle_has_its_counts_and_dimension() -> None:
-    """Pascal's triangle modulo 2: 3^k of its 4^k boxes of any size hold a piece."""
+def test_sierpinskis_triangle_has_its_dimension() -> None:
+    """Pascal's triangle modulo 2: 3^k of its 4^k squares of any size hold a piece."""
     n = np.arange(128)
     found = analysis.dimension((n[:, None] & n) == 0)
-    assert found.counts == (3**6, 3**5, 3**4, 3**3)
-    assert found.value == pytest.approx(math.log2(3))
-    assert found.interval() == pytest.approx((math.log2(3),) * 2)
+    low, high = found.interval()
+    assert low < math.log2(3) < high
+    assert found.value == pytest.approx(math.log2(3), abs=0.02)
+
+
+def test_boxes_of_every_place_are_counted() -> None:
+    """One cell in the middle lies in s^2 of the boxes of side s, of s^2 grids of them: N = 1."""
+    cells = np.zeros((64, 64), bool)
+    cells[32, 32] = True
+    assert analysis.dimension(cells).counts == pytest.approx((1, 1, 1, 1))
 
 
 def test_a_cell_is_on_the_boundary_where_its_corners_differ() -> None:
@@ -130,7 +137,7 @@ def verdict(*maps: NDArray[np.bool_]) -> str:
 
 def test_the_claim_needs_every_zoom() -> None:
     x, y = square()
-    lines = (y - 0.3 * x) % 0.25 < 0.125
+    lines = (y - 0.3 * x) % 0.5 < 0.25
     assert verdict(noise(), noise(), noise()) == "supported"
     assert verdict(noise(), noise(), lines) == "not supported"
     assert verdict(noise(), noise()) == "undecided"
