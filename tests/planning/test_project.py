@@ -141,6 +141,14 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
         },
         REACH + "sweeps.main: K needs a mode and a mode needs K",
     ),
+    "spaced by ratios from nothing": (
+        {"reach": sweep(gain={"from": 0, "to": 4, "count": 3})},
+        REACH + "sweeps.main.gain: value error, scale log needs ends above 0; write scale: linear",
+    ),
+    "a misspelt key of spaced values": (
+        {"reach": sweep(gain={"from": 1, "to": 4, "number": 3})},
+        REACH + "sweeps.main.gain.count: field required",
+    ),
     "no seeds": (
         {"reach": sweep(seeds=0)},
         REACH + "sweeps.main.seeds: 0 is not a number of seeds",
@@ -275,6 +283,15 @@ def test_what_is_possible_is_kept_beside_what_is_skipped() -> None:
     made = plan(K=[2, 24], length=[3, 5])
     assert [(j.job.steps, j.job.K) for j in made.jobs] == [(23, 2), (25, 2), (25, 24)]
     assert len(made.skipped) == 1
+
+
+def test_spaced_values_are_those_of_the_list_that_they_stand_for() -> None:
+    spaced = plan(gain={"from": 0.25, "to": 4, "count": 5}, lr={"from": 0, "to": 1, "count": 3,
+                  "scale": "linear"})  # fmt: skip
+    written = plan(gain=[0.25, 0.5, 1.0, 2.0, 4.0], lr=[0.0, 0.5, 1.0])
+    assert [j.run_keys for j in spaced.jobs] == [j.run_keys for j in written.jobs]
+    tenth = plan(length=3, gain={"from": 0.1, "to": 10, "count": 129}).jobs[0].grid["gain"]
+    assert sorted(set(tenth))[64] == 1.0  # rounded: the middle is exact, on every machine
 
 
 def test_presets_change_some_axes_and_drop_whole_sweeps(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from throughtime.core.registry import probe_names
 from throughtime.engine.initialization import schemes
 from throughtime.planning.axes import Job, Row
 from throughtime.planning.project import Config, Experiment
-from throughtime.planning.sweep import KINDS
+from throughtime.planning.sweep import KINDS, Spaced
 
 
 def schemas() -> dict[str, dict[str, Any]]:
@@ -60,14 +60,15 @@ def _experiment() -> dict[str, Any]:
         "type": "object",
         "additionalProperties": {"anyOf": [{"$ref": "#/$defs/Sweep"}, {"type": "null"}]},
     }
-    schema["$defs"] = {**schema.get("$defs", {}), "Sweep": sweep}
+    spaced = Spaced.model_json_schema()
+    schema["$defs"] = {**schema.get("$defs", {}), "Spaced": spaced, "Sweep": sweep}
     schema["properties"]["sweeps"]["additionalProperties"] = {"$ref": "#/$defs/Sweep"}
     schema["properties"]["presets"]["additionalProperties"] = changes
     return schema
 
 
 def _axes() -> dict[str, Any]:
-    """Every axis of every task: a value or a list of values."""
+    """Every axis of every task: a value, a list of values, or of numbers evenly spaced ones."""
     components = [component for kind in KINDS.values() for component in kind().values()]
     own = {name: field for component in components for name, field in _fields(component).items()}
     axes = {**own, **_fields(Job), **_fields(Row)}
@@ -95,6 +96,9 @@ def _axes() -> dict[str, Any]:
         name: _either(one, {"type": "array", "items": one, "minItems": 1})
         for name, one in axes.items()
     }
+    for name, one in axes.items():
+        if name not in ("seed", "seeds") and {"integer", "number"} & _types(one):
+            values[name]["anyOf"].append({"$ref": "#/$defs/Spaced"})
     values |= {name: _either(many["items"], many) for name, many in lists.items()}
     return dict(sorted({**values, "keep_weights": keep}.items()))
 
@@ -105,6 +109,11 @@ def _fields(model: type[BaseModel]) -> dict[str, Any]:
         name: {k: v for k, v in field.items() if k not in ("title", "default")}
         for name, field in properties.items()
     }
+
+
+def _types(field: dict[str, Any]) -> set[Any]:
+    """The JSON types that a field may have."""
+    return {field.get("type")}.union(*(_types(one) for one in field.get("anyOf", [])))
 
 
 def _either(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:

@@ -3,10 +3,10 @@
 import math
 from collections.abc import Callable, Iterator, Mapping
 from itertools import product
-from typing import Any
+from typing import Any, Literal, Self
 
 import pandas as pd
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from throughtime.core.component import Component
 from throughtime.core.errors import UserError, nearest, one_line
@@ -31,6 +31,38 @@ class SkipCombination(Exception):
 
 
 NETWORKS = 1_000_000  # of a sweep: more could not be planned in reasonable time
+DIGITS = 12  # of a spaced value: the last bits of a power differ between machines, and keys hold it
+
+
+class Spaced(BaseModel):
+    """Evenly spaced values of an axis, both ends included: ``{from: 0.25, to: 4, count: 5}``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    first: float = Field(..., alias="from", allow_inf_nan=False, description="the first value")
+    last: float = Field(..., alias="to", allow_inf_nan=False, description="the last value")
+    count: int = Field(..., ge=2, le=10_000, description="how many values")
+    scale: Literal["log", "linear"] = Field(
+        "log", description="evenly by their ratio (log) or by their difference (linear)"
+    )
+
+    @model_validator(mode="after")
+    def _has_logarithms(self) -> Self:
+        if self.scale == "log" and min(self.first, self.last) <= 0:
+            raise ValueError("scale log needs ends above 0; write scale: linear")
+        return self
+
+    def values(self) -> list[float]:
+        """The values, in order, rounded to DIGITS significant digits.
+
+        >>> Spaced.model_validate({"from": 0.25, "to": 4, "count": 5}).values()
+        [0.25, 0.5, 1.0, 2.0, 4.0]
+        """
+        a, b = self.first, self.last
+        shares = [i / (self.count - 1) for i in range(self.count)]
+        if self.scale == "log":
+            return [float(f"{a ** (1 - s) * b**s:.{DIGITS}g}") for s in shares]
+        return [float(f"{a * (1 - s) + b * s:.{DIGITS}g}") for s in shares]
 
 
 def expand(
@@ -47,6 +79,7 @@ def expand(
         experiment, sweep: names, for keys and messages.
         axes: axis -> value or list of values; ``task`` is required; ``seeds: n`` is short for
             ``seed: [0, .., n-1]``; ``copy.length`` is the axis ``length`` of the task copy alone.
+            Many values are written as what ``Spaced`` reads, ``{from: 0.1, to: 4, count: 9}``.
             Beside axes: ``probes`` and ``moments``, of every job.
         where: file and place, for messages.
         max_cost: a job whose grid costs more (in the unit of Job.cost) is split by rows; the
@@ -130,6 +163,8 @@ def _of_the_sweep(axes: dict[str, Any], where: str) -> dict[str, Any]:
 def _as_lists(axes: dict[str, Any], where: str) -> dict[str, list[Any]]:
     lists = {}
     for axis, value in axes.items():
+        if isinstance(value, dict):
+            value = _spaced(value, f"{where}.{axis}")
         values = value if isinstance(value, list) else [value]
         if not values:
             raise UserError(f"{where}.{axis}: the axis is empty; give it a value or remove it")
@@ -145,6 +180,13 @@ def _as_lists(axes: dict[str, Any], where: str) -> dict[str, list[Any]]:
             raise UserError(f"{where}.seeds: {n!r} is not a number of seeds (1 to 10000)")
         lists["seed"] = list(range(n))
     return lists
+
+
+def _spaced(value: dict[str, Any], where: str) -> list[float]:
+    try:
+        return Spaced.model_validate(value).values()
+    except ValidationError as error:
+        raise UserError(message(error, where)) from None
 
 
 def check_names(names: list[Any], valid: Any, where: str) -> list[str]:
