@@ -304,6 +304,85 @@ def test_what_an_experiment_reads_is_planned_with_it(tmp_path: Path) -> None:
     assert {j.experiment for j in opened.plan().jobs} == {"reach"}
 
 
+def series_project(root: Path, **config: object) -> Path:
+    """reach is of no series; near and far are of the series papers."""
+    paper = {**EXPERIMENT, "series": "papers"}
+    return project(
+        root,
+        {**CONFIG, **config},
+        reach=EXPERIMENT,
+        near={**paper, "name": "near"},
+        far={**paper, "name": "far"},
+    )
+
+
+@pytest.mark.parametrize(
+    ("asked", "chosen"),
+    [
+        ("all", {"reach"}),
+        ("papers", {"near", "far"}),
+        ("near", {"near"}),
+        (["all", "far"], {"reach", "far"}),
+        (["papers", "near"], {"near", "far"}),
+        ([], set()),
+    ],
+)
+def test_experiments_of_a_series_run_only_when_they_are_asked_for(
+    tmp_path: Path, asked: object, chosen: set[str]
+) -> None:
+    opened = Project.open(series_project(tmp_path), overrides={"experiments": asked})
+    assert set(opened.experiments) == chosen == {j.experiment for j in opened.plan().jobs}
+
+
+@pytest.mark.parametrize("asked", ["paper", ["papr"]])
+def test_an_unknown_name_is_told_the_nearest_series(tmp_path: Path, asked: object) -> None:
+    with pytest.raises(UserError, match=r"experiments: unknown name 'pap.*mean 'papers'"):
+        Project.open(series_project(tmp_path), overrides={"experiments": asked})
+
+
+@pytest.mark.parametrize("series", ["reach", "all"])
+def test_a_series_has_a_name_of_its_own(tmp_path: Path, series: str) -> None:
+    root = project(tmp_path, reach={**EXPERIMENT, "series": series})
+    with pytest.raises(UserError, match=f"reach.*series: '{series}' already names experiments"):
+        Project.open(root)
+
+
+def test_commands_take_experiments_of_a_series(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = ["--root", str(series_project(tmp_path))]
+    assert main.main(["plan", *root]) == main.main(["plan", "papers", *root]) == 0
+    assert main.main(["plan", "far", *root]) == 0
+    lines = [
+        line for line in capsys.readouterr().out.splitlines() if "combinations skipped" in line
+    ]
+    assert [line.partition(":")[0] for line in lines] == ["reach", "far", "near", "far"]
+    assert main.main(["plan", "paprs", *root]) == 2
+    assert "did you mean 'papers'?" in capsys.readouterr().err
+    assert main.main(["new", "experiment", "near", *root]) == 2
+    assert "exists" in capsys.readouterr().err
+
+
+def test_a_preset_may_leave_out_a_whole_experiment(tmp_path: Path) -> None:
+    absent = {"laptop": {"*": None}}
+    two = {**EXPERIMENT, "sweeps": {"main": SWEEP, "side": SWEEP}}
+    root = project(
+        tmp_path,
+        reach={**EXPERIMENT, "presets": absent},
+        computes={**EXPERIMENT, "name": "computes", "presets": absent},
+        half={**two, "name": "half", "presets": {"laptop": {"*": None, "side": {"seeds": 1}}}},
+        reader={"name": "reader", "title": "R", "question": "?", "reads": ["reach"]},
+        both={"name": "both", "title": "B", "question": "?", "reads": ["reach", "half"]},
+    )
+    (root / "experiments" / "computes" / "compute.py").write_text("")
+    opened = Project.open(root)
+    assert set(opened.experiments) == {"computes", "half", "both"}
+    assert {j.sweep for j in opened.plan().jobs} == {"side"}
+    assert set(Project.open(root, "smoke").experiments) == {p.name for p in root.glob("exp*/*")}
+    with pytest.raises(UserError, match="reach: nothing of it is in preset laptop"):
+        Project.open(root, overrides={"experiments": "reach"})
+
+
 def test_overrides_take_the_place_of_the_config(tmp_path: Path) -> None:
     opened = Project.open(project(tmp_path), overrides={"preset": "smoke", "results": "elsewhere"})
     assert (opened.config.preset, opened.config.results) == ("smoke", "elsewhere")

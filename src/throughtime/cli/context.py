@@ -17,10 +17,20 @@ def root_folder(args: argparse.Namespace) -> Path:
 
 
 def open_project(args: argparse.Namespace) -> Any:
-    """The project that the arguments name, read and checked."""
-    from throughtime.planning.project import Project
+    """The project that the arguments name, read and checked; experiments of a series that they name
+    are added to the chosen ones.
+    """
+    from throughtime.planning.project import ALL, Project
 
-    return Project.open(root_folder(args), args.preset, parse_overrides(args.config))
+    root, overrides = root_folder(args), parse_overrides(args.config)
+    project = Project.open(root, args.preset, overrides)
+    own = getattr(args, "experiments", None) or [getattr(args, "experiment", None)]
+    named = [name for name in own if name in project.groups and name != ALL]
+    if all(set(project.groups[name]) <= set(project.experiments) for name in named):
+        return project
+    chosen = project.config.experiments
+    chosen = [chosen] if isinstance(chosen, str) else chosen
+    return Project.open(root, args.preset, {**overrides, "experiments": [*chosen, *named]})
 
 
 def parse_overrides(pairs: list[str]) -> dict[str, Any]:
@@ -47,10 +57,19 @@ def worker_count() -> int:
 
 
 def chosen_experiments(project: Any, names: list[str]) -> list[str]:
-    """``names``, or all experiments where none is named; UserError where one is unknown."""
+    """The experiments that ``names`` stand for, each its own or a series'; all where none is named.
+
+    Raises:
+        UserError: an unknown name, or one of which nothing is in the preset.
+    """
+    chosen: dict[str, None] = {}
     for name in names:
-        if name not in project.experiments:
+        if name not in project.groups:
+            raise UserError(f"unknown experiment {name!r}; {nearest(name, list(project.groups))}")
+        found = [own for own in project.groups[name] if own in project.experiments]
+        if not found:
             raise UserError(
-                f"unknown experiment {name!r}; {nearest(name, list(project.experiments))}"
+                f"{name}: nothing of it is in preset {project.config.preset}; choose another"
             )
-    return names or list(project.experiments)
+        chosen.update(dict.fromkeys(found))
+    return list(chosen) or list(project.experiments)

@@ -135,7 +135,7 @@ def _experiment(args: argparse.Namespace) -> None:
         )
     project = open_project(args)
     folder = project.root / "experiments" / name
-    if folder.exists() or name in project.experiments:
+    if folder.exists() or name in project.groups:
         raise UserError(f"new experiment {name}: {folder} exists; choose another name")
     templates = resources.files(__package__) / TEMPLATES / EXPERIMENT
     for template in sorted(templates.iterdir(), key=lambda t: t.name):

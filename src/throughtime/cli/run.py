@@ -57,7 +57,7 @@ def compute(args: argparse.Namespace) -> None:
     have nothing to do.
     """
     from throughtime.pipeline import stages
-    from throughtime.results.paths import COMPUTE
+    from throughtime.planning.experiment_files import COMPUTE
 
     project = open_project(args)
     for name in chosen_experiments(project, args.experiments):
@@ -114,10 +114,10 @@ def figure(args: argparse.Namespace) -> None:
     results, names = results_folder(project), chosen_experiments(project, args.experiments)
     if args.list:
         _list_panels(project, names)
-    elif args.panel and len(args.experiments) != 1:
+    elif args.panel and (not args.experiments or len(names) != 1):
         raise UserError("--panel: name one experiment, e.g. `throughtime figure truncation`")
     elif args.panel:
-        _write_panels(project, args)
+        _write_panels(project, names[0], args)
     else:
         for name in names:
             draw(project.root, name, results, results / "figures", project.config.preset)
@@ -143,7 +143,7 @@ def _list_panels(project: Any, names: list[str]) -> None:
         print(*(f"  {panel.name:{width}}  {panel.shows}" for panel in panels), sep="\n")
 
 
-def _write_panels(project: Any, args: argparse.Namespace) -> None:
+def _write_panels(project: Any, name: str, args: argparse.Namespace) -> None:
     """Write panels of one experiment as the options ask for."""
     from throughtime.figures import export
 
@@ -158,7 +158,7 @@ def _write_panels(project: Any, args: argparse.Namespace) -> None:
         style=args.style or "paper",
         formats=export.parse_formats(args.format or "pdf"),
     )
-    out, name = Path(args.out or "."), args.experiments[0]
+    out = Path(args.out or ".")
     for path in export.export(project.root, name, results_folder(project), args.panel, out, look):
         print(path)
 

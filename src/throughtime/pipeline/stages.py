@@ -20,12 +20,12 @@ from throughtime.core.errors import UserError, locate_errors, one_line
 from throughtime.core.hashing import digest
 from throughtime.pipeline.failures import forget_failure, job_log, record_failure
 from throughtime.pipeline.progress import is_finished, job_digest
-from throughtime.planning.experiment_files import load_module
+from throughtime.planning.experiment_files import COMPUTE, load_module
 from throughtime.planning.plan import Plan, PlannedJob
 from throughtime.planning.project import Project
 from throughtime.planning.resources import LIBRARIES, block_bytes
 from throughtime.results import provenance, tables
-from throughtime.results.paths import COMPUTE, job_folder, timing, write_json
+from throughtime.results.paths import job_folder, timing, write_json
 from throughtime.results.tables import JOB_TABLES
 from throughtime.results.trained import (
     Source,

@@ -14,10 +14,11 @@ from throughtime.core.hashing import digest
 from throughtime.pipeline import stages
 from throughtime.pipeline.failures import pack_log
 from throughtime.pipeline.progress import is_finished, job_digest
+from throughtime.planning.experiment_files import COMPUTE
 from throughtime.planning.packs import Pack, packs
 from throughtime.planning.plan import Plan
 from throughtime.planning.project import Experiment, Project
-from throughtime.results.paths import COMPUTE, job_folder
+from throughtime.results.paths import job_folder
 from throughtime.results.provenance import PACKAGE, code_digest
 from throughtime.results.tables import JOB_TABLES
 from throughtime.tasks import tasks

@@ -12,6 +12,8 @@ from types import ModuleType
 
 from throughtime.core.errors import UserError, locate_errors
 
+COMPUTE = "compute.py"  # of an experiment that computes something outside of training
+
 
 def load_module(path: Path, *names: str) -> ModuleType:
     """The module of an experiment's file, imported anew, with the files beside it that it imports

@@ -9,13 +9,14 @@ multiplies the networks inside a job. Which is which is looked up, never written
 import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from throughtime.core.errors import UserError, nearest, one_line
 from throughtime.core.registry import outside
 from throughtime.planning import yaml_reader
+from throughtime.planning.experiment_files import COMPUTE
 from throughtime.planning.plan import Plan
 from throughtime.planning.sweep import check_names, expand, message
 
@@ -38,6 +39,7 @@ RESERVED_FOLDERS = (
 )
 # of an experiment or a sweep: it becomes part of file names
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,40}")
+ALL = "all"  # as a name in `experiments`: every experiment without a series
 
 
 class Store(BaseModel):
@@ -75,7 +77,10 @@ class Config(BaseModel):
 
     preset: str = "laptop"
     presets: dict[str, str] = Field(..., description="name -> what it is for")
-    experiments: list[str] | Literal["all"] = "all"
+    experiments: str | list[str] = Field(
+        ALL,
+        description="all (every experiment without a series), or names of experiments and series",
+    )
     results: str = Field(
         "results",
         description="a folder below the project's; a symbolic link there may lead elsewhere",
@@ -122,7 +127,8 @@ class Experiment(BaseModel):
     """experiments/NAME/experiment.yaml: a question, sweeps, and what each preset changes in them.
 
     ``presets`` maps preset -> sweep (or ``*``, every sweep) -> axis -> value or values; a sweep
-    mapped to null is left out.
+    mapped to null is left out. ``*`` mapped to null leaves out every sweep that is not named beside
+    it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -131,6 +137,11 @@ class Experiment(BaseModel):
     title: str
     question: str
     sweeps: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    series: str = Field(
+        "",
+        description="a name for experiments that run together, and only when they are asked for: "
+        "by this name or by their own",
+    )
     reads: list[str] = Field(
         default_factory=list,
         description="other experiments whose tables the figure and the claims also read",
@@ -140,10 +151,10 @@ class Experiment(BaseModel):
     )
     presets: dict[str, dict[str, dict[str, Any] | None]] = Field(default_factory=dict)
 
-    @field_validator("name", "sweeps")
+    @field_validator("name", "series", "sweeps")
     @classmethod
     def _plain(cls, value: Any) -> Any:
-        for name in [value] if isinstance(value, str) else value:
+        for name in [value] * bool(value) if isinstance(value, str) else value:
             if not NAME.fullmatch(name):
                 raise ValueError(
                     f"{one_line(repr(name), 50)} is no name: letters, digits, _ and -, at most 41"
@@ -155,7 +166,8 @@ class Experiment(BaseModel):
         changes = self.presets.get(preset, {})
         result = {}
         for name, axes in self.sweeps.items():
-            if name in changes and changes[name] is None:
+            named = name if name in changes else "*"
+            if named in changes and changes[named] is None:
                 continue
             result[name] = {**axes, **(changes.get("*") or {}), **(changes.get(name) or {})}
         return result
@@ -230,6 +242,36 @@ def _with_seeds(axes: dict[str, Any], least: int | None) -> dict[str, Any]:
     return {**{axis: v for axis, v in axes.items() if axis != "seeds"}, "seed": seeds}
 
 
+def _groups(root: Path, by_name: dict[str, Experiment]) -> dict[str, list[str]]:
+    """Every name that config.yaml's ``experiments`` takes, and the experiments it stands for."""
+    groups = {ALL: [name for name, e in by_name.items() if not e.series]}
+    for name, experiment in by_name.items():
+        if experiment.series == ALL or experiment.series in by_name:
+            raise UserError(
+                f"{root / 'experiments' / name / 'experiment.yaml'}: series: "
+                f"{experiment.series!r} already names experiments; choose another name"
+            )
+        if experiment.series:
+            groups.setdefault(experiment.series, []).append(name)
+    return {**{name: [name] for name in by_name}, **groups}
+
+
+def _active(root: Path, by_name: dict[str, Experiment], preset: str) -> set[str]:
+    """The experiments that have something to show in a preset. One whose sweeps the preset leaves
+    out has nothing, unless it computes, or reads one that has something.
+    """
+    active = {
+        name
+        for name, e in by_name.items()
+        if e.sweeps_of(preset)
+        or (root / "experiments" / name / COMPUTE).exists()
+        or not (e.sweeps or e.reads)
+    }
+    while more := {n for n, e in by_name.items() if active.intersection(e.reads)} - active:
+        active |= more
+    return active
+
+
 @dataclass(frozen=True)
 class Project:
     """A folder with config.yaml and experiments/."""
@@ -237,6 +279,7 @@ class Project:
     root: Path
     config: Config
     experiments: dict[str, Experiment]
+    groups: dict[str, list[str]]  # every name that ``experiments`` takes -> whom it stands for
 
     @classmethod
     def open(
@@ -258,14 +301,18 @@ class Project:
         )
         check_names([config.preset], config.presets, f"{path}: preset")
         by_name = _experiments(root, config)
-        chosen = list(by_name) if config.experiments == "all" else config.experiments
-        check_names(chosen, by_name, f"{path}: experiments")
-        read = [
-            name for chosen_name in chosen for name in by_name[chosen_name].reads
-        ]  # their tables are needed too
-        return cls(
-            root, config, {name: e for name, e in by_name.items() if name in chosen or name in read}
-        )
+        groups = _groups(root, by_name)
+        asked = [config.experiments] if isinstance(config.experiments, str) else config.experiments
+        check_names(asked, groups, f"{path}: experiments")
+        chosen = {member for name in asked for member in groups[name]}
+        chosen |= {name for own in chosen for name in by_name[own].reads}  # tables needed too
+        active = _active(root, by_name, config.preset)
+        if asked != [ALL] and chosen and not chosen & active:
+            raise UserError(
+                f"{path}: experiments: {', '.join(asked)}: nothing of it is in preset "
+                f"{config.preset}; choose another preset"
+            )
+        return cls(root, config, {n: e for n, e in by_name.items() if n in chosen & active}, groups)
 
     def plan(self, *experiments: str) -> Plan:
         """All jobs of the chosen preset, and what was skipped; of some experiments, if they are

@@ -8,8 +8,6 @@ from throughtime.core import files
 from throughtime.core.errors import UserError
 from throughtime.planning.plan import PlannedJob
 
-COMPUTE = "compute.py"  # of an experiment that computes something outside of training
-
 
 def job_folder(results: Path, planned: PlannedJob) -> Path:
     """The folder of a job's tables."""
