@@ -28,6 +28,7 @@ FRONTIER = ("copy", "copy_attention", "adding", "temporal_order", "brackets")  #
 RATES = tuple(f"rates_{sweep}" for sweep in FRONTIER)
 GUESSED = 0.97  # brackets: accuracy from which a distance counts as matched, as in the atlas
 FEW = 100  # cases below which a distance is not judged
+TOLERANCE = 0.05  # bits per character, as in the experiment context
 
 
 def parameter(rows: pd.DataFrame, name: str) -> "pd.Series[float]":
@@ -135,3 +136,19 @@ def times(results: Results) -> pd.DataFrame:
     rows = results.computed[results.computed["quantity"] == "update_ms"]
     named = rows.rename(columns={"x": "T", "y": "batch", "value": "ms"})
     return named[["series", "T", "batch", "ms"]].sort_values(["series", "batch", "T"])
+
+
+def contexts(results: Results) -> pd.DataFrame:
+    """The effective context of every probed network of text, with ``model``: the smallest n of the
+    probe's ladder from which on the loss stays within TOLERANCE bits of that with all context. The
+    experiment context interpolates between the n; here a step of the ladder is fine enough.
+    """
+    rows = results.probe("context", "loss_reset", "last").sort_values("index")
+    found = []
+    for key, own in rows.groupby("run_key"):
+        excess = (own["value"] - own["value"].iloc[-1]).to_numpy() / math.log(2)
+        outside = np.flatnonzero(excess > TOLERANCE)
+        place = 0 if not outside.size else outside[-1] + 1
+        found.append((key, float(own["index"].iloc[place])))
+    table = pd.DataFrame(found, columns=["run_key", "effective"])
+    return with_model(results.summary).merge(table, on="run_key")

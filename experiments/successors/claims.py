@@ -74,7 +74,8 @@ def no_matter(results: Results, level: float = LEVEL) -> Evidence:
         return unknown("needs attention at two lags", TOLERANCE)
     ends = rows["lag_max"].min(), rows["lag_max"].max()
     rows = rows.assign(score=score(rows))
-    both = pairs(*(rows[rows["lag_max"] == end] for end in ends), ["seed"])
+    short, long = (rows[rows["lag_max"] == end] for end in ends)
+    both = pairs(short, long, ["seed"])
     solved = ", ".join(
         f"{(both[f'status_{side}'] == 'solved').sum()} of {len(both)} at lag {end}"
         for side, end in zip("ab", ends, strict=True)
