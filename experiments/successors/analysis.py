@@ -1,7 +1,7 @@
 """Models, the learning rate that is chosen for each, and how far they reach. No torch.
 
-A model is a cell with its initial scheme: ``tanh`` is drawn from a Gaussian, ``tanh, orthogonal W``
-begins at an orthogonal matrix, and ``orthogonal cell`` stays at one.
+A model is a cell with its initial scheme: ``tanh`` is drawn from a Gaussian, ``orthogonal start``
+is tanh that begins at an orthogonal matrix, and ``orthogonal cell`` stays at one.
 """
 
 import json
@@ -16,7 +16,7 @@ from throughtime.results.load import Results
 
 MODELS = {
     "tanh": "tanh",
-    "tanh, orthogonal W": "tanh",
+    "orthogonal start": "tanh",
     "IRNN": "irnn",
     "orthogonal cell": "orthogonal",
     "LSTM": "lstm",
@@ -47,7 +47,7 @@ def with_model(summary: pd.DataFrame) -> pd.DataFrame:
     names = {cell: name for name, cell in reversed(MODELS.items())}
     model = summary["cell"].map(names).fillna(summary["cell"])
     begins = (summary["cell"] == "tanh") & (summary["init"] == "orthogonal")
-    return summary.assign(model=model.mask(begins, "tanh, orthogonal W"))
+    return summary.assign(model=model.mask(begins, "orthogonal start"))
 
 
 def ordered(models: "pd.Series[str]") -> list[str]:

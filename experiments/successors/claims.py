@@ -42,7 +42,7 @@ def reaches(results: Results, model: str, level: float) -> Evidence:
 def closes_gap(results: Results, level: float = LEVEL) -> Evidence:
     """Orthogonal first weights beside Gaussian ones, where the LSTM is ahead of these."""
     rows = reported(results, *FRONTIER)
-    difference, low, high, n, words = against(rows, "tanh, orthogonal W", PLAIN, level)
+    difference, low, high, n, words = against(rows, "orthogonal start", PLAIN, level)
     gap, _, _, pairs_of_lstm, _ = against(rows, "LSTM", PLAIN, level)
     if not n or not pairs_of_lstm:
         return unknown("needs tanh with both first weights, and the LSTM", 0.0)

@@ -201,9 +201,9 @@ def text(results: Results, ax: Axes) -> None:
         panels.empty_panel(ax, "no networks")
         return
     table = stats.summarize(rows, ["label"]).set_index("label")
-    for place, row in enumerate(table.itertuples()):
-        if math.isfinite(row.value):
-            bars(ax, place, row.value, row.low, row.high, min(place, 6))
+    for place, (_, row) in enumerate(table.iterrows()):
+        if math.isfinite(row["value"]):
+            bars(ax, place, row["value"], row["low"], row["high"], min(place, 6))
     model_axis(ax, list(table.index))
     ax.set_xlabel("bits per character (median)")
 
@@ -239,8 +239,8 @@ def speed(results: Results, ax: Axes) -> None:
         gains[way] = own["rate"].iloc[-1] / own["rate"].iloc[0]
     span = rate["T"].max() / rate["T"].min()
     ax.set_title(
-        f"At {span:.3g} times the steps: {gains['scan']:.2g} times the steps per second by scan, "
-        f"{gains['recurrence']:.2g} times by the recurrence"
+        f"Steps per second at {span:.3g} times the T: scan × {gains['scan']:.2g}, recurrence × "
+        f"{gains['recurrence']:.2g}"
     )
     ax.set(xscale="log", yscale="log", xlabel="T, steps", ylabel="steps per second")
     ticks = sorted(rate["T"].unique())
