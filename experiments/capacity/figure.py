@@ -2,6 +2,7 @@
 
 import math
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -81,6 +82,7 @@ def densest(value: str, results: Results, ax: Axes) -> None:
     order = list(MODELS.values())
     table = table.assign(place=[order.index(m) if m in order else 99 for m in table["model"]])
     table = table.sort_values(["place", "hidden"], kind="stable").reset_index(drop=True)
+    row: Any
     for place, row in enumerate(table.itertuples()):
         if not math.isfinite(row.value):
             continue
@@ -152,11 +154,10 @@ def figure(results: Results) -> Figure:
 
 def caption(results: Results) -> str:
     """What is drawn, with the most bits of every model."""
-    table = most(recalled(results), "bits")
+    table = most(recalled(results), "bits").sort_values(["model", "hidden", "dtype"])
+    rows: list[Any] = list(table[np.isfinite(table["value"])].itertuples())
     said = "; ".join(
-        f"{r.model}, N = {r.hidden}, {r.dtype}: {r.value:.1f} of {r.offered:.0f}"
-        for r in table.sort_values(["model", "hidden", "dtype"]).itertuples()
-        if math.isfinite(r.value)
+        f"{r.model}, N = {r.hidden}, {r.dtype}: {r.value:.1f} of {r.offered:.0f}" for r in rows
     )
     return (
         "**How many bits of its input a network recalls, over how many it is given.** "
