@@ -34,6 +34,8 @@ STORY = (
     "brackets",
     "language",
     "context",
+    "successors",
+    "capacity",
     "cost",
 )
 MLFLOW_PREFIX, MLFLOW_NETWORKS = "throughtime/", "-networks"

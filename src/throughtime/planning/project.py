@@ -258,14 +258,13 @@ def _groups(root: Path, by_name: dict[str, Experiment]) -> dict[str, list[str]]:
 
 def _active(root: Path, by_name: dict[str, Experiment], preset: str) -> set[str]:
     """The experiments that have something to show in a preset. One whose sweeps the preset leaves
-    out has nothing, unless it computes, or reads one that has something.
+    out has nothing, unless it reads one that has something; one without sweeps may compute.
     """
     active = {
         name
         for name, e in by_name.items()
         if e.sweeps_of(preset)
-        or (root / "experiments" / name / COMPUTE).exists()
-        or not (e.sweeps or e.reads)
+        or (not e.sweeps and (not e.reads or (root / "experiments" / name / COMPUTE).exists()))
     }
     while more := {n for n, e in by_name.items() if active.intersection(e.reads)} - active:
         active |= more

@@ -1,0 +1,347 @@
+"""The lag that each model learns, by task; how its gradient decays; what K, gates' first bias and
+clipping change; bits of text; and how time grows with T.
+"""
+
+import math
+from functools import partial
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from throughtime.analysis import columns, stats
+from throughtime.figures import composition, panels
+from throughtime.figures.captions import describe_networks
+from throughtime.figures.composition import Panel, capital, slug
+from throughtime.results.load import Results
+
+from .analysis import (
+    FRONTIER,
+    RATES,
+    chosen,
+    contexts,
+    frontiers,
+    ordered,
+    parameter,
+    reported,
+    score,
+    times,
+)
+
+DECADES = math.log(10)
+FEWEST = -12  # decades of gradient norm that are drawn
+WAYS = {
+    "recurrence": "recurrence (tanh)",
+    "loop": "LRU, loop",
+    "scan": "LRU, scan",
+    "attention": "attention",
+}
+SCORE = "score (0: chance, 1: perfect)"
+BOOTSTRAP = "bars: 95 % bootstrap intervals over seeds"
+
+
+def of_task(task: str, results: Results) -> pd.DataFrame:
+    """The reported networks of a task."""
+    rows = reported(results, *FRONTIER)
+    return rows[rows["task"] == task]
+
+
+def of_sweeps(sweeps: tuple[str, ...], results: Results) -> pd.DataFrame:
+    """The reported networks of some sweeps."""
+    return reported(results, *sweeps)
+
+
+def all_reported(results: Results) -> pd.DataFrame:
+    """All networks but those on which the learning rate was chosen, or whose rate was not."""
+    return reported(results, *(set(results.summary["sweep"]) - set(RATES)))
+
+
+def model_axis(ax: Axes, models: list[str]) -> None:
+    """A y axis of models, the first above."""
+    ax.set_yticks(range(len(models)), models)
+    ax.set_ylim(len(models) - 0.5, -0.5)
+
+
+def bars(ax: Axes, place: float, value: float, low: float, high: float, series: int) -> None:
+    """One marker with its interval, along x."""
+    style = {k: v for k, v in panels.SERIES[series].items() if k != "linestyle"}
+    reach = [[max(value - low, 0.0)], [max(high - value, 0.0)]]
+    ax.errorbar(
+        [value], [place], xerr=np.nan_to_num(reach), capsize=1.5, elinewidth=0.8,
+        linestyle="none", markersize=panels.marker_size(), **style,
+    )  # fmt: skip
+
+
+def frontier(task: str, results: Results, ax: Axes) -> None:
+    """The lag that half the seeds solve, of each model."""
+    name = capital(panels.title_case(task))
+    ax.set_title(f"{name}: the longest lag that half the seeds solve")
+    table = frontiers(results)
+    table = table[table["task"] == task].set_index("model")
+    models = ordered(pd.Series(table.index))
+    if not models:
+        panels.empty_panel(ax, "no networks")
+        return
+    ax.set_xscale("log", base=2)
+    first, last = table["lag_low"].min(), table["lag_high"].max()
+    for place, model in enumerate(models):
+        row = table.loc[model]
+        low = row["low"] if row["low"] > 0 else first / panels.BEYOND
+        high = row["high"] if row["high"] < math.inf else row["lag_high"] * panels.BEYOND
+        bars(ax, place, row["frontier"], low, high, min(place, 6))
+        if sign := {">=": "≥", "<": "<"}.get(str(row["censored"]), ""):
+            ax.annotate(sign, (row["frontier"], place), (0, 3), textcoords="offset points",
+                        fontsize="small", ha="center")  # fmt: skip
+    model_axis(ax, models)
+    ticks = [2.0**i for i in range(12) if first / 1.6 <= 2**i <= last * 1.6]
+    ax.set_xlim(first / 1.6, last * 1.6)
+    ax.set_xticks(ticks, [panels.format_number(t) for t in ticks])
+    ax.minorticks_off()
+    of = "distance" if task == "brackets" else "largest lag"
+    ax.set_xlabel(f"{of}, steps")
+
+
+def gradient(moment: str, results: Results, ax: Axes) -> None:
+    """Gradient norm over lag on the longest copy, over that at lag 0: medians of seeds."""
+    ax.set_title(f"Copy: gradient by lag {moment} training")
+    own = reported(results, "copy")
+    own = own[own["lag_max"] == own["lag_max"].max()]
+    step = "first" if moment == "before" else "last"
+    rows = results.probe("gradient_by_lag", "log_gradient_rms", step)
+    rows = rows.merge(own[["run_key", "model"]], on="run_key")
+    if rows.empty:
+        panels.empty_panel(ax, "nothing probed")
+        return
+    first = rows[rows["index"] == 0].set_index("run_key")["value"]
+    rows = rows.assign(decades=(rows["value"] - rows["run_key"].map(first)) / DECADES)
+    rows = rows[np.isfinite(rows["decades"])]
+    for series, model in enumerate(ordered(rows["model"])):
+        style = {k: v for k, v in panels.SERIES[series].items() if k != "marker"}
+        line = rows[rows["model"] == model].groupby("index")["decades"].median()
+        ax.plot(line.index, line, label=model, linewidth=1.2, **style)
+    low, high = ax.get_ylim()
+    ax.set_ylim(max(low, FEWEST), high)
+    ax.axhline(0, color="0.5", linewidth=0.8)
+    ax.set(xlabel="lag, steps", ylabel="gradient norm over that at lag 0, decades")
+    composition.legend(ax)
+
+
+def over_bias(results: Results, ax: Axes) -> None:
+    """Score of the LSTM on adding, over its first forget bias."""
+    ax.set_title("LSTM on adding: final score over the first forget bias")
+    rows = reported(results, "forget")
+    if rows.empty:
+        panels.empty_panel(ax, "no networks")
+        return
+    rows = rows.assign(bias=parameter(rows, "forget_bias"), score=score(rows))
+    for series, (lag, own) in enumerate(rows.groupby("lag_max")):
+        table = stats.summarize(own, ["bias"], "score", "mean")
+        shift = 0.03 * (2 * series - 1)
+        panels.points(ax, table, "bias", "value", series, f"lag {lag}", shift, line=True)
+    ax.set(xlabel="first bias of the forget gate", ylabel=SCORE, ylim=(-0.05, 1.05))
+    ax.set_xticks(sorted(rows["bias"].unique()))
+    composition.legend(ax)
+
+
+def over_window(results: Results, ax: Axes) -> None:
+    """Score on copy at one lag, over K, of every model that has a short K."""
+    short = reported(results, "window")
+    ax.set_title("Copy: final score over the truncation length K")
+    if short.empty:
+        panels.empty_panel(ax, "no networks")
+        return
+    full = reported(results, "copy")
+    full = full[full["lag_max"].isin(short["lag_max"]) & full["model"].isin(short["model"])]
+    rows = pd.concat([short, full], ignore_index=True)
+    rows = rows.assign(score=score(rows))
+    for series, model in enumerate(ordered(rows["model"])):
+        table = stats.summarize(rows[rows["model"] == model], ["K"], "score", "mean")
+        panels.points(ax, table, "K", "value", series, model, 0.15 * (series - 1), line=True)
+    lag = int(short["lag_max"].iloc[0])
+    ax.axvline(lag + 1, color="#D55E00", linewidth=1, linestyle=":", label=f"lag {lag} in reach")
+    ax.set(xlabel="K, steps", ylabel=SCORE, ylim=(-0.05, 1.05))
+    composition.legend(ax)
+
+
+def over_plane(results: Results, ax: Axes) -> None:
+    """Score on adding, over clip threshold and gain, of every model."""
+    rows = reported(results, "plane")
+    ax.set_title("Adding: final score over clip threshold and gain")
+    if rows.empty:
+        panels.empty_panel(ax, "no networks")
+        return
+    rows = rows.assign(score=score(rows))
+    pairs = sorted(set(zip(rows["gain"], rows["clip"], strict=True)))
+    for series, model in enumerate(ordered(rows["model"])):
+        table = stats.summarize(rows[rows["model"] == model], ["gain", "clip"], "score", "mean")
+        places = [pairs.index(p) for p in zip(table["gain"], table["clip"], strict=True)]
+        panels.points(ax, table.assign(place=places), "place", "value", series, model,
+                      0.08 * (2 * series - 1))  # fmt: skip
+    names = [f"g {gain:g},\nclip {panels.format_number(clip)}" for gain, clip in pairs]
+    ax.set_xticks(range(len(pairs)), names)
+    ax.set(xlabel="initial gain and clip threshold", ylabel=SCORE, ylim=(-0.05, 1.05))
+    composition.legend(ax)
+
+
+def text_rows(results: Results) -> pd.DataFrame:
+    """The networks of text, with ``label``: model, and the window where it is not all."""
+    rows = reported(results, "text", "text_attention")
+    short = rows["mode"] != "full"
+    return rows.assign(
+        label=rows["model"].where(~short, rows["model"] + ", K = " + rows["K"].astype(str))
+    )
+
+
+def text(results: Results, ax: Axes) -> None:
+    """Final bits per character of every model."""
+    ax.set_title("Text: bits per character")
+    rows = text_rows(results)
+    if rows.empty:
+        panels.empty_panel(ax, "no networks")
+        return
+    table = stats.summarize(rows, ["label"]).set_index("label")
+    for place, (_, row) in enumerate(table.iterrows()):
+        if math.isfinite(row["value"]):
+            bars(ax, place, row["value"], row["low"], row["high"], min(place, 6))
+    model_axis(ax, list(table.index))
+    ax.set_xlabel("bits per character (median)")
+
+
+def context(results: Results, ax: Axes) -> None:
+    """Effective context of every recurrent model of text."""
+    ax.set_title("Text: effective context")
+    table = contexts(results)
+    if table.empty:
+        panels.empty_panel(ax, "nothing probed")
+        return
+    models = ordered(table["model"])
+    for place, model in enumerate(models):
+        own = table[table["model"] == model]["effective"]
+        bars(ax, place, own.median(), own.min(), own.max(), place)
+    model_axis(ax, models)
+    ax.set_xlabel("characters of context (median, range)")
+
+
+def speed(results: Results, ax: Axes) -> None:
+    """Steps per second over T, one sequence."""
+    rows = times(results)
+    rows = rows[rows["batch"] == rows["batch"].min()]
+    ax.set_title("One sequence, one thread: steps of training per second")
+    if rows.empty:
+        panels.empty_panel(ax, "nothing measured")
+        return
+    rate = rows.assign(rate=rows["T"] * rows["batch"] / rows["ms"] * 1e3)
+    gains = {}
+    for series, (way, name) in enumerate(WAYS.items()):
+        own = rate[rate["series"] == way]
+        ax.plot(own["T"], own["rate"], label=name, markersize=4.5, **panels.SERIES[series])
+        gains[way] = own["rate"].iloc[-1] / own["rate"].iloc[0]
+    span = rate["T"].max() / rate["T"].min()
+    ax.set_title(
+        f"Steps per second at {span:.3g} times the T: scan × {gains['scan']:.2g}, recurrence × "
+        f"{gains['recurrence']:.2g}"
+    )
+    ax.set(xscale="log", yscale="log", xlabel="T, steps", ylabel="steps per second")
+    ticks = sorted(rate["T"].unique())
+    ax.set_xticks(ticks, [f"{t:g}" for t in ticks])
+    ax.minorticks_off()
+    composition.legend(ax)
+
+
+def named_panels(results: Results) -> list[Panel]:
+    """The frontier of every task first, then what explains it."""
+    tasks = columns.task_order(of_task_names(results)) or ["copy"]
+    made = [
+        Panel(
+            slug(task, "frontier"),
+            partial(frontier, task),
+            f"The longest lag of {panels.title_case(task)} that half the seeds solve, by model",
+            partial(of_task, task),
+            "bars: 95 % bootstrap intervals over seeds"
+            if task == "brackets"
+            else "bars: 95 % profile-likelihood intervals",
+            "≥ and < mark frontiers beyond the tested lags.",
+        )
+        for task in tasks
+    ]
+    copy, forget, window = (partial(of_sweeps, s) for s in (("copy",), ("forget",), ("window",)))
+    plane, of_text = partial(of_sweeps, ("plane",)), partial(of_sweeps, ("text", "text_attention"))
+    told = "No networks are trained for it; the sizes are those of copy."
+    return [
+        *made,
+        Panel(
+            "gradient-after", partial(gradient, "after"),
+            "Gradient norm by lag over that at lag 0 on the longest copy, after training: medians "
+            "over seeds", copy, "",
+        ),
+        Panel("speed", speed, "Steps per second of forward and backward of one sequence, over T",
+              nothing, "", told),
+        Panel(
+            "gradient-before", partial(gradient, "before"),
+            "Gradient norm by lag over that at lag 0 on the longest copy, before training: medians "
+            "over seeds", copy, "",
+        ),
+        Panel("forget-bias", over_bias, "Final score of LSTMs on adding over their first forget "
+              "bias", forget, BOOTSTRAP),
+        Panel("window", over_window, "Final score on copy over K in sliding windows", window,
+              BOOTSTRAP),
+        Panel("plane", over_plane, "Final score on adding over gain and clip threshold", plane,
+              BOOTSTRAP),
+        Panel("text", text, "Bits per character of text, by model", of_text, BOOTSTRAP),
+        Panel("text-context", context, "Effective context of text, by recurrent model", of_text,
+              "bars: range over seeds"),
+    ]  # fmt: skip
+
+
+def of_task_names(results: Results) -> "pd.Series[str]":
+    """The tasks of the frontier."""
+    return results.select(sweep=list(FRONTIER)).summary["task"]
+
+
+def nothing(results: Results) -> pd.DataFrame:
+    """Programs were measured."""
+    return results.summary.iloc[:0]
+
+
+def overview(results: Results) -> list[Panel]:
+    """The frontiers, the gradient after training, and speed."""
+    every = named_panels(results)
+    wanted = [p.name for p in every if p.name.endswith("-frontier")]
+    return composition.choose(every, [*wanted[:4], "gradient-after", "speed"])
+
+
+def figure(results: Results) -> Figure:
+    """Six panels."""
+    return composition.compose(results, overview(results), height=2.5)
+
+
+def caption(results: Results) -> str:
+    """What is drawn, with the frontiers and the chosen rates."""
+    table = frontiers(results)
+    said = [
+        f"{panels.title_case(task)}: "
+        + ", ".join(
+            f"{own.loc[m, 'model']} {own.loc[m, 'censored']} {own.loc[m, 'frontier']:.0f}".replace(
+                "  ", " "
+            )
+            for m in own.index
+        )
+        for task, own in table.groupby("task")
+    ]
+    rates = chosen(results)
+    told = "; ".join(
+        f"{panels.title_case(task)} " + ", ".join(f"{r.model} {r.lr:g}" for r in own.itertuples())
+        for task, own in rates.groupby("task")
+    )
+    return (
+        "**The longest lag that models learn at matched parameters and updates, and how their "
+        f"gradients and their time grow with it.** {composition.describe(overview(results))} "
+        "Models of a task have as many parameters within 5 %, and the same updates, data and "
+        "clipping; all read all steps (K = T). Each has the learning rate that was the better one "
+        f"on other seeds ({told or 'none chosen'}); all other networks are left out of figure and "
+        "claims, and are counted below. LRU is trained on copy alone. Steps per second are of one "
+        "thread, and differ from machine to machine. What K, gain, clipping and the forget bias "
+        "change, and text, are panels of their own (`throughtime figure successors --list`). "
+        f"Frontiers in steps: {'; '.join(said) or 'none'}. {describe_networks(results)}"
+    )

@@ -1,0 +1,188 @@
+"""Matched parameters, the choice of a learning rate, and the claims of successors on made-up
+tables.
+"""
+
+from functools import cache
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from experiments.successors import analysis
+from experiments.successors.compute import scan
+from tests.support import made
+from throughtime.engine.sizes import size
+from throughtime.planning.axes import Job
+from throughtime.planning.plan import Plan
+from throughtime.planning.project import Project
+from throughtime.planning.resources import weight_shapes
+
+TOLERANCE = 0.05
+TANH = {"cell": "tanh", "hidden": 34, "init": ["gaussian", "orthogonal"]}
+LSTM = {"cell": "lstm", "hidden": 16, "init": "gaussian"}
+COPY = {"task": "copy", "payload": 3, "length": [7, 17], "K": "full", "optimizer": "adam"}
+
+
+@cache
+def plan(preset: str) -> Plan:
+    return Project.open(made.ROOT, preset, {"experiments": ["successors"]}).plan()
+
+
+def jobs(preset: str) -> list[Job]:
+    return list(dict.fromkeys(j.job for j in plan(preset).jobs))
+
+
+@pytest.mark.parametrize("preset", ["evening", "paper"])
+def test_models_of_a_task_have_as_many_parameters_within_5_percent(preset: str) -> None:
+    counts: dict[str, dict[str, set[int]]] = {}
+    for job in jobs(preset):
+        own = counts.setdefault(job.task.name, {}).setdefault(job.cell.name, set())
+        own.add(size(weight_shapes(job)))
+    assert set(counts) == {"copy", "adding", "temporal_order", "brackets", "text"}
+    for task, cells in counts.items():
+        assert all(len(found) == 1 for found in cells.values()), task
+        (base,) = cells["tanh"]
+        for cell, (found,) in cells.items():
+            assert abs(found / base - 1) <= TOLERANCE, (task, cell, found, base)
+        assert "attention" in cells
+
+
+def test_matched_updates_and_batches() -> None:
+    by_task: dict[str, set[tuple[int, int]]] = {}
+    for job in jobs("evening"):
+        by_task.setdefault(job.task.name, set()).add((job.updates, job.batch))
+    assert all(len(found) == 1 for found in by_task.values())
+
+
+def test_rates_are_chosen_on_seeds_that_are_not_reported() -> None:
+    seeds: dict[bool, set[int]] = {True: set(), False: set()}
+    for planned in plan("evening").jobs:
+        seeds[planned.sweep in analysis.RATES] |= set(planned.grid["seed"])
+    assert seeds[True]
+    assert not seeds[True] & seeds[False]
+
+
+def test_laptop_leaves_it_out() -> None:
+    assert not {"successors", "capacity"} & set(Project.open(made.ROOT, "laptop").experiments)
+
+
+def tables(rates: dict[float, float], solved: dict[str, bool]) -> pd.DataFrame:
+    """Networks of copy: final accuracy by learning rate on the seeds of the choice, and who is
+    solved of those that are reported, at every rate.
+    """
+    parts = []
+    for cell in (TANH, LSTM):
+        rate = {"lr": list(rates), **COPY, **cell}
+        choice = made.networks("rates_copy", **{**rate, "length": 17}, seed=[100, 101])
+        parts.append(choice.assign(final=choice["lr"].map(rates)))
+        parts.append(made.networks("copy", **rate, seeds=10))
+    summary = analysis.with_model(pd.concat(parts, ignore_index=True))
+    yes = summary["model"].map(solved) & (summary["sweep"] == "copy")
+    return summary.assign(status=summary["status"].mask(yes, "solved")).drop(columns="model")
+
+
+def test_the_better_rate_is_chosen_and_alone_reported() -> None:
+    summary = tables({0.003: 0.5, 0.01: 0.9}, {})
+    found = made.results(summary)
+    assert set(analysis.chosen(found)["lr"]) == {0.01}
+    rows = analysis.reported(found, "copy")
+    assert set(rows["lr"]) == {0.01}
+    assert set(rows["seed"]) == set(range(10))
+    assert len(rows) == 3 * 2 * 10  # models, lengths, seeds
+
+
+def test_of_equal_rates_the_smaller_and_a_diverged_network_is_at_chance() -> None:
+    equal = made.results(tables({0.01: 0.7, 0.003: 0.7}, {}))
+    assert set(analysis.chosen(equal)["lr"]) == {0.003}
+    died = tables({0.003: 0.3, 0.01: np.nan}, {})
+    assert set(analysis.chosen(made.results(died))["lr"]) == {0.003}
+
+
+def test_without_a_choice_all_networks_are_reported() -> None:
+    summary = tables({0.003: 0.5, 0.01: 0.9}, {})
+    bare = made.results(summary[summary["sweep"] == "copy"])
+    assert len(analysis.reported(bare, "copy")) == 2 * 3 * 2 * 10
+
+
+@pytest.mark.parametrize(
+    ("solved", "gates", "gap"),
+    [
+        ({"LSTM": True, "orthogonal start": True}, "supported", "supported"),
+        ({"LSTM": True}, "supported", "undecided"),
+        ({"tanh": True, "orthogonal start": True}, "not supported", "undecided"),
+        ({"LSTM": True, "tanh": True, "orthogonal start": True}, "undecided", "undecided"),
+    ],
+)
+def test_gates_and_the_gap(solved: dict[str, bool], gates: str, gap: str) -> None:
+    models = ("tanh", "orthogonal start", "LSTM")
+    summary = tables({0.003: 0.9, 0.01: 0.5}, {m: solved.get(m, False) for m in models})
+    found = made.results(summary)
+    assert made.decide("successors", "lstm_reaches_farther", found).verdict == gates
+    evidence = made.decide("successors", "orthogonal_closes_gap", found)
+    assert evidence.verdict == gap
+    if gap == "supported":
+        assert "100% of the gap" in evidence.detail
+
+
+@pytest.mark.parametrize(
+    ("lost", "verdict"), [(0.0, "supported"), (0.3, "not supported"), (0.05, "undecided")]
+)
+def test_attention_at_two_lags(lost: float, verdict: str) -> None:
+    axes = {**COPY, "length": [7, 77], "cell": "attention", "heads": 1, "hidden": 8}
+    summary = made.networks("copy_attention", **axes, seeds=10)
+    noise = 0.01 * np.random.default_rng(0).normal(size=len(summary))
+    far = summary["lag_max"] == summary["lag_max"].max()
+    found = made.results(summary.assign(final=0.95 + noise - lost * 7 / 8 * far))
+    assert made.decide("successors", "attention_ignores_lag", found).verdict == verdict
+
+
+@pytest.mark.parametrize(("better", "verdict"), [(1.0, "supported"), (0.0, "not supported")])
+def test_forget_bias_at_the_longest_lag_alone(better: float, verdict: str) -> None:
+    axes = {"task": "adding", "length": [20, 40], "K": "full", "cell": "lstm", "hidden": 4}
+    summary = made.networks("forget", **axes, forget_bias=[0, 1, 2], seeds=10)
+    far = summary["length"] == 40
+    right = analysis.parameter(summary, "forget_bias") == (better if verdict else 0)
+    noise = 0.001 * np.random.default_rng(0).normal(size=len(summary))
+    final = np.where(right == far, 0.02, 0.16) + noise  # the other way round at the short lag
+    found = made.results(summary.assign(final=final))
+    assert made.decide("successors", "forget_bias_helps", found).verdict == verdict
+
+
+def measured(**powers: float) -> pd.DataFrame:
+    rows = [
+        (name, "update_ms", float(T), 1.0, 3 * T**power * (1.01 if T == 64 else 1.0))
+        for name, power in powers.items()
+        for T in (32, 64, 128, 256)
+    ]
+    return pd.DataFrame(rows, columns=["series", "quantity", "x", "y", "value"])
+
+
+@pytest.mark.parametrize(("power", "verdict"), [(0.4, "supported"), (1.2, "not supported")])
+def test_time_per_step(power: float, verdict: str) -> None:
+    found = made.results(computed=measured(recurrence=1.0, scan=power, attention=power))
+    for claim in ("scan_is_parallel", "attention_is_parallel"):
+        evidence = made.decide("successors", claim, found)
+        assert evidence.verdict == verdict
+        assert evidence.statistic == pytest.approx(power, abs=0.02)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 7, 16])
+def test_the_scan_is_the_loop_forward_and_backward(steps: int) -> None:
+    torch.manual_seed(0)
+    drive = torch.randn(steps, 2, 3, dtype=torch.complex128, requires_grad=True)
+    decay = (0.9 * torch.randn(3, dtype=torch.complex128)).requires_grad_()
+    c, states = torch.zeros(2, 3, dtype=torch.complex128), []
+    for x in drive:
+        c = decay * c + x
+        states.append(c)
+    loop, fast = torch.stack(states), scan(decay, drive)
+    torch.testing.assert_close(fast, loop)
+    weight = torch.randn_like(loop)
+    grads = [
+        torch.autograd.grad((y * weight).real.sum(), (drive, decay), allow_unused=steps == 1)
+        for y in (loop, fast)
+    ]
+    torch.testing.assert_close(grads[1][0], grads[0][0])
+    if steps > 1:
+        torch.testing.assert_close(grads[1][1], grads[0][1])
