@@ -21,14 +21,13 @@ def of_problem(name: str, results: Results) -> pd.DataFrame:
 
 
 def finding(name: str, results: Results) -> str:
-    """The title: which models leave the baseline in more than half of their seeds."""
+    """The title: which models leave the baseline in half of their seeds or more."""
     table = departures(results)
     own = table[table["problem"] == name]
     medians = own.groupby("cell")["left"].median()
     gone = [c for c in CELLS if c in medians.index and np.isfinite(medians[c])]
-    said = ", ".join(panels.title_case(c) for c in gone) if gone else "no model"
-    verb = "leave" if len(gone) > 1 else "leaves"
-    return f"{capital(name)}: {said} {verb} the baseline"
+    said = ", ".join(panels.title_case(c) for c in gone) if gone else "none"
+    return f"{capital(name)}: learned by {said}"
 
 
 def draw(name: str, results: Results, ax: Axes) -> None:
@@ -74,7 +73,7 @@ def named_panels(results: Results) -> list[Panel]:
 
 def figure(results: Results) -> Figure:
     """All problems."""
-    return composition.compose(results, named_panels(results)[: composition.MOST])
+    return composition.compose(results, named_panels(results)[: composition.MOST], height=3.0)
 
 
 def caption(results: Results) -> str:

@@ -15,16 +15,16 @@ from throughtime.results.load import Results
 
 from .analysis import ONE_PERCENT, QUANTITIES, effective, excess
 
-TITLES = {"reset": "Context further back is dropped", "shuffled": "Its order is lost"}
+TITLES = {"reset": "Dropped", "shuffled": "Shuffled"}
 
 
 def finding(kind: str, table: pd.DataFrame) -> str:
-    """The title: the effective context of every K."""
+    """The title: the effective context with the smallest and the largest K."""
     medians = effective(table, kind).groupby("depth")["effective"].median()
-    said = ", ".join(
-        f"{value:.0f} characters (K {depth_name(depth)})" for depth, value in medians.items()
-    )
-    return f"{TITLES[kind]}: 1 % at {said}" if said else TITLES[kind]
+    if medians.empty:
+        return TITLES[kind]
+    ends = [f"{medians[d]:.0f} (K {depth_name(d)})" for d in dict.fromkeys(medians.index[[0, -1]])]
+    return f"{TITLES[kind]}: 1 % at {' to '.join(ends)}"
 
 
 def depth_name(depth: Any) -> str:
@@ -69,7 +69,7 @@ def named_panels(results: Results) -> list[Panel]:
 
 def figure(results: Results) -> Figure:
     """Both."""
-    return composition.compose(results, named_panels(results))
+    return composition.compose(results, named_panels(results), height=3.0)
 
 
 def caption(results: Results) -> str:

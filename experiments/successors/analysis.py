@@ -65,7 +65,7 @@ def score(rows: pd.DataFrame) -> "pd.Series[float]":
     [0.5, 0.75]
     """
     final = rows["final"].fillna(rows["chance"]).astype(float)
-    best = rows["measure"].map({"accuracy": 1.0}).fillna(0.0)
+    best = (rows["measure"] == "accuracy").astype(float)
     return ((final - rows["chance"]) / (best - rows["chance"])).clip(lower=0.0)
 
 

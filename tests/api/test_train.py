@@ -111,7 +111,8 @@ def test_axes_may_be_arrays_and_ranges(here: tt.Runs) -> None:
         ({"task": "cpy"}, "train.task: unknown name 'cpy'; did you mean 'copy'?"),
         (
             {},
-            "train: no task; add `task:` with one of adding, brackets, copy, streaming_copy, temporal_order, text",
+            "train: no task; add `task:` with one of adding, brackets, copy, streaming_copy, "
+            "temporal_order, text",
         ),
         (
             {"task": "copy", "gain": []},
