@@ -96,7 +96,8 @@ def densest(value: str, results: Results, ax: Axes) -> None:
     ax.set_ylim(len(table) - 0.5, -0.5)
     label = f"bits per {what}"
     if value == "per_parameter":
-        ax.set_xscale("log")
+        if (table["value"] > 0).any():
+            ax.set_xscale("log")
         text = f"about {COLLINS:g}: a task's bits (Collins 2017)"
         ax.axvline(COLLINS, color="0.45", linestyle=(0, (1, 2)), linewidth=0.9, label=text)
         composition.legend(ax)
@@ -155,7 +156,7 @@ def figure(results: Results) -> Figure:
 def caption(results: Results) -> str:
     """What is drawn, with the most bits of every model."""
     table = most(recalled(results), "bits").sort_values(["model", "hidden", "dtype"])
-    rows: list[Any] = list(table[np.isfinite(table["value"])].itertuples())
+    rows: list[Any] = list(table[np.isfinite(table["value"].astype(float))].itertuples())
     said = "; ".join(
         f"{r.model}, N = {r.hidden}, {r.dtype}: {r.value:.1f} of {r.offered:.0f}" for r in rows
     )

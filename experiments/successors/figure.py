@@ -4,6 +4,7 @@ clipping change; bits of text; and how time grows with T.
 
 import math
 from functools import partial
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -86,7 +87,7 @@ def frontier(task: str, results: Results, ax: Axes) -> None:
     ax.set_xscale("log", base=2)
     first, last = table["lag_low"].min(), table["lag_high"].max()
     for place, model in enumerate(models):
-        row = table.loc[model]
+        row: Any = table.loc[model]
         low = row["low"] if row["low"] > 0 else first / panels.BEYOND
         high = row["high"] if row["high"] < math.inf else row["lag_high"] * panels.BEYOND
         bars(ax, place, row["frontier"], low, high, min(place, 6))
@@ -107,7 +108,7 @@ def gradient(moment: str, results: Results, ax: Axes) -> None:
     ax.set_title(f"Copy: gradient by lag {moment} training")
     own = reported(results, "copy")
     own = own[own["lag_max"] == own["lag_max"].max()]
-    step = "first" if moment == "before" else "last"
+    step: Literal["first", "last"] = "first" if moment == "before" else "last"
     rows = results.probe("gradient_by_lag", "log_gradient_rms", step)
     rows = rows.merge(own[["run_key", "model"]], on="run_key")
     if rows.empty:
