@@ -42,8 +42,10 @@ def over_payload(width: int, results: Results, ax: Axes) -> None:
     if rows.empty:
         panels.empty_panel(ax, "no networks")
         return
-    for series, model in enumerate(m for m in MODELS.values() if m in set(rows["model"])):
+    for series, model in enumerate(MODELS.values()):
         own = rows[rows["model"] == model]
+        if own.empty:
+            continue
         table = stats.summarize(own, ["offered"], "bits", "mean")
         name = f"{model}, N = {own['hidden'].iloc[0]}" if model == "attention" else model
         panels.band(ax, table, "offered", "value", series, name)
