@@ -6,6 +6,7 @@ from functools import partial
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
@@ -62,15 +63,9 @@ def draw_map(sweep: str, results: Results, ax: Axes) -> None:
     for later in analysis.MAPS[place + 1 : place + 2]:
         inner = analysis.outcomes(results.summary, later)
         if len(inner):
-            left, right, low, high = (
-                inner.columns.min(),
-                inner.columns.max(),
-                inner.index.min(),
-                inner.index.max(),
-            )
-            ax.add_patch(
-                Rectangle((left, low), right - left, high - low, fill=False, edgecolor=WINDOW)
-            )
+            across, up = inner.columns.to_numpy(float), inner.index.to_numpy(float)
+            corner, sides = (across.min(), up.min()), (np.ptp(across), np.ptp(up))
+            ax.add_patch(Rectangle(corner, *sides, fill=False, edgecolor=WINDOW))
     found = analysis.dimension(analysis.boundary(analysis.outcomes(results.summary, sweep)))
     if np.isfinite(found.value):
         low, high = found.interval()
@@ -117,9 +112,14 @@ def draw_legend_map(sweep: str, results: Results, ax: Axes) -> None:
     )
     handles = [h for h in panels.kind_handles(present) if h.get_label() in KINDS]
     for handle in handles:
-        handle.set(facecolor=COLORS[handle.get_label()], hatch="")
+        handle.set(facecolor=COLORS[str(handle.get_label())], hatch="")
     if handles:
         composition.legend(ax, handles)
+
+
+def of_map(sweep: str, results: Results) -> pd.DataFrame:
+    """The networks of a map."""
+    return results.summary[results.summary["sweep"] == sweep]
 
 
 def named_panels(results: Results) -> list[Panel]:
@@ -129,7 +129,7 @@ def named_panels(results: Results) -> list[Panel]:
             f"map-{sweep}",
             partial(draw_legend_map if sweep == "clip" else draw_map, sweep),
             f"How each network of the map {TITLES[sweep][0].lower()}{TITLES[sweep][1:]} ended",
-            lambda results, own=sweep: results.summary[results.summary["sweep"] == own],
+            partial(of_map, sweep),
             "D: box-counting dimension with its 95 % bootstrap interval over squares of the map",
         )
         for sweep in TITLES
