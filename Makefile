@@ -43,7 +43,7 @@ lint: setup ## ruff, mypy, snakefmt, import contracts
 smoke: setup ## every rule on tiny grids, into results/smoke: 2 minutes
 	@$(BIN)/snakemake $(ARGS) --config preset=smoke results=results/smoke
 
-evening: setup ## laptop's networks with 10 seeds and more, and longer lags: one to two hours; after `make` it trains only what is new
+evening: setup ## laptop's networks with 10 seeds and more, and longer lags: about two hours; after `make` it trains only what is new
 	@$(BIN)/throughtime plan --preset evening --total
 	@$(BIN)/snakemake $(ARGS) --config preset=evening || { $(BIN)/throughtime salvage --preset evening; exit 1; }
 	@$(BIN)/throughtime status --preset evening

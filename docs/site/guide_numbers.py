@@ -362,6 +362,12 @@ constant("gate.bias", lambda: math.log(0.5 ** (1 / 20) / (1 - 0.5 ** (1 / 20))))
 constant("gate.three", lambda: logistic(3))
 constant("gate.three.percent", lambda: 100 * logistic(3) ** 20)
 
+number("gates.pairs")(lambda r: float(r.claim("successors", "lstm_reaches_farther")["n"]))
+for _what in ("gained", "lost"):
+    number(f"gates.{_what}")(
+        lambda r, w=_what: r.said("successors", "lstm_reaches_farther", rf"(\d+) {w}")
+    )
+
 # 12 Exercises -------------------------------------------------------------------------------------
 
 

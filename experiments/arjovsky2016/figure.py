@@ -26,8 +26,8 @@ def finding(name: str, results: Results) -> str:
     own = table[table["problem"] == name]
     medians = own.groupby("cell")["left"].median()
     gone = [c for c in CELLS if c in medians.index and np.isfinite(medians[c])]
-    said = ", ".join(panels.title_case(c) for c in gone) if gone else "none"
-    return f"{capital(name)}: learned by {said}"
+    said = ", ".join(panels.title_case(c) for c in gone) if gone else "no model"
+    return f"{capital(name)}: {said} left the baseline"
 
 
 def draw(name: str, results: Results, ax: Axes) -> None:
