@@ -56,7 +56,7 @@ SERIES = ("--config", "experiments=reproductions", "preset=smoke", "results=resu
 
 
 def test_a_series_runs_alone_and_its_numbers_are_compared(tmp_path: Path) -> None:
-    copy = Copy(copy_project(tmp_path))
+    copy = Copy(copy_project(tmp_path, experiments=["brackets"]))
     folder = tmp_path / "experiments" / "paper"
     folder.mkdir()
     for name, text in FILES.items():

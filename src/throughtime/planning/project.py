@@ -7,7 +7,7 @@ multiplies the networks inside a job. Which is which is looked up, never written
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -278,7 +278,8 @@ class Project:
     root: Path
     config: Config
     experiments: dict[str, Experiment]
-    groups: dict[str, list[str]]  # every name that ``experiments`` takes -> whom it stands for
+    # every name that ``experiments`` takes -> whom it stands for
+    groups: dict[str, list[str]] = field(default_factory=dict)
 
     @classmethod
     def open(
