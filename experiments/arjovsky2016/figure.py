@@ -27,7 +27,7 @@ def finding(name: str, results: Results) -> str:
     medians = own.groupby("cell")["left"].median()
     gone = [c for c in CELLS if c in medians.index and np.isfinite(medians[c])]
     said = ", ".join(panels.title_case(c) for c in gone) if gone else "no model"
-    return f"{capital(name)}: {said} left the baseline"
+    return f"{capital(name)}: memory in {said}"
 
 
 def draw(name: str, results: Results, ax: Axes) -> None:
