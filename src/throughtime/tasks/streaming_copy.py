@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from throughtime.tasks._base import POOL, Batch, Task
 
@@ -43,17 +43,10 @@ class StreamingCopy(Task):
 
     window: int = Field(60, ge=1, le=1_000_000, description="T, steps per update")
     payload: int = Field(
-        10, ge=1, le=1_000_000, description="symbols to remember, the marker included: the lag"
+        10, ge=2, le=1_000_000, description="symbols to remember, the marker included: the lag"
     )
     alphabet: int = Field(4, ge=2, le=1_000_000, description="different symbols of a payload")
     target: float = Field(0.1, gt=0, description="bits per step below which the task is solved")
-
-    @field_validator("payload")
-    @classmethod
-    def _beside_the_marker(cls, value: int) -> int:
-        if value < 2:
-            raise ValueError("streaming_copy: payload 1 is the marker alone; use 2 at least")
-        return value
 
     @property
     def steps(self) -> int:
