@@ -12,6 +12,7 @@ import torch
 
 from throughtime.core.errors import UserError
 from throughtime.engine.bptt import Tape
+from throughtime.engine.omega import Omega
 from throughtime.engine.sizes import size
 from throughtime.engine.truncation import overlapping, windows
 from throughtime.planning import resources
@@ -154,3 +155,19 @@ def test_a_job_that_training_refuses_is_asked_for_all_the_same():
         resources.megabytes(PlannedJob("x", "s", huge, pd.concat([job.grid])))
         > resources.MEMORY / 2**20
     )
+
+
+def test_rows_with_a_penalty_need_what_omega_keeps_of_every_step():
+    axes = {"task": "copy", "length": 4, "engine": "torch", "hidden": 9, "batch": 5}
+    plain, penalized = (
+        expand("x", "s", {**axes, "omega": omega}, "here").jobs[0] for omega in (0, [0, 4])
+    )
+    job = penalized.job
+    kept = Omega((job.steps, 1, job.batch, job.hidden), torch.float32)
+    extra = sum(t.numel() * t.element_size() for t in (kept.dhs, kept.dzs, kept.us))
+    assert extra == 3 * 4 * job.steps * 5 * 9
+    one = PlannedJob("x", "s", job, penalized.grid.tail(1))
+    assert resources.block_bytes(one) - resources.block_bytes(plain) == extra
+    need = resources.bytes_per_row(job)
+    assert resources.rows_at_once(job, 10 * need) == 10
+    assert resources.rows_at_once(job, 10 * need, penalized=True) < 10

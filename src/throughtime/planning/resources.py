@@ -103,15 +103,25 @@ def weight_shapes(job: Job) -> Shapes:
     return shapes(job.cell, job.task.inputs, job.hidden, job.task.outputs, job.h0 == "learned")
 
 
-def bytes_per_row(job: Job) -> int:
+def bytes_per_row(job: Job, *, penalized: bool = False) -> int:
     """Memory that one row of ``job`` takes in training, in bytes: eight copies of the weights
-    (optimizer, gradients) and what is read out; with the engine torch the whole tape.
+    (optimizer, gradients) and what is read out; with the engine torch the whole tape, and where
+    rows are ``penalized`` (omega above 0) what Omega keeps of every step.
     """
     itemsize = _itemsize(job)
     weights = 8 * itemsize * size(weight_shapes(job))
     if job.kernel == "numba" or not job.cell.recurrent:
         return weights + itemsize * job.batch * job.task.scored * 4 * job.task.outputs
-    return weights + _tape_bytes(job, job.task, itemsize)
+    return weights + _tape_bytes(job, job.task, itemsize) + penalized * _omega_bytes(job)
+
+
+def is_penalized(planned: PlannedJob) -> bool:
+    """Whether any row has a penalty Omega; then all rows of its block keep what it needs."""
+    return bool((planned.grid["omega"] > 0).any())
+
+
+def _omega_bytes(job: Job) -> int:
+    return 3 * _itemsize(job) * job.steps * job.batch * job.hidden
 
 
 def _tape_bytes(job: Job, task: Task, itemsize: int) -> int:
@@ -119,7 +129,7 @@ def _tape_bytes(job: Job, task: Task, itemsize: int) -> int:
     return job.cell.tape_bytes(sizes(job, task, 1), itemsize, overlap=overlap)
 
 
-def bytes_on_device(job: Job) -> int:
+def bytes_on_device(job: Job, *, penalized: bool = False) -> int:
     """Memory that one row of ``job`` takes on a device, in bytes: the weights and the tape of
     training, and beside them the largest of what is allocated for a while (the gradient's signal
     and the probes in float64, judging on other lengths), and a batch's errors.
@@ -131,7 +141,8 @@ def bytes_on_device(job: Job) -> int:
     beside += [_tape_bytes(job, other, itemsize) for other in tasks[1:]]
     errors = 4 * 8 * job.batch * max(other.scored for other in tasks)
     weights = 8 * itemsize * size(weight_shapes(job))
-    return weights + _tape_bytes(job, task, itemsize) + max(beside) + errors
+    tape = _tape_bytes(job, task, itemsize) + penalized * _omega_bytes(job)
+    return weights + tape + max(beside) + errors
 
 
 def bytes_shared(job: Job) -> int:
@@ -152,14 +163,14 @@ def _itemsize(job: Job) -> int:
     return 8 if job.dtype == "float64" else 4
 
 
-def rows_at_once(job: Job, memory: int = MEMORY) -> int:
+def rows_at_once(job: Job, memory: int = MEMORY, *, penalized: bool = False) -> int:
     """Rows of a block: as many as fit ``memory`` bytes, and with the engine torch as one step's
     weights, their gradient and four states fit CACHE.
 
     Raises:
         UserError: not even one row fits.
     """
-    need, shared = bytes_per_row(job), bytes_shared(job)
+    need, shared = bytes_per_row(job, penalized=penalized), bytes_shared(job)
     _refuse_if_too_large(job, need + shared, memory)
     if job.kernel == "numba":
         return min(MOST_COMPILED, (memory - shared) // need)
@@ -167,13 +178,13 @@ def rows_at_once(job: Job, memory: int = MEMORY) -> int:
     return min(max(FEWEST, min(MOST, CACHE // step)), memory // need)
 
 
-def rows_on_device(job: Job, memory: int) -> int:
+def rows_on_device(job: Job, memory: int, *, penalized: bool = False) -> int:
     """Rows of a block on a device of which ``memory`` bytes are free: as many as fit.
 
     Raises:
         UserError: not even one row fits.
     """
-    need = math.ceil(MARGIN * bytes_on_device(job))
+    need = math.ceil(MARGIN * bytes_on_device(job, penalized=penalized))
     _refuse_if_too_large(job, need, memory)
     return min(MOST_ON_DEVICE, memory // need)
 
@@ -191,6 +202,9 @@ def block_bytes(planned: PlannedJob) -> int:
     """Memory that a job's largest block takes, in bytes; of one row where not even that fits
     (training refuses it).
     """
-    need, shared = bytes_per_row(planned.job), bytes_shared(planned.job)
-    fits = need + shared <= MEMORY
-    return shared + need * (min(len(planned.grid), rows_at_once(planned.job)) if fits else 1)
+    penalized = is_penalized(planned)
+    need, shared = bytes_per_row(planned.job, penalized=penalized), bytes_shared(planned.job)
+    if need + shared > MEMORY:
+        return shared + need
+    rows = rows_at_once(planned.job, penalized=penalized)
+    return shared + need * min(len(planned.grid), rows)

@@ -6,7 +6,7 @@ import os
 
 from throughtime.core.errors import UserError
 from throughtime.planning.plan import PlannedJob
-from throughtime.planning.resources import rows_at_once, rows_on_device
+from throughtime.planning.resources import is_penalized, rows_at_once, rows_on_device
 
 SHARE = 0.8  # of a device's free memory that a block may take
 
@@ -31,8 +31,9 @@ def rows_of_a_block(planned: PlannedJob) -> int:
         UserError: not even one fits.
     """
     if planned.device == "cpu":
-        return rows_at_once(planned.job)
-    return rows_on_device(planned.job, int(SHARE * free_memory(planned.device)))
+        return rows_at_once(planned.job, penalized=is_penalized(planned))
+    free = int(SHARE * free_memory(planned.device))
+    return rows_on_device(planned.job, free, penalized=is_penalized(planned))
 
 
 def free_memory(device: str) -> int:
