@@ -233,6 +233,9 @@ def test_the_report_has_them_by_paper(tmp_path: Path) -> None:
     shown = page.render(results, project)
     assert "4 numbers of 1 paper: 1 same, 1 differs, 2 not comparable." in shown
     assert '<a href="#reach">Reach</a></th>' in shown
-    assert '<td class="verdict yes">same</td><td class="number">0.5</td>' in shown
+    numbers = "0.5 [0.45, 0.55]", "0.6 [0.55, 0.7]"
+    cells = "".join(f'<td class="number">{number}</td>' for number in numbers)
+    assert f'<td class="verdict yes">same</td>{cells}' in shown
+    assert '<td class="number">3, 1 diverged</td>' in shown
     assert "Not comparable: a tenth of the updates." in shown
     assert shown.index('id="claims"') < shown.index('id="reproductions"') < shown.index('id="expl')

@@ -255,11 +255,12 @@ def interval(value: float, low: float, high: float) -> str:
     """A number with its interval, as far as there is one.
 
     >>> interval(1.5, 1, 2), interval(1.5, math.nan, math.nan), interval(math.nan, 1, 2)
-    ('1.5 [1, 2]', '1.5', 'no number')
+    ('1.5 [1, 2]', '1.5', 'none')
     """
     if math.isnan(value):
-        return "no number"
-    return f"{value:.4g}" + ("" if math.isnan(low) else f" [{low:.4g}, {high:.4g}]")
+        return "none"
+    exact = math.isnan(low) or low == value == high
+    return f"{value:.4g}" + ("" if exact else f" [{low:.4g}, {high:.4g}]")
 
 
 def counts(compared: pd.DataFrame) -> str:

@@ -19,7 +19,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from throughtime.analysis import causes
+from throughtime.analysis import causes, reproductions
 from throughtime.analysis.claims import LEVEL
 from throughtime.core import files
 from throughtime.core.text import duration
@@ -352,11 +352,14 @@ def _compared(results: Path) -> dict[str, list[dict[str, Any]]]:
     compared = tables.read("reproductions", path) if path.exists() else None
     if compared is None or compared.empty:
         return {}
-    numbers = ("published", "published_low", "published_high", "ours", "low", "high")
-    shown = compared.assign(**{name: compared[name].map(number) for name in numbers})
     papers: dict[str, list[dict[str, Any]]] = {}
-    for row in shown.to_dict("records"):
-        papers.setdefault(str(row["experiment"]), []).append({str(k): v for k, v in row.items()})
+    for row in compared.to_dict("records"):
+        paper = (row[name] for name in ("published", "published_low", "published_high"))
+        here = (row[name] for name in ("ours", "low", "high"))
+        told = {"paper": reproductions.interval(*paper), "here": reproductions.interval(*here)}
+        papers.setdefault(str(row["experiment"]), []).append(
+            {**{str(k): v for k, v in row.items()}, **told}
+        )
     return papers
 
 
