@@ -118,13 +118,9 @@ def expand(
                 where_not = f"device {device}: {what} runs on the CPU alone"
                 skipped[Skipped(experiment, sweep, f"{axis}={what}", where_not)] = None
                 continue
-            own_rows = rows
-            for axis, why in _without(job).items():
-                kept = own_rows[~own_rows[axis].astype(bool)].reset_index(drop=True)
-                if len(kept) < len(own_rows):
-                    text = ", ".join(f"{k}={v}" for k, v in chosen.items())
-                    skipped[Skipped(experiment, sweep, text, f"{axis}: {why}")] = None
-                own_rows = kept
+            own_rows, reasons = _possible_rows(job, rows)
+            text = ", ".join(f"{k}={v}" for k, v in chosen.items())
+            skipped |= {Skipped(experiment, sweep, text, reason): None for reason in reasons}
             if own_rows.empty:
                 continue
             # a job asked for twice is one
@@ -299,6 +295,16 @@ def _possible(job: Job) -> Job:
             f"{job.steps % k1}"
         )
     return job
+
+
+def _possible_rows(job: Job, rows: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """The rows that have a meaning for a job, and why others have none."""
+    reasons = []
+    for axis, why in _without(job).items():
+        kept = rows[~rows[axis].astype(bool)].reset_index(drop=True)
+        reasons += [f"{axis}: {why}"] if len(kept) < len(rows) else []
+        rows = kept
+    return rows, reasons
 
 
 def _without(job: Job) -> dict[str, str]:
