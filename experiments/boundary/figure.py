@@ -26,7 +26,7 @@ TITLES = {
     "zoom1": "Zoom 2 x",
     "zoom2": "Zoom 4 x",
     "zoom3": "Zoom 8 x",
-    "clip": "Clipping at lr 0.3",
+    "clip": "Clip at lr 0.3",
 }
 WINDOW = "#0072B2"
 
@@ -70,13 +70,11 @@ def draw_map(sweep: str, results: Results, ax: Axes) -> None:
     if np.isfinite(found.value):
         low, high = found.interval()
         ax.set_title(f"{TITLES[sweep]}: D = {found.value:.2f} ({low:.2f} to {high:.2f})")
-    ends = ((1, 3, 10), (2, 5)) if sweep in ("whole", "clip", "zoom1") else ((1, 2, 4, 7), (3,))
-    for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_locator(
-            mpl.ticker.LogLocator(subs=ends[0][:2] if axis is ax.yaxis else (1, 2, 5))
-        )
+    for axis, values in ((ax.xaxis, table.columns), (ax.yaxis, table.index)):
+        marks = np.geomspace(float(values.min()), float(values.max()), 5)
+        axis.set_major_locator(mpl.ticker.FixedLocator(list(marks)))
+        axis.set_major_formatter(mpl.ticker.StrMethodFormatter("{x:.2g}"))
         axis.set_minor_locator(mpl.ticker.NullLocator())
-        axis.set_major_formatter(mpl.ticker.StrMethodFormatter("{x:g}"))
 
 
 def draw_counts(results: Results, ax: Axes) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from throughtime.core.errors import UserError
 from throughtime.figures.draw import MARKS
-from throughtime.pipeline.reference import keep
+from throughtime.pipeline.reference import LARGEST, keep
 from throughtime.results import tables
 
 
@@ -70,3 +70,13 @@ def test_an_unfinished_run_changes_nothing(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no figure of b; run the pipeline first"):
         keep(tmp_path, results, ["a", "b"], tmp_path / "reference")
     assert not (tmp_path / "reference").exists()
+
+
+def test_a_table_that_is_too_large_for_git_is_not_kept(tmp_path: Path) -> None:
+    results, out = run(tmp_path), tmp_path / "reference"
+    keep(tmp_path, results, ["a"], out)
+    with (results / "a/summary.parquet").open("ab") as file:
+        file.truncate(LARGEST + 1)
+    written = keep(tmp_path, results, ["a"], out)
+    assert out / "a/summary.parquet" not in written
+    assert not (out / "a/summary.parquet").exists()

@@ -12,11 +12,12 @@ from throughtime.results import tables
 FIGURES = (".png", ".md", ".csv")
 OF_A_RUN = ("claims", "reproductions")  # tables of all experiments of a run
 TABLES = ("summary.parquet", "references.parquet", "manifest.json")
+LARGEST = 2 * 2**20  # bytes of a file that git shall hold: maps have more in their tables
 
 
 def keep(root: Path, results: Path, experiments: list[str], out: Path) -> list[Path]:
-    """Copy figures, captions, summary tables and manifests, and put the captions into the
-    experiments' READMEs.
+    """Copy figures, captions, summary tables and manifests of at most LARGEST bytes, and put the
+    captions into the experiments' READMEs.
 
     Args:
         root: the project's folder.
@@ -48,12 +49,12 @@ def keep(root: Path, results: Path, experiments: list[str], out: Path) -> list[P
         ]
         copied = [(results / name / table, out / name / table) for table in TABLES]
         for source, target in figures + copied:
-            if source.exists():
+            if source.exists() and source.stat().st_size <= LARGEST:
                 files.replace(
                     target, files.read(source)
                 )  # without a sum: git holds what it was given
                 written.append(target)
-            else:  # an experiment that does not train any more
+            else:  # too large, or of an experiment that does not train any more
                 target.unlink(missing_ok=True)
         caption = files.read(results / "figures" / f"{name}.md").decode()
         write_caption(root / "experiments" / name / "README.md", caption)
