@@ -389,3 +389,6 @@ def test_a_caption_names_the_parameters_that_vary():
     two = frame.assign(cell="lstm", cell_args=['{"forget_bias":0.0}', '{"forget_bias":1.0}'])
     assert captions.protocol(two).endswith("; forget_bias 0, 1.")
     assert captions.protocol(two.iloc[:0]) == ""
+    many = pd.concat([two.iloc[:1]] * 9).assign(lr=[0.01 * k for k in range(1, 10)])
+    assert "learning rate 0.01 to 0.09 (9 values)" in captions.protocol(many)
+    assert "learning rate 0.01, 0.02, 0.03." in captions.protocol(many.iloc[:3])

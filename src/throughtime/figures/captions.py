@@ -7,6 +7,8 @@ from throughtime.results import tables
 from throughtime.results.load import Results
 from throughtime.results.parameters import parameter_columns
 
+MOST_NAMED = 8  # of more values the smallest and the largest are named
+
 
 def _range(values: pd.Series) -> str:
     low, high = (int(values.min()), int(values.max())) if len(values) else (0, 0)
@@ -49,13 +51,16 @@ def protocol(summary: pd.DataFrame) -> str:
     def several(column: str) -> str:
         return ", ".join(sorted({str(v) for v in summary[column]}))
 
-    rates = ", ".join(f"{v:g}" for v in sorted(set(summary["lr"])))
+    rates = sorted(set(summary["lr"]))
+    named = ", ".join(f"{v:g}" for v in rates)
+    if len(rates) > MOST_NAMED:
+        named = f"{rates[0]:.3g} to {rates[-1]:.3g} ({len(rates)} values)"
     schedules = "" if several("schedule") == "constant" else f", schedule {several('schedule')}"
     return (
         f"Truncation mode: {several('mode')} (state at a border: {several('border')}). "
         f"Cell {several('cell')}, N = {_range(summary['hidden'])}, "
         f"B = {_range(summary['batch'])}; {_range(summary['updates'])} updates of "
-        f"{several('optimizer')}, learning rate {rates}{schedules}{_parameters(summary)}."
+        f"{several('optimizer')}, learning rate {named}{schedules}{_parameters(summary)}."
     )
 
 
