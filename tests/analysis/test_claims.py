@@ -272,6 +272,7 @@ def test_every_claim_is_a_sentence_with_a_test(experiment: str, name: str) -> No
     assert "  " not in told.sentence + told.test
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("experiment", "name"), ALL)
 @pytest.mark.parametrize("keep", [1, 2, 5])
 def test_every_claim_says_something_of_partial_tables_without_probes(
@@ -282,6 +283,7 @@ def test_every_claim_says_something_of_partial_tables_without_probes(
     assert evidence.verdict in VERDICTS
 
 
+@pytest.mark.slow
 def test_without_any_table_all_claims_are_undecided(tmp_path: Path) -> None:
     table = claims.judge(SMOKE, tmp_path)
     assert set(table["verdict"]) <= {"undecided"}

@@ -10,6 +10,8 @@ from throughtime.analysis.compare import compare, summarize
 from throughtime.core.errors import UserError
 from throughtime.results import tables
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def folders(tmp_path):

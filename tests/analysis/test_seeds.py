@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from throughtime.analysis import stats, verdicts
 
+pytestmark = pytest.mark.slow
+
 
 def flip_p(values: np.ndarray, seeds: np.ndarray, truth: float) -> float:
     """Two-sided p of the sign-flip test on the seeds' sums, by enumeration."""

@@ -139,6 +139,7 @@ def test_the_fit_is_the_maximum_of_the_logistic_likelihood():
         assert 2 * (min(loss((m, s)) for s in slopes) - best.fun) == pytest.approx(3.84, abs=0.2)
 
 
+@pytest.mark.slow
 def test_the_interval_holds_the_truth_as_often_as_it_says():
     rng, lags, truth, slope = np.random.default_rng(5), np.array([4, 7, 12, 20, 35]), 13.0, 3.0
     p = 1 / (1 + (lags / truth) ** slope)
@@ -204,6 +205,7 @@ def test_a_bootstrap_is_over_seeds(statistic):
     assert narrow["high"] - narrow["low"] < 0.5 * (one["high"] - one["low"])
 
 
+@pytest.mark.slow
 def test_the_coverage_where_seeds_differ():
     """Seeds shift the lag that their networks reach: independence would be believed too often."""
     rng, lags = np.random.default_rng(7), np.array([4, 6, 9, 13, 19, 28])

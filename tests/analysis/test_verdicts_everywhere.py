@@ -7,6 +7,8 @@ from scipy import stats
 
 from throughtime.analysis.verdicts import all_above, all_below, all_within, means
 
+pytestmark = pytest.mark.slow
+
 
 def cells(*intervals: tuple[float, float]) -> pd.DataFrame:
     low, high = np.array(intervals).T

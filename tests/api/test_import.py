@@ -22,6 +22,7 @@ def test_the_package_imports_nothing_heavy() -> None:
     assert fresh(code) == "[]"
 
 
+@pytest.mark.slow
 def test_what_there_is_is_told_without_torch() -> None:
     code = (
         "import sys, throughtime as tt; tt.tasks(), tt.cells(), tt.probes(), tt.axes(); "
@@ -41,6 +42,7 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
         attrgetter("trian")(tt)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["tasks", "probes"])
 def test_a_package_of_that_name_can_be_imported_and_called(name: str) -> None:
     code = (

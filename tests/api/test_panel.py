@@ -9,6 +9,8 @@ from matplotlib.figure import Figure
 
 import throughtime as tt
 
+pytestmark = pytest.mark.slow
+
 mpl.use("agg")
 
 

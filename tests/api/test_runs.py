@@ -130,6 +130,7 @@ def test_the_summary_has_the_parameters_that_vary() -> None:
     assert len(runs.select(forget_bias=2.0)) == 1
 
 
+@pytest.mark.slow
 def test_what_the_pipeline_trained_is_loaded(tmp_path: Path) -> None:
     axes = {"task": "copy", "payload": [1, 2], "length": 1, "updates": 2, "hidden": 4, "batch": 2}
     plan = expand("mine", "train", axes, "test")

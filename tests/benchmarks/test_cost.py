@@ -24,6 +24,8 @@ from throughtime.planning.experiment_files import load_module
 from throughtime.results import tables
 from throughtime.results.load import Results
 
+pytestmark = pytest.mark.slow
+
 ENGINES = ("numba", "torch")
 SMALL = Size("full", 24, 24, hidden=5, batch=3, rows=2)
 OF_TORCH, OF_NUMBA = (replace(SMALL, engine=engine) for engine in ("torch", "numba"))

@@ -39,6 +39,7 @@ def planned(**more):
     return expand("x", "s", {**TINY, **more}, "here").jobs
 
 
+@pytest.mark.slow
 def test_watching_changes_no_number_and_is_over_afterwards():
     (job,) = planned()
     expected = training.train(job, probe=probe)

@@ -34,6 +34,7 @@ def test_the_roof_bends_where_memory_feeds_the_peak():
     assert roofline.ceiling(np.array([2.0, 5.0, 9.0]), 50, 10).tolist() == [20, 50, 50]
 
 
+@pytest.mark.slow
 def test_a_figure_with_a_way_that_was_not_measured(tmp_path):
     rows = [
         {"cell": c, "N": n, "B": 3, "T": 24, "part": p, "way": w, "gflops": g}

@@ -12,6 +12,8 @@ from throughtime.benchmarks.peers import COMMIT, EARLIER, OURS, TORCH, missing
 from throughtime.benchmarks.speed import Goal, measure, ratios, summarize
 from throughtime.benchmarks.ways import Shape, Unavailable, Way
 
+pytestmark = pytest.mark.slow
+
 TINY = Shape("tanh", 5, 3, 24, 4)
 sgemm = roofline.sgemm
 

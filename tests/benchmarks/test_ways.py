@@ -18,6 +18,7 @@ def test_operations_by_hand():
     assert Shape("gru", 3, 2, 21).flops == 6 * (3 * 378 + 480)
 
 
+@pytest.mark.slow
 def test_operations_are_those_that_torch_counts():
     s = TINY
     w_h = torch.randn(s.N, s.N, requires_grad=True)

@@ -223,6 +223,7 @@ def test_plan_says_what_runs_what_is_skipped_and_why(
     assert len(output_of(capsys, "plan", "--total", "--root", str(project)).splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_the_plan_of_every_preset_is_valid() -> None:
     for preset in Project.open(ROOT).config.presets:
         plan = Project.open(ROOT, preset).plan()
@@ -240,6 +241,7 @@ def test_looking_starts_without_torch_mlflow_and_pyplot() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.slow
 def test_a_reader_that_stops_early_is_no_error() -> None:
     command = f"{sys.executable} -m throughtime plan --preset paper | head -n 1"
     done = subprocess.run(
@@ -385,6 +387,7 @@ def test_a_stale_schema_is_named(project: Path, capsys: pytest.CaptureFixture[st
     )
 
 
+@pytest.mark.slow
 def test_every_config_and_experiment_fits_its_schema() -> None:
     schemas = json_schema.schemas()
     jsonschema.validate(

@@ -6,6 +6,8 @@ import pytest
 
 from tests.cli.test_cli import output_of, refused
 
+pytestmark = pytest.mark.slow
+
 WRITE = ("figure", "clipping", "--panel", "norms")
 
 

@@ -97,6 +97,7 @@ def test_an_example_answers_what_the_page_says(block: Block) -> None:
     assert said == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", of("sh"))
 def test_a_command_runs(
     block: Block, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -182,6 +182,7 @@ def test_a_reset_at_borders_is_a_fresh_start(name: str) -> None:
         assert torch.allclose(mine[weight][1], gradient, rtol=1e-10, atol=1e-13), weight
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["lstm", "gru"])
 def test_fifty_updates_are_torchs(name: str) -> None:
     """SGD on one batch after the other: the same weights to 1e-10 after 50 updates."""

@@ -180,6 +180,7 @@ def _apply(x: np.ndarray, tanh: np.ndarray, sigmoid: np.ndarray, exp: np.ndarray
         exp[i] = kernels.exp(-abs(x[i]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("dtype", "wide", "units"), [("float32", "float64", 3), ("float64", "longdouble", 3)]
 )

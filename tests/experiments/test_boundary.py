@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from throughtime.planning.experiment_files import load_module
 from throughtime.results.load import Results
 
+pytestmark = pytest.mark.slow
+
 FOLDER = Path(__file__).parents[2] / "experiments" / "boundary"
 analysis = load_module(FOLDER / "analysis.py")
 claims = load_module(FOLDER / "claims.py")

@@ -10,6 +10,8 @@ from experiments.capacity import analysis
 from tests.support import made
 from throughtime.results.load import Results
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("alphabet", [2, 8])
 def test_information_is_that_of_the_channel(alphabet: int) -> None:

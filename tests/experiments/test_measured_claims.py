@@ -12,6 +12,8 @@ from throughtime.planning.experiment_files import load_module
 from throughtime.results import tables
 from throughtime.results.load import Results
 
+pytestmark = pytest.mark.slow
+
 YES, NO, OPEN = "supported", "not supported", "undecided"
 
 

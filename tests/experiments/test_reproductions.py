@@ -13,6 +13,8 @@ from throughtime.planning.experiment_files import load_module
 from throughtime.planning.plan import Plan
 from throughtime.planning.project import Project
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 GROUPS = Project.open(ROOT, "smoke").groups
 SERIES = sorted(set(GROUPS) - set(GROUPS["all"]) - {"all"})

@@ -18,6 +18,8 @@ from throughtime.planning.plan import Plan
 from throughtime.planning.project import Project
 from throughtime.planning.resources import weight_shapes
 
+pytestmark = pytest.mark.slow
+
 TOLERANCE = 0.05
 TANH = {"cell": "tanh", "hidden": 34, "init": ["gaussian", "orthogonal"]}
 LSTM = {"cell": "lstm", "hidden": 16, "init": "gaussian"}

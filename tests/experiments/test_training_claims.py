@@ -11,6 +11,8 @@ from throughtime.engine.sizes import size
 from throughtime.planning.project import Project
 from throughtime.planning.resources import weight_shapes
 
+pytestmark = pytest.mark.slow
+
 YES, NO, OPEN = "supported", "not supported", "undecided"
 
 

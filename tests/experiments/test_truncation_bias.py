@@ -10,6 +10,8 @@ from experiments.truncation_bias import analysis as truncation_bias
 from tests.support import made
 from throughtime.results.load import Results
 
+pytestmark = pytest.mark.slow
+
 TASKS = {
     "task": ["adding", "brackets"],
     "adding__length": 30,

@@ -32,6 +32,7 @@ def texts(ax) -> list[str]:
 # Files --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_equal_tables_give_equal_bytes(drawn):
     first, second = (
         draw.draw(drawn, "clipping", drawn / "results", drawn / out, "laptop")
@@ -51,6 +52,7 @@ def test_equal_tables_give_equal_bytes(drawn):
     assert b"<dc:date>" not in first[2].read_bytes()
 
 
+@pytest.mark.slow
 def test_a_users_own_style_changes_nothing(drawn):
     (before,) = draw.draw(drawn, "clipping", drawn / "results", drawn / "one", "laptop")[:1]
     with mpl.rc_context({"font.size": 30, "axes.facecolor": "red", "savefig.dpi": 30}):

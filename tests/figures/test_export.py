@@ -10,6 +10,8 @@ from throughtime.core.errors import UserError
 from throughtime.figures import export
 from throughtime.figures.export import Look
 
+pytestmark = pytest.mark.slow
+
 
 def write(root: Path, panel: str = "norms", **look: object) -> list[Path]:
     asked = replace(Look(), **look)

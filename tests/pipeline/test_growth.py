@@ -15,6 +15,8 @@ from throughtime.results.trained import count_trained, find_trained
 from throughtime.training import measuring
 from throughtime.training import train as training
 
+pytestmark = pytest.mark.slow
+
 COPY: dict[str, Any] = {
     "task": "copy", "length": 3, "payload": 2, "alphabet": 2, "hidden": 5, "batch": 4,
     "updates": 4, "points": 2, "eval_size": 20, "lr": 0.1, "gain": [0.5, 1.0],

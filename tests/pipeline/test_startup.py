@@ -76,6 +76,7 @@ def stale(root: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_second_pipeline_is_turned_away_and_told_which_is_at_work(tmp_path: Path) -> None:
     lock = stale(tmp_path)
     with (
@@ -126,6 +127,7 @@ def test_a_folder_that_cannot_be_written_is_said_before_anything_runs(tmp_path: 
         startup.start_pipeline(tmp_path, tmp_path / "results")
 
 
+@pytest.mark.slow
 def test_a_job_ends_with_its_killed_pipeline() -> None:
     pipeline = subprocess.Popen(
         [sys.executable, "-c", PIPELINE], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

@@ -17,6 +17,7 @@ PLAN = synthetic.toy_plan()
 LARGEST = max(planned.cost for planned in PLAN.jobs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("preset", ["smoke", "laptop", "paper"])
 def test_every_job_is_in_one_pack_of_its_own_experiment_near_the_bound(preset: str) -> None:
     project = Project.open(ROOT, preset)
@@ -32,6 +33,7 @@ def test_every_job_is_in_one_pack_of_its_own_experiment_near_the_bound(preset: s
         assert max(weights) <= sum(weights) / len(own) + max(j.cost + JOB_COST for j in jobs)
 
 
+@pytest.mark.slow
 def test_laptop_is_trained_by_at_most_forty_processes() -> None:
     project = Project.open(ROOT, "laptop")
     assert len(packs(project.plan(), project.config.max_job_cost)) <= 40

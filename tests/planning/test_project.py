@@ -445,6 +445,7 @@ def test_probes_and_moments_are_of_every_job_and_multiply_none() -> None:
     assert {j.job.probes for j in plan(probes="updates").jobs} == {("updates",)}
 
 
+@pytest.mark.slow
 @given(st.floats(1, 1e12))
 def test_splitting_a_job_changes_no_run(cost: float) -> None:
     split = expand("reach", "main", SWEEP, "somewhere", max_cost=cost)
@@ -455,6 +456,7 @@ def test_splitting_a_job_changes_no_run(cost: float) -> None:
     assert len({j.key for j in split.jobs}) == len(split.jobs)
 
 
+@pytest.mark.slow
 @given(st.permutations([0.25, 0.5, 1.0, 2.0]), st.integers(1, 3))
 def test_a_run_keeps_its_key_in_every_grid(gains: list[float], seeds: int) -> None:
     assert keys(plan(gain=gains[:2], seeds=seeds)) <= keys(

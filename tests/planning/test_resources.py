@@ -134,6 +134,7 @@ def test_planning_and_training_agree_on_the_sequences_of_the_signal() -> None:
     assert resources.SIGNAL == SIGNAL
 
 
+@pytest.mark.slow
 def test_time_is_the_expected_one_with_a_margin_and_grows_with_every_attempt():
     longest = max(jobs("paper"), key=lambda j: j.cost)
     expected = (START + resources.job_seconds(longest.cost, SPEED)) / 60

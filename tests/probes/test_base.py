@@ -27,6 +27,7 @@ def trained(request):
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", probe_names())
 def test_a_probe_yields_the_long_table_and_disturbs_nothing(trained, name):
     before = trained.flat.clone(), trained.program.final.clone()
@@ -42,6 +43,7 @@ def test_a_probe_yields_the_long_table_and_disturbs_nothing(trained, name):
     assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", probe_names())
 def test_a_probe_says_the_same_twice_and_does_not_see_the_neighbours(name):
     whole, alone = block("text", seeds=1), block("text", gain=[1.3], seeds=1)

@@ -14,6 +14,8 @@ from throughtime.probes import context
 from throughtime.probes._base import Subject, ladder
 from throughtime.probes.context import Reader, losses, measure, positions
 
+pytestmark = pytest.mark.slow
+
 LONGEST, B = 9, 6
 
 

@@ -16,6 +16,8 @@ from throughtime.planning.axes import Job, grid
 from throughtime.planning.plan import Plan, PlannedJob
 from throughtime.report import atlas, vega_charts
 
+pytestmark = pytest.mark.slow
+
 PLAN = synthetic.toy_plan(lengths=(10, 30), depths=(None, 5), seeds=3)
 FRAMES = synthetic.summary(PLAN)
 FOUND = {"clipping": (FRAMES.summary, FRAMES.curves)}

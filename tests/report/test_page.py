@@ -31,6 +31,8 @@ from throughtime.results.causes import CAUSES
 from throughtime.tasks import tasks
 from throughtime.training import outcome
 
+pytestmark = pytest.mark.slow
+
 PLAN = synthetic.toy_plan(
     lengths=(10,), depths=(None, 5), seeds=2
 )  # 16 networks, one combination skipped

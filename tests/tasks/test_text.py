@@ -120,6 +120,7 @@ def test_chance_is_the_best_constant_on_validation_characters() -> None:
     assert task.chance_loss / np.log(2) == pytest.approx(task.chance, abs=0.05)
 
 
+@pytest.mark.slow
 def test_ngram_lines_fall_with_order_and_fix_the_default_target() -> None:
     chance, *lines = (r.value for r in Text().references() if r.by == "all")
     assert len(lines) == 6
@@ -205,6 +206,7 @@ def test_characters_are_composed_and_line_ends_are_one(folder: Path) -> None:
     assert not set("\u0301\r") & set(task.data.symbols)
 
 
+@pytest.mark.slow
 def test_folding_is_what_a_corpus_or_its_reader_asks_for(folder: Path) -> None:
     text = "Größe, Mühe, Café; " * 100
     assert "ö" in own_text(folder, text).data.symbols

@@ -214,6 +214,7 @@ def test_the_mean_of_randomized_gradients_at_rest_is_the_full_one(K: int) -> Non
     assert system.resting("randomized", K) == system.total
 
 
+@pytest.mark.slow
 def test_randomized_descent_converges_where_chunks_of_the_same_length_diverge() -> None:
     system, updates = Balancing(), 3000
     ends = [system.randomized(16, updates, np.random.default_rng(s))[-1] for s in range(3)]

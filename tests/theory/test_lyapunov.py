@@ -44,6 +44,7 @@ def test_a_constant_map_that_is_not_normal() -> None:
     )
 
 
+@pytest.mark.slow
 def test_gaussian_maps_drawn_anew() -> None:
     rng = np.random.default_rng(2)
     found = by_qr(1.2 * rng.standard_normal((20_000, 5, 5)) / np.sqrt(5))

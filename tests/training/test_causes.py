@@ -233,6 +233,7 @@ def test_improvement_is_the_paired_t_of_sequences() -> None:
     assert improvement(before, after, ones, "accuracy") == pytest.approx(-expected)
 
 
+@pytest.mark.slow
 def test_chance_improves_beyond_the_limit_as_often_as_it_should() -> None:
     """Sequences of 1 to 8 positions, judged twice by coins: one-sided 2.5 % beyond 1.96."""
     rng = np.random.default_rng(1)
@@ -268,6 +269,7 @@ def test_brackets_with_k_2_are_truncated_and_a_dead_start_vanishes() -> None:
     assert dead["signal_start"] <= dead["signal_max"] < VANISHING
 
 
+@pytest.mark.slow
 def test_text_has_no_cause_but_that_it_still_learns() -> None:
     text = {"task": "text", "window": 8, "hidden": 8, "eval_size": 40}
     learning = summary(**text).iloc[0]

@@ -26,6 +26,8 @@ from throughtime.training.evaluation import Evaluators, Scores
 from throughtime.training.result import Tables
 from throughtime.training.trainer import Trainer
 
+pytestmark = pytest.mark.slow
+
 SMALL: dict[str, Any] = {
     "engine": "torch",
     "hidden": 7,

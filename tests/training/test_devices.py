@@ -47,6 +47,7 @@ def test_what_is_there_is_taken(asked: str, monkeypatch: pytest.MonkeyPatch) -> 
     check_device(asked)
 
 
+@pytest.mark.slow
 def test_a_pipeline_asks_before_it_starts_and_only_where_it_trains_itself(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -113,6 +113,7 @@ def whole():
     return {name: train(wild(name)) for name in JOBS}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(JOBS))
 def test_a_row_alone_in_any_order_and_block_beside_any_neighbour_has_the_same_bits(whole, name):
     job, full = wild(name), whole[name]
@@ -132,6 +133,7 @@ def test_a_row_alone_in_any_order_and_block_beside_any_neighbour_has_the_same_bi
     property_()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("height", [1, 2, 7, 23])
 def test_the_size_of_a_block_changes_no_bit(whole, height):
     check_rows_equal(whole["copy"], train(wild("copy"), block=height), wild("copy").run_keys)
@@ -146,6 +148,7 @@ SIZED: dict[str, dict[str, object]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["numba", "torch"])
 @pytest.mark.parametrize("hidden", [1, 32, 64])
 @pytest.mark.parametrize("task", SIZED)
