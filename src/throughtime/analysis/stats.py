@@ -123,7 +123,7 @@ def frontier(
     unsolved lag). Nothing is claimed outside the tested lags: a half point beyond them is censored,
     a bound beyond them is 0 or infinity. The likelihood takes networks as independent; the ratio
     that bounds the interval is multiplied by the design effect of the seeds where that exceeds 1
-    (``_design_effect``).
+    (``design_effect``).
 
     Args:
         summary: rows of the summary table; rows without a lag, or with none to speak of (0), are
@@ -331,7 +331,7 @@ def _effective_size(rows: pd.DataFrame) -> float:
     return float(np.clip(size, seeds, networks))
 
 
-def _design_effect(solved: NDArray, chance: NDArray, seeds: NDArray) -> float:
+def design_effect(solved: NDArray, chance: NDArray, seeds: NDArray) -> float:
     """How many times as much the number of solved networks varies as it would were the networks of
     a seed independent; at least 1.
 
@@ -358,7 +358,7 @@ def _frontier(rows: pd.DataFrame, lag: str, level: float) -> dict[str, Any]:
     middle = _middle_of_maximum(profile)
     best = float(m[middle])
     chance = special.expit(slopes[middle] * (best - np.log(rows[lag].to_numpy(float))))
-    effect = _design_effect(rows["status"].eq("solved").to_numpy(float), chance, _seeds(rows))
+    effect = design_effect(rows["status"].eq("solved").to_numpy(float), chance, _seeds(rows))
     within = m[profile >= profile.max() - effect * special.chdtri(1, 1 - level) / 2]
     censored = ">=" if best >= x.max() else "<" if best < x.min() else ""
     return {
