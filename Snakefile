@@ -12,10 +12,12 @@ from snakemake.logging import logger
 from throughtime.pipeline import startup
 from throughtime.cli.main import THREADS
 from throughtime.core.errors import UserError
+from throughtime.planning import rounds
 from throughtime.pipeline.live_line import Monitor
 from throughtime.pipeline.messages import Messages, list_jobs
 from throughtime.pipeline.workflow import (
     HIGHEST_PRIORITY,
+    JOB_FILES,
     OTHER_FORMATS,
     RULES,
     Pipeline,
@@ -42,6 +44,8 @@ RESULTS = PIPELINE.results
 # A pack has a rule because something is left of it. So it runs, whatever Snakemake remembers:
 # no other run has this parameter.
 HERE = workflow.storage_settings.default_storage_provider is None
+if PIPELINE.searches() and not HERE:
+    sys.exit("throughtime: a search reads its rounds from this disk; run it without a storage")
 PACKS = PIPELINE.packs(here=HERE, main=workflow.is_main_process)
 RUN = time.time_ns() if HERE else 0
 MESSAGES = Messages([*RULES, *PIPELINE.project.experiments], PACKS, Path(RESULTS))
@@ -50,6 +54,32 @@ if workflow.output_settings.dryrun:
     list_jobs(logger, sys.argv[1:], PACKS, Path(RESULTS))
 MONITOR = Monitor(PIPELINE.plan, Path(RESULTS), sys.stderr, PACKS)
 shell.prefix(PIPELINE.shell(sys.executable))
+
+
+def follow(*experiments):
+    """Go from round to round of the searches of some experiments, or of all.
+
+    Where a round has not been chosen yet Snakemake leaves this function by an exception, and calls
+    it again later. When it returns, the networks of all rounds are known.
+    """
+    for search in PIPELINE.searches(*experiments):
+        number = 1
+        while rounds.read(Path(chosen(search, number))):
+            number += 1
+
+
+def chosen(search, number):
+    """The file of a round, which has been chosen."""
+    place = dict(experiment=search.experiment, search=search.name, number=str(number))
+    return checkpoints.choose.get(**place).output[0]
+
+
+def before_round(w):
+    """The files of the jobs of the rounds before one."""
+    search, number = PIPELINE.search(w.experiment, w.search), int(w.number)
+    if number > 1:
+        chosen(search, number - 1)
+    return PIPELINE.before_round(search, number)
 
 
 report: "captions/workflow.rst"
@@ -76,7 +106,7 @@ rule all:
         f"{RESULTS}/claims.parquet",
         f"{RESULTS}/mlflow/ingested.txt",
         PIPELINE.computed_tables(),
-        PIPELINE.all_outputs(),
+        lambda w: follow() or PIPELINE.all_outputs(),
         PIPELINE.reproductions(),
 
 
@@ -110,9 +140,46 @@ for pack in PACKS.values():
             "throughtime {log} train --logs {params.jobs}"
 
 
+if PIPELINE.searches():
+
+    # A round of a search: which networks are trained next, by the tables of the rounds before it.
+    checkpoint choose:
+        input:
+            before_round,
+        output:
+            f"{RESULTS}/{{experiment}}/rounds/{{search}}-{{number}}.json",
+        log:
+            f"{RESULTS}/logs/{{experiment}}/{{search}}-{{number}}.log",
+        wildcard_constraints:
+            search="[^/]+",
+            number=r"\d+",
+        priority: HIGHEST_PRIORITY
+        params:
+            code=PIPELINE.choosing_code(),
+        shell:
+            "throughtime {log} choose {wildcards.experiment} {wildcards.search} {wildcards.number}"
+
+    # A job that a round has chosen. A job that fails is recorded beside the log: NAME.failed.json.
+    rule train_chosen:
+        output:
+            [f"{RESULTS}/{{experiment}}/jobs/{{job}}/{name}" for name in JOB_FILES],
+        log:
+            f"{RESULTS}/logs/{{experiment}}/{{job}}.txt",
+        wildcard_constraints:
+            job=PIPELINE.chosen_jobs(main=workflow.is_main_process),
+        priority: HIGHEST_PRIORITY / 2
+        resources:
+            mem_mb=lambda w, attempt: PIPELINE.chosen(w.experiment, w.job).megabytes(attempt),
+            runtime=lambda w, attempt: PIPELINE.chosen(w.experiment, w.job).minutes(attempt),
+        params:
+            run=RUN,
+        shell:
+            "throughtime {log} train --logs {wildcards.experiment} {wildcards.job}"
+
+
 rule train:
     input:
-        [PIPELINE.job_files(name, "timing.json") for name in PIPELINE.trained],
+        lambda w: follow() or PIPELINE.job_files(*PIPELINE.trained, names=["timing.json"]),
 
 
 rule references:
@@ -145,7 +212,7 @@ rule compute:
 
 rule collect:
     input:
-        lambda w: PIPELINE.job_tables(w.experiment),
+        lambda w: follow(w.experiment) or PIPELINE.job_tables(w.experiment),
     output:
         f"{RESULTS}/{{experiment}}/summary.parquet",
         f"{RESULTS}/{{experiment}}/curves.parquet",
@@ -160,7 +227,7 @@ rule collect:
 
 rule manifest:
     input:
-        lambda w: PIPELINE.job_files(w.experiment, "timing.json"),
+        lambda w: follow(w.experiment) or PIPELINE.job_files(w.experiment, names=["timing.json"]),
     output:
         f"{RESULTS}/{{experiment}}/manifest.json",
     log:
@@ -323,7 +390,7 @@ for experiment in PIPELINE.project.experiments:
             experiment
         input:
             PIPELINE.figures(experiment),
-            PIPELINE.all_outputs(experiment),
+            lambda w, name=experiment: follow(name) or PIPELINE.all_outputs(name),
             PIPELINE.report_files(experiment),
 
 

@@ -151,6 +151,8 @@ def plan(args: argparse.Namespace) -> None:
         f"about {duration(seconds)} on {workers} cores ({seconds / 3600:.2f} h), recording and "
         "figures included"
     )
+    for search in project.searches(*names):
+        print(_search(search, results, state.speed))
     if args.total:
         return
     for name in names:
@@ -167,6 +169,27 @@ def plan(args: argparse.Namespace) -> None:
         for skip in part.skipped:
             print(f"  skipped {skip.sweep}: {skip.axes}: {skip.reason}")
     print("\n" + _memory(state.left, workers))
+
+
+def _search(search: Any, results: Path, speed: float) -> str:
+    """What is chosen of a search, at most and about how many networks it will train, and how long
+    these take on one core.
+    """
+    from throughtime.analysis import adaptive
+    from throughtime.planning.resources import job_seconds
+
+    rounds = search.chosen(results)
+    expected, cost = 0, 0.0
+    for _, own in search.grid.groupby("curve"):
+        lags, seeds = tuple(map(float, own["lag_max"].unique())), own["seed"].nunique()
+        expected += adaptive.expected(lags, seeds, search.width)
+    cost = sum(job.cost for job in search.full.jobs) * expected / len(search.grid)
+    return (
+        f"{search.experiment} {search.sweep} looks for {search.grid['curve'].nunique()} frontiers: "
+        f"{sum(map(len, rounds)):,} networks chosen in {len(rounds)} rounds so far, at most "
+        f"{len(search.grid):,}, about {expected:,} expected: "
+        f"{duration(job_seconds(cost, speed))} on one core"
+    )
 
 
 def _memory(jobs: Iterable[Any], workers: int) -> str:

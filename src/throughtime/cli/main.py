@@ -82,6 +82,10 @@ def parser() -> argparse.ArgumentParser:
         help="as the pipeline does: what a job says goes to results/logs/EXPERIMENT/JOB.log, a job "
         "that fails does not stop the others, and finished ones are passed over",
     )
+    choose = add("choose", run.choose, "choose what the next round of a search trains", project)
+    choose.add_argument("experiment")
+    choose.add_argument("search", help="its name, as results/EXPERIMENT/rounds has it")
+    choose.add_argument("number", type=int, help="of the round, from 1")
     for name, step, text in (
         ("collect", run.collect, "put the tables of finished jobs together"),
         ("references", run.references, "compute the lines that results are held against"),

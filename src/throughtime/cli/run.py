@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from throughtime.cli.context import chosen_experiments, open_project, results_folder
-from throughtime.core.errors import UserError
+from throughtime.core.errors import UserError, nearest
 
 
 def train(args: argparse.Namespace) -> None:
@@ -41,12 +41,31 @@ def collect(args: argparse.Namespace) -> None:
             print(f"  missing: {key}")
 
 
+def choose(args: argparse.Namespace) -> None:
+    """Choose the networks of a round of a search, and say what is known so far."""
+    from throughtime.pipeline import stages
+
+    project = open_project(args)
+    found = {search.name: search for search in project.searches(args.experiment)}
+    if args.search not in found:
+        raise UserError(
+            f"{args.experiment}: no search {args.search!r} in this plan; "
+            + nearest(args.search, list(found))
+        )
+    curves = stages.choose(found[args.search], results_folder(project), args.number)
+    known, chosen = curves["networks"].str.len().eq(0).sum(), curves["networks"].str.len().sum()
+    print(
+        f"{args.search}, round {args.number}: {known} of {len(curves)} frontiers known; {chosen} "
+        "networks to train"
+    )
+
+
 def references(args: argparse.Namespace) -> None:
     """Compute reference lines."""
     from throughtime.pipeline import stages
 
     project = open_project(args)
-    whole = project.plan()
+    whole = project.full_plan()
     for name in chosen_experiments(project, args.experiments):
         if whole.select(name).jobs:
             stages.references(whole, results_folder(project), name)

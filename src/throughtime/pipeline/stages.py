@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from throughtime.analysis import adaptive
 from throughtime.core import files
 from throughtime.core.component import Component
 from throughtime.core.errors import UserError, locate_errors, one_line
@@ -24,6 +25,7 @@ from throughtime.planning.experiment_files import COMPUTE, load_module
 from throughtime.planning.plan import Plan, PlannedJob
 from throughtime.planning.project import Project
 from throughtime.planning.resources import LIBRARIES, block_bytes
+from throughtime.planning.rounds import Search
 from throughtime.results import provenance, tables
 from throughtime.results.paths import job_folder, timing, write_json
 from throughtime.results.tables import JOB_TABLES
@@ -94,6 +96,52 @@ def _read(results: Path, planned: PlannedJob, name: str) -> pd.DataFrame:
             f"{path}: holds other networks than its job; delete {path.parent} and run again"
         )
     return frame
+
+
+def choose(search: Search, results: Path, number: int) -> pd.DataFrame:
+    """Write the file of a round: the networks that it trains, by the tables of the rounds before it
+    alone, and the frontiers that these tell. The last round of a search has no networks.
+
+    Args:
+        search: the sweep.
+        results: the folder of results.
+        number: of the round, from 1.
+
+    Returns:
+        What ``adaptive.choose`` does.
+
+    Raises:
+        UserError: a round before it, or a table of it, is missing or damaged.
+    """
+    before = search.chosen(results, number)
+    if len(before) < number - 1:
+        raise UserError(
+            f"{search.file(results, len(before) + 1)}: no such round, or it was the last; "
+            f"run `snakemake {search.experiment}`"
+        )
+    try:
+        read = [_read(results, planned, "summary") for planned in search.plan(before).jobs]
+    except FileNotFoundError as error:
+        raise UserError(
+            f"{error.filename}: no such table; round {number} follows on those of the rounds "
+            f"before it: run `snakemake {search.experiment}`"
+        ) from None
+    summary = pd.concat(read) if read else tables.empty("summary")
+    chosen = adaptive.choose(search.grid, summary, search.width)
+    content = {
+        "round": number,
+        "networks": [key for keys in chosen["networks"] for key in keys],
+        "curves": [
+            {
+                **{k: v for k, v in row.items() if k != "networks"},
+                "high": row["high"] if np.isfinite(row["high"]) else None,
+                "known": not row["networks"],
+            }
+            for row in chosen.to_dict("records")
+        ],
+    }
+    write_json(content, search.file(results, number))
+    return chosen
 
 
 def references(plan: Plan, results: Path, experiment: str) -> int:

@@ -3,7 +3,9 @@
 import hashlib
 import json
 import os
+import re
 import shlex
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,9 +19,10 @@ from throughtime.pipeline.failures import pack_log
 from throughtime.pipeline.progress import is_finished, job_digest
 from throughtime.planning.experiment_files import COMPUTE
 from throughtime.planning.packs import Pack, packs
-from throughtime.planning.plan import Plan
+from throughtime.planning.plan import Plan, PlannedJob
 from throughtime.planning.project import Experiment, Project
-from throughtime.results.paths import job_folder
+from throughtime.planning.rounds import Search
+from throughtime.results.paths import job_folder, recorded
 from throughtime.results.provenance import PACKAGE, code_digest
 from throughtime.results.tables import JOB_TABLES
 from throughtime.tasks import tasks
@@ -30,6 +33,7 @@ MIN_NETWORKS_FOR_EARLY_TRACKING = (
     1000  # networks, from which on recording some of them early is worth a process of its own
 )
 HIGHEST_PRIORITY = 1e18  # priority of what others wait for: above any training's
+JOB_FILES = (*(f"{table}.parquet" for table in JOB_TABLES), "timing.json")
 REPORT_ASSETS = ("html", "css", "js")  # what the report page is made of beside code
 # Errors go on by a pipe, not from the log: on a full disk the log is empty, and its last lines are
 # what says so.
@@ -60,6 +64,8 @@ RULES = (
     "all",
     "validate",
     "train",
+    "train_chosen",
+    "choose",
     "references",
     "collect",
     "compute",
@@ -142,16 +148,36 @@ class Pipeline:
                 for its pack by name, also where another has finished it meanwhile: it is empty.
         """
         results = Path(self.results)
-        whole = packs(self.plan, self.project.config.max_job_cost)
+        searching = {(s.experiment, s.sweep) for s in self.searches()}
+        own = [p for p in self.plan.jobs if (p.experiment, p.sweep) not in searching]
+        whole = packs(Plan(tuple(own), ()), self.project.config.max_job_cost)
         if not here:
             return {pack.name: pack for pack in whole}
         left = (pack.only(j for j in pack.jobs if not is_finished(results, j)) for pack in whole)
         return {pack.name: pack for pack in left if pack.jobs or not main}
 
     @cached_property
+    def full_plan(self) -> Plan:
+        """The plan with the full grid of every sweep."""
+        return self.project.full_plan() if self.searches() else self.plan
+
+    @cached_property
+    def _searches(self) -> list[Search]:
+        return self.project.searches()
+
+    def searches(self, *experiments: str) -> list[Search]:
+        """The sweeps that look for a frontier; of some experiments, if they are named."""
+        return [s for s in self._searches if s.experiment in experiments or not experiments]
+
+    def jobs(self, experiment: str) -> tuple[PlannedJob, ...]:
+        """The jobs of an experiment; where it searches, with those of the rounds until now."""
+        plan = self.project.plan(experiment) if self.searches(experiment) else self.plan
+        return plan.select(experiment).jobs
+
+    @cached_property
     def trained(self) -> list[str]:
         """The experiments that train something."""
-        return [name for name in self.project.experiments if self.plan.select(name).jobs]
+        return [name for name in self.project.experiments if self.full_plan.select(name).jobs]
 
     @property
     def computing(self) -> list[str]:
@@ -183,21 +209,21 @@ class Pipeline:
 
     # Files ----------------------------------------------------------------------------------------
 
-    def job_files(self, experiment: str, *names: str) -> list[str]:
-        """Files of these names of every job of an experiment."""
-        jobs = self.plan.select(experiment).jobs
+    def job_files(self, *experiments: str, names: Sequence[str] = JOB_FILES) -> list[str]:
+        """Files of these names of every job of some experiments."""
+        jobs = [planned for experiment in experiments for planned in self.jobs(experiment)]
         return [str(job_folder(Path(self.results), j) / name) for j in jobs for name in names]
 
     def job_tables(self, experiment: str) -> list[str]:
         """All job tables of an experiment."""
-        return self.job_files(experiment, *(f"{t}.parquet" for t in JOB_TABLES))
+        return self.job_files(experiment, names=[f"{t}.parquet" for t in JOB_TABLES])
 
     def pack_files(self, pack: Pack) -> list[str]:
         """The files that a pack's jobs make."""
         return [
             str(job_folder(Path(self.results), planned) / name)
             for planned in pack.jobs
-            for name in (*(f"{t}.parquet" for t in JOB_TABLES), "timing.json")
+            for name in JOB_FILES
         ]
 
     def pack_log(self, pack: Pack) -> str:
@@ -222,15 +248,11 @@ class Pipeline:
         misses no intermediate file.
         """
         names = [name for name in experiments or self.trained if name in self.trained]
-        jobs = [
-            path
-            for name in names
-            for path in self.job_files(name, *(f"{t}.parquet" for t in JOB_TABLES), "timing.json")
-        ]
         tables = [
             f"{self.results}/{n}/{t}.parquet" for n in names for t in (*JOB_TABLES, "references")
         ]
-        return jobs + tables + [f"{self.results}/{name}/manifest.json" for name in names]
+        manifests = [f"{self.results}/{name}/manifest.json" for name in names]
+        return self.job_files(*names) + tables + manifests
 
     def collected_tables(self) -> list[str]:
         """The tables of all experiments."""
@@ -276,6 +298,47 @@ class Pipeline:
             str(stages.reported_file(results, experiment)),
         ]
 
+    # Rounds ---------------------------------------------------------------------------------------
+
+    def search(self, experiment: str, name: str) -> Search:
+        """The search of that name."""
+        return next(s for s in self.searches(experiment) if s.name == name)
+
+    def before_round(self, search: Search, number: int) -> list[str]:
+        """The files that a round is chosen by: those of the jobs of the rounds before it."""
+        results = Path(self.results)
+        jobs = search.plan(search.chosen(results, number)).jobs
+        return [str(job_folder(results, j) / name) for j in jobs for name in JOB_FILES]
+
+    def chosen(self, experiment: str, key: str) -> Pack:
+        """A job that a round has chosen, as a pack of its own."""
+        return Pack(experiment, 0, (self.project.plan(experiment).job(key),))
+
+    def chosen_jobs(self, *, main: bool = True) -> str:
+        """A regular expression for the keys of jobs that a search may train: those of its sweeps,
+        but for the finished ones, whose files are inputs like any other.
+
+        Args:
+            main: as of ``packs``: that of one job is asked for it, also where it has finished.
+        """
+        sweeps = "|".join(sorted({re.escape(s.sweep) for s in self.searches()}))
+        finished = sorted(set(self._finished())) if main else []
+        others = f"(?!(?:{'|'.join(map(re.escape, finished))})/)" if finished else ""
+        return f"{others}(?:{sweeps})-[^/]+"
+
+    def _finished(self) -> Iterator[str]:
+        """The keys of finished jobs of searching sweeps, whether a round has chosen them yet or
+        not: a search of another width may choose them again.
+        """
+        for search in self.searches():
+            for planned in search.full.jobs:
+                place = Path(self.results) / search.experiment / "jobs"
+                for folder in place.glob(f"{planned.stem}-*"):
+                    record = recorded(folder / "timing.json") or {}
+                    there = all((folder / name).exists() for name in JOB_FILES)
+                    if there and record.get("code") == job_digest(planned):
+                        yield folder.name
+
     # In which order -------------------------------------------------------------------------------
 
     @cached_property
@@ -287,7 +350,7 @@ class Pipeline:
         Those with most networks for their cost go first, so that what is left takes longer to train
         than this to record.
         """
-        parts = {name: self.plan.select(name) for name in self.trained}
+        parts = {n: self.plan.select(n) for n in self.trained if not self.searches(n)}
         chosen: list[str] = []
         if self.plan.networks < MIN_NETWORKS_FOR_EARLY_TRACKING:
             return chosen
@@ -315,9 +378,13 @@ class Pipeline:
         """Digest of the engine, the tasks and the cells of a pack's jobs."""
         return digest([job_digest(planned) for planned in pack.jobs])
 
+    def choosing_code(self) -> str:
+        """Digest of what chooses the networks of a round."""
+        return code_digest("throughtime.analysis.adaptive")
+
     def reference_code(self, experiment: str) -> str:
         """Digest of the tasks of an experiment, their code and their parameters."""
-        jobs = self.plan.select(experiment).jobs
+        jobs = self.full_plan.select(experiment).jobs
         code = code_digest(*sorted({tasks()[j.job.task.name].__module__ for j in jobs}))
         return digest([code, sorted({j.job.task.model_dump_json() for j in jobs})])
 
@@ -379,7 +446,7 @@ class Pipeline:
             [
                 self.project.config.model_dump(mode="json"),
                 sweeps,
-                [j.key for j in self.plan.select(experiment).jobs],
+                [j.key for j in self.jobs(experiment)],
             ]
         )
 

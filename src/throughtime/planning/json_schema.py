@@ -12,6 +12,7 @@ from throughtime.core.registry import probe_names
 from throughtime.engine.initialization import schemes
 from throughtime.planning.axes import Job, Row
 from throughtime.planning.project import Config, Experiment
+from throughtime.planning.rounds import KEY, Frontier
 from throughtime.planning.sweep import KINDS, Spaced
 
 
@@ -61,7 +62,13 @@ def _experiment() -> dict[str, Any]:
         "additionalProperties": {"anyOf": [{"$ref": "#/$defs/Sweep"}, {"type": "null"}]},
     }
     spaced = Spaced.model_json_schema()
-    schema["$defs"] = {**schema.get("$defs", {}), "Spaced": spaced, "Sweep": sweep}
+    search = Frontier.model_json_schema()
+    axes[KEY] = {
+        "anyOf": [search["properties"]["axis"], {"$ref": "#/$defs/Frontier"}],
+        "description": "train only what finds the longest lag that half the seeds learn",
+    }
+    defined = {"Spaced": spaced, "Frontier": search, "Sweep": sweep}
+    schema["$defs"] = {**schema.get("$defs", {}), **defined}
     schema["properties"]["sweeps"]["additionalProperties"] = {"$ref": "#/$defs/Sweep"}
     schema["properties"]["presets"]["additionalProperties"] = changes
     return schema

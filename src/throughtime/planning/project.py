@@ -6,7 +6,9 @@ field of ``Job`` or of the task) multiplies jobs; an axis of the grid (a field o
 multiplies the networks inside a job. Which is which is looked up, never written.
 """
 
+import math
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -15,9 +17,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from throughtime.core.errors import UserError, nearest, one_line
 from throughtime.core.registry import outside
-from throughtime.planning import yaml_reader
+from throughtime.planning import rounds, yaml_reader
 from throughtime.planning.experiment_files import COMPUTE
 from throughtime.planning.plan import Plan
+from throughtime.planning.rounds import Search
 from throughtime.planning.sweep import check_names, expand, message
 
 # From a sweep to jobs -----------------------------------------------------------------------------
@@ -316,24 +319,50 @@ class Project:
 
     def plan(self, *experiments: str) -> Plan:
         """All jobs of the chosen preset, and what was skipped; of some experiments, if they are
-        named.
+        named. A sweep that looks for a frontier has the networks that rounds have chosen so far.
 
         Raises:
             UserError: a sweep with an unknown axis, a wrong type or an empty axis.
         """
-        plans = [
-            expand(
-                name,
-                sweep,
-                _with_seeds(axes, self.config.seeds),
-                f"experiments/{name}/experiment.yaml: sweeps.{sweep}",
-                self.config.max_job_cost,
-                self.config.device,
-            )
-            for name, experiment in self.experiments.items()
-            if name in experiments or not experiments
-            for sweep, axes in experiment.sweeps_of(self.config.preset).items()
-        ]
-        return Plan(
-            tuple(j for p in plans for j in p.jobs), tuple(s for p in plans for s in p.skipped)
+        results = self.root / self.config.results
+        return _joined(
+            part.plan(part.chosen(results)) if isinstance(part, Search) else part
+            for part in self._sweeps(*experiments)
         )
+
+    def full_plan(self, *experiments: str) -> Plan:
+        """The same with the full grids of all sweeps."""
+        parts = self._sweeps(*experiments)
+        return _joined(part.full if isinstance(part, Search) else part for part in parts)
+
+    def searches(self, *experiments: str) -> list[Search]:
+        """The sweeps that look for a frontier; of some experiments, if they are named."""
+        names = [
+            name
+            for name, experiment in self.experiments.items()
+            if (name in experiments or not experiments)
+            and any(rounds.KEY in a for a in experiment.sweeps_of(self.config.preset).values())
+        ]
+        parts = self._sweeps(*names) if names else ()
+        return [part for part in parts if isinstance(part, Search)]
+
+    def _sweeps(self, *experiments: str) -> Iterator[Plan | Search]:
+        for name, experiment in self.experiments.items():
+            if name in experiments or not experiments:
+                for sweep, axes in experiment.sweeps_of(self.config.preset).items():
+                    where = f"experiments/{name}/experiment.yaml: sweeps.{sweep}"
+                    own = dict(axes)
+                    told = own.pop(rounds.KEY, None)
+                    asked = None if told is None else rounds.frontier(told, where)
+                    own = _with_seeds(own, self.config.seeds)
+                    cost = self.config.max_job_cost
+                    split = math.inf if asked else cost
+                    plan = expand(name, sweep, own, where, split, self.config.device)
+                    yield rounds.search(sweep, asked, plan, cost, where) if asked else plan
+
+
+def _joined(plans: Iterable[Plan]) -> Plan:
+    several = list(plans)
+    return Plan(
+        tuple(j for p in several for j in p.jobs), tuple(s for p in several for s in p.skipped)
+    )

@@ -124,7 +124,7 @@ def expand(
             if own_rows.empty:
                 continue
             # a job asked for twice is one
-            for number, piece in enumerate(_pieces(own_rows, job.cost, max_cost)):
+            for number, piece in enumerate(pieces(own_rows, job.cost, max_cost)):
                 jobs[job, number] = PlannedJob(experiment, sweep, job, piece, device)
     return Plan(tuple(jobs.values()), tuple(skipped))
 
@@ -321,7 +321,10 @@ def _without(job: Job) -> dict[str, str]:
     return found
 
 
-def _pieces(rows: pd.DataFrame, cost: float, max_cost: float) -> Iterator[pd.DataFrame]:
+def pieces(rows: pd.DataFrame, cost: float, max_cost: float) -> Iterator[pd.DataFrame]:
+    """Rows of a grid in even parts, none of which costs more than ``max_cost`` (of one row:
+    ``cost``), if one row does not.
+    """
     size = len(rows) if math.isinf(max_cost) or cost == 0 else max(1, int(max_cost / cost))
     count = math.ceil(len(rows) / size)
     size = math.ceil(len(rows) / count)  # even pieces
