@@ -119,13 +119,7 @@ def choose(search: Search, results: Path, number: int) -> pd.DataFrame:
             f"{search.file(results, len(before) + 1)}: no such round, or it was the last; "
             f"run `snakemake {search.experiment}`"
         )
-    try:
-        read = [_read(results, planned, "summary") for planned in search.plan(before).jobs]
-    except FileNotFoundError as error:
-        raise UserError(
-            f"{error.filename}: no such table; round {number} follows on those of the rounds "
-            f"before it: run `snakemake {search.experiment}`"
-        ) from None
+    read = [_read(results, planned, "summary") for planned in search.plan(before).jobs]
     summary = pd.concat(read) if read else tables.empty("summary")
     chosen = adaptive.choose(search.grid, summary, search.width)
     content = {
