@@ -45,7 +45,7 @@ RESULTS = PIPELINE.results
 # no other run has this parameter.
 HERE = workflow.storage_settings.default_storage_provider is None
 if PIPELINE.searches() and not HERE:
-    sys.exit("throughtime: a search reads its rounds from this disk; run it without a storage")
+    sys.exit("throughtime: a search needs its results on this disk, not in a storage")
 PACKS = PIPELINE.packs(here=HERE, main=workflow.is_main_process)
 RUN = time.time_ns() if HERE else 0
 MESSAGES = Messages([*RULES, *PIPELINE.project.experiments], PACKS, Path(RESULTS))
@@ -169,8 +169,8 @@ if PIPELINE.searches():
             job=PIPELINE.chosen_jobs(main=workflow.is_main_process),
         priority: HIGHEST_PRIORITY / 2
         resources:
-            mem_mb=lambda w, attempt: PIPELINE.chosen(w.experiment, w.job).megabytes(attempt),
-            runtime=lambda w, attempt: PIPELINE.chosen(w.experiment, w.job).minutes(attempt),
+            mem_mb=lambda w, attempt: PIPELINE.chosen(**w).megabytes(attempt),
+            runtime=lambda w, attempt: PIPELINE.chosen(**w).minutes(attempt),
         params:
             run=RUN,
         shell:
@@ -179,7 +179,7 @@ if PIPELINE.searches():
 
 rule train:
     input:
-        lambda w: follow() or PIPELINE.job_files(*PIPELINE.trained, names=["timing.json"]),
+        lambda w: follow() or PIPELINE.records(*PIPELINE.trained),
 
 
 rule references:
@@ -227,7 +227,7 @@ rule collect:
 
 rule manifest:
     input:
-        lambda w: follow(w.experiment) or PIPELINE.job_files(w.experiment, names=["timing.json"]),
+        lambda w: follow(w.experiment) or PIPELINE.records(w.experiment),
     output:
         f"{RESULTS}/{{experiment}}/manifest.json",
     log:

@@ -214,6 +214,10 @@ class Pipeline:
         jobs = [planned for experiment in experiments for planned in self.jobs(experiment)]
         return [str(job_folder(Path(self.results), j) / name) for j in jobs for name in names]
 
+    def records(self, *experiments: str) -> list[str]:
+        """The records (timing.json) of all jobs of some experiments."""
+        return self.job_files(*experiments, names=["timing.json"])
+
     def job_tables(self, experiment: str) -> list[str]:
         """All job tables of an experiment."""
         return self.job_files(experiment, names=[f"{t}.parquet" for t in JOB_TABLES])
@@ -310,9 +314,9 @@ class Pipeline:
         jobs = search.plan(search.chosen(results, number)).jobs
         return [str(job_folder(results, j) / name) for j in jobs for name in JOB_FILES]
 
-    def chosen(self, experiment: str, key: str) -> Pack:
-        """A job that a round has chosen, as a pack of its own."""
-        return Pack(experiment, 0, (self.project.plan(experiment).job(key),))
+    def chosen(self, experiment: str, job: str) -> Pack:
+        """A job that a round has chosen, by its key, as a pack of its own."""
+        return Pack(experiment, 0, (self.project.plan(experiment).job(job),))
 
     def chosen_jobs(self, *, main: bool = True) -> str:
         """A regular expression for the keys of jobs that a search may train: those of its sweeps,
