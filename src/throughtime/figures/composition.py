@@ -201,18 +201,28 @@ def fit(fig: Figure, axes: Sequence[Axes]) -> None:
     one of them is larger than its tile, and labels of ticks that would run into each other are
     thinned.
     """
-    fig.draw_without_rendering()
+    _lay_out(fig)
     _place_words(axes)
-    fig.draw_without_rendering()
+    _lay_out(fig)
     wrapped = [_wrap_label(ax) for ax in axes]
     if any(wrapped):
-        fig.draw_without_rendering()
+        _lay_out(fig)
     _place_words(axes)  # again: shorter axes have other ticks, and so another left end
-    fig.draw_without_rendering()
+    _lay_out(fig)
     for ax in axes:
         _hide_numbers(ax)
         _thin_ticks(ax)
     fig.set_layout_engine("none")  # all stays where it is, and saving need not lay out again
+
+
+def _lay_out(fig: Figure) -> None:
+    """Give every axes its place. Nothing is drawn, which would take as long again, but where an
+    axes has three dimensions, whose labels find their places when they are drawn.
+    """
+    if any(ax.name == "3d" for ax in fig.axes):
+        fig.draw_without_rendering()
+    elif engine := fig.get_layout_engine():
+        engine.execute(fig)
 
 
 def _place_words(axes: Sequence[Axes]) -> None:

@@ -269,7 +269,10 @@ def conform(frame: pd.DataFrame, table: str) -> pd.DataFrame:
     names = [c.name for c in schema]
     if wrong := set(names) ^ set(frame.columns):
         raise ValueError(f"table {table}: columns missing or unknown: {sorted(wrong)}")
-    return frame[names].astype({c.name: c.dtype for c in schema}).reset_index(drop=True)
+    made = frame[names].reset_index(drop=True)
+    has = {str(name): str(dtype) for name, dtype in made.dtypes.items()}
+    other = {c.name: c.dtype for c in schema if has[c.name] != c.dtype}  # astype copies every column
+    return made.astype(other) if other else made
 
 
 def empty(table: str) -> pd.DataFrame:
