@@ -297,9 +297,14 @@ def _possible(job: Job) -> Job:
     return job
 
 
+OFTEN_WITHOUT = ("frozen", "omega")  # axes of rows that not every job has
+
+
 def _possible_rows(job: Job, rows: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """The rows that have a meaning for a job, and why others have none."""
-    reasons = []
+    reasons: list[str] = []
+    if not rows[list(OFTEN_WITHOUT)].astype(bool).any(axis=None):
+        return rows, reasons  # to list the windows of a long sequence takes a while
     for axis, why in _without(job).items():
         kept = rows[~rows[axis].astype(bool)].reset_index(drop=True)
         reasons += [f"{axis}: {why}"] if len(kept) < len(rows) else []
