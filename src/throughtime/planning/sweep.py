@@ -303,7 +303,7 @@ OFTEN_WITHOUT = ("frozen", "omega")  # axes of rows that not every job has
 def _possible_rows(job: Job, rows: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """The rows that have a meaning for a job, and why others have none."""
     reasons: list[str] = []
-    if not rows[list(OFTEN_WITHOUT)].astype(bool).any(axis=None):
+    if not any(rows[axis].to_numpy().any() for axis in OFTEN_WITHOUT):
         return rows, reasons  # to list the windows of a long sequence takes a while
     for axis, why in _without(job).items():
         kept = rows[~rows[axis].astype(bool)].reset_index(drop=True)
