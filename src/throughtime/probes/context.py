@@ -34,7 +34,7 @@ from throughtime.engine.bptt import Weights
 from throughtime.engine.cells._base import Cell
 from throughtime.engine.losses.softmax import log_softmax
 from throughtime.engine.parameters import acting
-from throughtime.probes._base import Networks, empty, frame, ladder
+from throughtime.probes._base import Networks, empty, ladder, records
 from throughtime.tasks.text import Characters, Text
 
 LONGEST = 100  # characters of context, at most
@@ -52,15 +52,14 @@ def measure(networks: Networks) -> pd.DataFrame:
     """
     if not isinstance(networks.job.task, Text):
         return empty()
-    frames = [empty()]
+    found = []
     # One network after another: its bits do not depend on those beside it.
     for row in np.flatnonzero(networks.diverged_at == 0):
         own = networks.flat[row : row + 1].double()
         reader = Reader(networks.cell, acting(networks.cell, own, networks.shapes))
         means = of_network(reader, networks.job.task.data, int(networks.rows["seed"].iloc[row]))
-        for (quantity, n), value in means.items():
-            frames.append(frame({quantity: value}, np.zeros(1, np.int64), [n]).assign(row=row))
-    return pd.concat(frames[1:] or frames, ignore_index=True)
+        found += [(int(row), quantity, n, value.item()) for (quantity, n), value in means.items()]
+    return records(found)
 
 
 def over_pieces(count: int, found: Callable[[int, slice], Losses]) -> Losses:
