@@ -4,6 +4,7 @@ writes them.
 
 import hashlib
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -283,7 +284,12 @@ def empty(table: str) -> pd.DataFrame:
     >>> list(empty("probes").columns)
     ['run_key', 'step', 'probe', 'quantity', 'index', 'value']
     """
-    return conform(pd.DataFrame({c.name: pd.Series(dtype=c.dtype) for c in TABLES[table]}), table)
+    return _empty(table).copy()
+
+
+@cache
+def _empty(table: str) -> pd.DataFrame:
+    return pd.DataFrame({c.name: pd.Series(dtype=c.dtype) for c in TABLES[table]})
 
 
 def encode(frame: pd.DataFrame, table: str) -> bytes:
