@@ -421,7 +421,7 @@ def test_a_finding_shows_its_panel_where_it_was_drawn_and_no_picture_twice(
     Figure(figsize=(1, 1)).savefig(picture)
     drawn = {("clipping", "plane"): picture.getvalue()}
     rows = [told("clipping", name, "supported") for name in "abc"]
-    shown = findings.tell(results, claims_of(rows).to_dict("records"), drawn)["Why"]
+    shown = findings.shown_findings(results, claims_of(rows).to_dict("records"), drawn)["Why"]
     sizes = [(t.picture.width, t.picture.height) if t.picture else None for t in shown]
     assert sizes == [(200, 100), (100, 100), None]
     assert [t.above for t in shown] == ["", "", "finding-clipping-a"]

@@ -167,7 +167,7 @@ def render(
         causes=specificity.to_dict("records"),
         limit=causes.LIMIT,
         hidden=causes.describe_hidden(specificity),
-        story=findings.tell(results, claims, drawn or {}),
+        story=findings.shown_findings(results, claims, drawn or {}),
         claims=sorted(claims, key=lambda claim: URGENCY.index(claim["verdict"])),
         verdicts=VERDICTS,
         reproductions=compared,
@@ -356,9 +356,9 @@ def _compared(results: Path) -> dict[str, list[dict[str, Any]]]:
     for row in compared.to_dict("records"):
         paper = (row[name] for name in ("published", "published_low", "published_high"))
         here = (row[name] for name in ("ours", "low", "high"))
-        told = {"paper": reproductions.interval(*paper), "here": reproductions.interval(*here)}
+        intervals = {"paper": reproductions.interval(*paper), "here": reproductions.interval(*here)}
         papers.setdefault(str(row["experiment"]), []).append(
-            {**{str(k): v for k, v in row.items()}, **told}
+            {**{str(k): v for k, v in row.items()}, **intervals}
         )
     return papers
 
