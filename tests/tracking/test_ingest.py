@@ -303,6 +303,9 @@ def test_some_experiments_can_be_recorded_before_the_others(results: Path) -> No
         0,
     )
     assert not (results / "mlflow" / ingest.NUMBERS).exists()
+    own = json.loads((results / "mlflow" / ingest.OF_ONE / "clipping.json").read_text())
+    assert set(own["experiments"]) == {"clipping", "clipping summary"}
+    assert not (results / "mlflow" / ingest.OF_ONE / "another.json").exists()
     assert counted(record(results)) == (0, 4 + 2 + 1, 0)
     assert (results / "mlflow" / ingest.NUMBERS).exists()
 

@@ -229,13 +229,16 @@ def _embedded(content: Any) -> Markup:
 
 
 def _mlflow(results: Path) -> dict[str, Any]:
-    """Where the MLflow UI is, and the numbers of its experiments by name, as the ingest left them;
-    none: not ingested yet.
+    """Where the MLflow UI is, and the numbers of its experiments by name, as the ingest left them:
+    of all, and of each one that was recorded by itself; none: not ingested yet.
     """
-    recorded = _json(results / "mlflow" / "experiments.json")
+    folder = results / "mlflow"
+    paths = [folder / "experiments.json", *sorted((folder / "numbers").glob("*.json"))]
+    recorded = [_json(path) for path in paths]
+    servers = [own["server"] for own in recorded if own.get("server")]
     return {
-        "server": recorded.get("server") or SERVER,
-        "experiments": recorded.get("experiments", {}),
+        "server": servers[-1] if servers else SERVER,
+        "experiments": {k: v for own in recorded for k, v in own.get("experiments", {}).items()},
     }
 
 
