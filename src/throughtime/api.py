@@ -132,8 +132,8 @@ class Runs:
             parts.append(f"task{'s' * (len(names) > 1)} {', '.join(names)}")
         if varying := self._varying():
             parts.append(f"what varies: {', '.join(varying)}")
-        if len(self.skipped):
-            parts.append(f"{len(self.skipped)} combinations skipped, see .skipped")
+        if skipped := len(self.skipped):
+            parts.append(f"{skipped} combination{'s' * (skipped != 1)} skipped, see .skipped")
         return f"Runs({'; '.join(parts)})"
 
     def _varying(self, *without: str) -> list[str]:
