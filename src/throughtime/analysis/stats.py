@@ -81,8 +81,8 @@ def newcombe(
     pa, pb = ka / np.where(na > 0, na, 1), kb / np.where(nb > 0, nb, 1)
     low = pa - pb - np.hypot(pa - low_a, high_b - pb)
     high = pa - pb + np.hypot(high_a - pa, pb - low_b)
-    known = (na > 0) & (nb > 0)
-    return np.where(known, low, -1.0), np.where(known, high, 1.0)
+    both_tested = (na > 0) & (nb > 0)
+    return np.where(both_tested, low, -1.0), np.where(both_tested, high, 1.0)
 
 
 def trained(summary: pd.DataFrame) -> pd.DataFrame:

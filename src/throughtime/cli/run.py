@@ -133,11 +133,11 @@ def _list_panels(project: Any, names: list[str]) -> None:
 
     for name in names:
         try:
-            folder, found = export.open_experiment(project.root, name, results_folder(project))
+            folder, results = export.open_experiment(project.root, name, results_folder(project))
         except UserError as error:
             print(f"throughtime: {error}", file=sys.stderr)
-            folder, found = project.root / "experiments" / name, Results.empty()
-        panels = export.named_panels(folder, found)
+            folder, results = project.root / "experiments" / name, Results.empty()
+        panels = export.named_panels(folder, results)
         print(f"{name}: panels for --panel")
         width = max(len(panel.name) for panel in panels)
         print(*(f"  {panel.name:{width}}  {panel.shows}" for panel in panels), sep="\n")

@@ -58,8 +58,8 @@ class Panel:
 
     def caption(self, results: Results) -> str:
         """One sentence: what is shown, how many networks and seeds, what bars and bands are."""
-        said = counts(self.behind(results), results.computed)
-        count = said[0].lower() + said[1:]
+        text = counts(self.behind(results), results.computed)
+        count = text[0].lower() + text[1:]
         return "; ".join(part for part in (self.shows, self.interval, count) if part) + "."
 
     def long_caption(self, results: Results) -> str:
@@ -272,8 +272,8 @@ def _wrap_title(ax: Axes) -> None:
 
 
 def _place_legend(ax: Axes) -> None:
-    made = ax.get_legend()
-    if not isinstance(made, LegendBelow):
+    legend_below = ax.get_legend()
+    if not isinstance(legend_below, LegendBelow):
         return
     figure: Any = ax.get_figure(root=True)
     left = _left(ax)
@@ -281,11 +281,11 @@ def _place_legend(ax: Axes) -> None:
     bottom = min(ax.bbox.y0, box.y0) if box else ax.bbox.y0
     aside, down = (left - ax.bbox.x0) / figure.dpi, (bottom - ax.bbox.y0) / figure.dpi - GAP / 72
     place = ax.transAxes + ScaledTranslation(aside, down, figure.dpi_scale_trans)
-    handles, labels, keys = made.asked
+    handles, labels, keys = legend_below.asked
     for columns in range(len(labels), 0, -1):
-        ax.legend_ = made = LegendBelow(ax, handles, labels, **{**keys, "ncols": columns})
-        made.set_bbox_to_anchor((0, 0), transform=place)
-        if made.get_window_extent().width <= ax.bbox.x1 - left:
+        ax.legend_ = legend_below = LegendBelow(ax, handles, labels, **{**keys, "ncols": columns})
+        legend_below.set_bbox_to_anchor((0, 0), transform=place)
+        if legend_below.get_window_extent().width <= ax.bbox.x1 - left:
             return
 
 

@@ -314,16 +314,16 @@ def _possible_rows(job: Job, rows: pd.DataFrame) -> tuple[pd.DataFrame, list[str
 
 def _without(job: Job) -> dict[str, str]:
     """Axes of rows that a job's networks can have at their default alone, and why."""
-    found = {}
+    reasons = {}
     if not job.cell.recurrent:
-        found["frozen"] = f"{job.cell.name} has no W_hh to freeze"
+        reasons["frozen"] = f"{job.cell.name} has no W_hh to freeze"
     if not isinstance(job.cell, Elman) or job.cell.transformed:
-        found["omega"] = f"{job.cell.name} is no Elman cell whose W_hh is trained as it is"
+        reasons["omega"] = f"{job.cell.name} is no Elman cell whose W_hh is trained as it is"
     elif overlapping(windows(job.steps, *job.strides, job.offset())):
-        found["omega"] = f"in mode {job.mode} windows overlap, and a step has several dL/dh"
+        reasons["omega"] = f"in mode {job.mode} windows overlap, and a step has several dL/dh"
     elif job.kernel != "torch":
-        found["omega"] = "engine numba does not have it; write engine: torch"
-    return found
+        reasons["omega"] = "engine numba does not have it; write engine: torch"
+    return reasons
 
 
 def _pieces(rows: pd.DataFrame, cost: float, max_cost: float) -> Iterator[pd.DataFrame]:

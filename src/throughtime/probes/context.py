@@ -62,10 +62,10 @@ def measure(networks: Networks) -> pd.DataFrame:
     return records(found)
 
 
-def over_pieces(count: int, found: Callable[[int, slice], Losses]) -> Losses:
+def over_pieces(count: int, losses_of: Callable[[int, slice], Losses]) -> Losses:
     """The mean of each loss over ``count`` positions, PIECE at a time: (G)."""
     pieces = [slice(i, i + PIECE) for i in range(0, count, PIECE)]
-    parts = [found(i, p) for i, p in enumerate(pieces)]
+    parts = [losses_of(i, p) for i, p in enumerate(pieces)]
     return {key: np.concatenate([part[key] for part in parts], 1).mean(1) for key in parts[0]}
 
 

@@ -145,8 +145,8 @@ def version(name: str) -> tuple[int, ...]:
     """What tells one's own text from another that lay, or will lie, at the same path."""
     if is_named(name):
         return ()
-    found = Path(name).stat()
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+    status = Path(name).stat()
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def load(name: str, encoding: str = AUTO) -> Corpus:
@@ -202,15 +202,15 @@ def locate(name: str) -> list[Path]:
     path = Path(name)
     if path.is_file():
         return [path]
-    found = sorted([*path.rglob("*.txt"), *path.rglob("*.txt.gz")]) if path.is_dir() else []
-    if path.is_dir() and not found:
+    texts = sorted([*path.rglob("*.txt"), *path.rglob("*.txt.gz")]) if path.is_dir() else []
+    if path.is_dir() and not texts:
         raise UserError(f"{path}: no .txt or .txt.gz file in this folder")
-    if not found:
+    if not texts:
         raise UserError(
             f"corpus {name!r}: neither a file or folder nor a named corpus; "
             f"{nearest(name, corpus_names())}"
         )
-    return found
+    return texts
 
 
 def check(what: str, content: bytes, algorithm: str, checksum: str) -> None:
@@ -219,10 +219,10 @@ def check(what: str, content: bytes, algorithm: str, checksum: str) -> None:
     Raises:
         UserError: it differs; names both sums.
     """
-    found = hashlib.new(algorithm, content, usedforsecurity=False).hexdigest()
-    if found != checksum:
+    actual = hashlib.new(algorithm, content, usedforsecurity=False).hexdigest()
+    if actual != checksum:
         raise UserError(
-            f"{what}: {algorithm} is {found}, expected {checksum}; fetch it again, or name your "
+            f"{what}: {algorithm} is {actual}, expected {checksum}; fetch it again, or name your "
             "own text by its path"
         )
 

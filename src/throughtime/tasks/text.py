@@ -273,8 +273,8 @@ class Text(Task):
                 f"text; each costs {data.charge:.1f} bits more than its symbol"
             )
         if data.controls:
-            found = ", ".join(f"U+{ord(c):04X} {n:,} times" for c, n in data.controls)
-            words.append(f"control characters: {found}")
+            counted = ", ".join(f"U+{ord(c):04X} {n:,} times" for c, n in data.controls)
+            words.append(f"control characters: {counted}")
         return "\n".join(words)
 
     def show(self, batch: Batch, index: int) -> str:
@@ -469,15 +469,15 @@ def names(text: NDArray[np.integer], symbols: str) -> tuple[Integers, Integers]:
     read = "".join(symbols[i] for i in text)
     begins, seen = np.full(len(text), -1), np.full(len(text), -1)
     last: dict[str, int] = {}
-    for found in re.finditer(rf"[^\W\d_]{{{SHORTEST},}}", read):
-        if not found[0][0].isupper():
+    for word in re.finditer(rf"[^\W\d_]{{{SHORTEST},}}", read):
+        if not word[0][0].isupper():
             continue
-        start, end = found.span()
+        start, end = word.span()
         before = read[max(0, start - 3) : start].rstrip(" ")[-1:]
         if before.isalpha() or before in tuple(",;)&"):
             begins[start + 1 : end] = start
-            seen[start + 1 : end] = last.get(found[0], -1)
-        last[found[0]] = start
+            seen[start + 1 : end] = last.get(word[0], -1)
+        last[word[0]] = start
     return begins, seen
 
 
