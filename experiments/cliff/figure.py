@@ -285,8 +285,9 @@ def thrown(results: Results, ax: Axes) -> None:
         )
     less = thrown_back(results)
     if less.verdict == "supported":
-        share = found.groupby(["clip", "run_key"])["thrown"].mean().astype(float)
-        free, clipped = (share.loc[c].mean() for c in (math.inf, CLIP))
+        shares = found.groupby(["clip", "run_key"])["thrown"].mean().astype(float)
+        means = shares.groupby("clip").mean()
+        free, clipped = means[math.inf], means[CLIP]
         ax.set_title(
             f"{free:.0%} of an unclipped network's spikes throw it back, {clipped:.0%} of one's "
             f"clipped at {CLIP:g}"

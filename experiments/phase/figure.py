@@ -174,8 +174,8 @@ def lengths(task: str, input_gain: float, results: Results, ax: Axes) -> None:
     if found := composition.extremes(table, "frontier"):
         best, worst = found
         name = rows[["task", "task_args", "input_gain"]].iloc[-1]
-        gains = np.sort([best["gain"], worst["gain"]])
-        near, far = memories(name, gains)[:: 1 if best["gain"] > worst["gain"] else -1]
+        two = np.sort([best["gain"], worst["gain"]])
+        near, far = memories(name, two)[:: 1 if best["gain"] > worst["gain"] else -1]
         said = (
             f"half solve lag {composition.reached(best)} at gain {best['gain']:g} (ξ = {far:.2g}), "
             f"{composition.reached(worst)} at {worst['gain']:g} (ξ = {near:.2g})"

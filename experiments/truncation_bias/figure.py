@@ -44,7 +44,7 @@ def ends_of(rows: pd.DataFrame) -> tuple[Any, Any] | None:
     for one seed, which has no range.
     """
     table = rows.groupby("index")["value"].agg(value="median", low="min", high="max", n="size")
-    table = table.reset_index(names="K").sort_values("K").iloc[[0, -1]]
+    table = table.rename_axis("K").reset_index().sort_values("K").iloc[[0, -1]]
     return composition.ends(table) if (table["n"] > 1).all() else None
 
 
