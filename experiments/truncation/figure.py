@@ -133,10 +133,11 @@ def against_full(short: pd.DataFrame, full: pd.DataFrame) -> str:
     found = pd.concat(both, ignore_index=True)
     if more_solved(found, stats.LEVEL)[1] <= 0:
         return ""
-    less, more = (int((found[f"status_{side}"] == "solved").sum()) for side in "ba")
+    alone = found.drop_duplicates(SAME)  # a network at full depth is beside one of every K
+    less, more = (found["status_b"] == "solved").sum(), (alone["status_a"] == "solved").sum()
     return (
-        f"{less} of {len(found)} solved where K does not reach the lag, {more} of the same at full "
-        "depth"
+        f"{less} of {len(found)} solved where K does not reach the lag, {more} of {len(alone)} at "
+        "full depth"
     )
 
 

@@ -50,14 +50,15 @@ def test_truncation_says_what_is_solved_on_either_side_where_intervals_lie_apart
 @pytest.mark.parametrize(
     ("at_full", "words"),
     [
-        (8, "0 of 10 solved where K does not reach the lag, 8 of the same at full depth"),
+        (8, "0 of 10 solved where K does not reach the lag, 8 of 10 at full depth"),
         (2, "share solved over lag and K"),
     ],
 )
 def test_truncation_compares_with_the_same_networks_at_full_depth(at_full, words):
     """Where what K reaches and what it does not are not told apart: pairs decide more."""
     full = networks(10, at_full, lag_max=20, reach=39, depth=float("inf"), mode="full", K=40)
-    rows = pd.concat([copied(0, 0), full.assign(task="copy", task_args="{}")], ignore_index=True)
+    full = full.assign(task="copy", task_args="{}")
+    rows = pd.concat([copied(0, 0), full], ignore_index=True)
     assert figure_of("truncation").finding("copy", "chunked", rows, set()) == (
         f"Copy, chunked: {words}"
     )
