@@ -43,8 +43,9 @@ def ends_of(rows: pd.DataFrame) -> tuple[Any, Any] | None:
     """A quantity at the smallest and at the largest K, where the ranges of seeds lie apart; None
     for one seed, which has no range.
     """
-    table = rows.groupby("index")["value"].agg(value="median", low="min", high="max", n="size")
-    table = table.rename_axis("K").reset_index().sort_values("K").iloc[[0, -1]]
+    by_K = rows.groupby("index")["value"]
+    found = by_K.agg(value="median", low="min", high="max", n="size").sort_index()
+    table = pd.DataFrame(found).rename_axis("K").reset_index().iloc[[0, -1]]
     return composition.ends(table) if (table["n"] > 1).all() else None
 
 
