@@ -314,8 +314,8 @@ def _relinked(text: str, up: str) -> str:
         name = target.partition("#")[0]
         if name in kept:
             return f"[{words}]({up}{kept[name]})"
-        if name.startswith("docs/how-to/"):
-            return f"[{words}]({up}{name.removeprefix('docs/')})"
+        if name.startswith("docs/") and name.endswith(".md"):
+            return f"[{words}]({up}{target.removeprefix('docs/')})"
         return words
 
     return re.sub(r"(?<!!)\[([^\]]+)\]\(([^)\s]+)\)", one, text)

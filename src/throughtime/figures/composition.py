@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -170,6 +171,76 @@ def differ(a: pd.DataFrame, b: pd.DataFrame) -> int:
     if first["low"] > second["high"]:
         return 1
     return -1 if first["high"] < second["low"] else 0
+
+
+def apart(a: Any, b: Any) -> bool:
+    """Whether the interval (low, high) of ``a`` lies above that of ``b``; a missing one decides
+    nothing.
+
+    >>> apart({"low": 0.5, "high": 0.7}, {"low": 0.1, "high": 0.4})
+    True
+    >>> apart({"low": 0.5, "high": 0.7}, {"low": 0.1, "high": 0.6})
+    False
+    """
+    return bool(a["low"] > b["high"])
+
+
+def extremes(table: pd.DataFrame, value: str = "value") -> tuple[Any, Any] | None:
+    """The rows with the largest and with the smallest value, where their intervals lie apart; None
+    where the data do not decide.
+
+    Args:
+        table: with ``value``, low and high; rows without a finite value are left out.
+        value: the column.
+    """
+    numbers = table[value].astype(float).to_numpy()
+    known, numbers = table[np.isfinite(numbers)], numbers[np.isfinite(numbers)]
+    if len(known) < 2:
+        return None
+    most, least = known.iloc[int(numbers.argmax())], known.iloc[int(numbers.argmin())]
+    return (most, least) if apart(most, least) else None
+
+
+def ends(table: pd.DataFrame) -> tuple[Any, Any] | None:
+    """The first and the last row, where their intervals (low, high) lie apart; None where the data
+    do not decide.
+    """
+    if len(table) < 2:
+        return None
+    first, last = table.iloc[0], table.iloc[-1]
+    return (first, last) if apart(first, last) or apart(last, first) else None
+
+
+def beside(table: pd.DataFrame, base: Any) -> tuple[list[str], list[str]]:
+    """The rows whose interval lies above that of the row ``base``, and those whose lies below, by
+    their names, the index; none of either where there is no such row.
+    """
+    if base not in table.index:
+        return [], []
+    own = table.loc[base]
+    rows = [(str(name), row) for name, row in table.iterrows()]
+    higher = [name for name, row in rows if apart(row, own)]
+    return higher, [name for name, row in rows if apart(own, row)]
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names as a sentence has them.
+
+    >>> listed(["copy"]), listed(["copy", "adding", "text"])
+    ('copy', 'copy, adding and text')
+    """
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def reached(row: Any) -> str:
+    """A frontier of stats.frontier as words.
+
+    >>> reached({"frontier": 40.2, "censored": ""}), reached({"frontier": 160.0, "censored": ">="})
+    ('40', 'at least 160')
+    """
+    sign = {">=": "at least ", "<": "below "}.get(str(row["censored"]), "")
+    return f"{sign}{row['frontier']:.0f}"
 
 
 # Room ---------------------------------------------------------------------------------------------
