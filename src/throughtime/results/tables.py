@@ -82,7 +82,7 @@ lag_mean       | float64 | mean such lag over sequences, steps; NaN where the ta
 cell           | str     | recurrent cell
 cell_args      | str     | the cell's parameters, canonical JSON
 hidden         | int64   | N, hidden units
-batch          | int64   | B, sequences a batch
+batch          | int64   | B, sequences per batch
 updates        | int64   | optimizer steps budgeted
 mode           | str     | truncation mode, what K means
 K              | int64   | truncation length, steps
