@@ -272,28 +272,19 @@ def fit(fig: Figure, axes: Sequence[Axes]) -> None:
     one of them is larger than its tile, and labels of ticks that would run into each other are
     thinned.
     """
-    _lay_out(fig)
+    fig.draw_without_rendering()
     _place_words(axes)
-    _lay_out(fig)
+    fig.draw_without_rendering()
     wrapped = [_wrap_label(ax) for ax in axes]
     if any(wrapped):
-        _lay_out(fig)
+        fig.draw_without_rendering()
     _place_words(axes)  # again: shorter axes have other ticks, and so another left end
-    _lay_out(fig)
+    fig.draw_without_rendering()
     for ax in axes:
+        _hold_title(ax)
         _hide_numbers(ax)
         _thin_ticks(ax)
     fig.set_layout_engine("none")  # all stays where it is, and saving need not lay out again
-
-
-def _lay_out(fig: Figure) -> None:
-    """Give every axes its place. Nothing is drawn, which would take as long again, but where an
-    axes has three dimensions, whose labels find their places when they are drawn.
-    """
-    if any(ax.name == "3d" for ax in fig.axes):
-        fig.draw_without_rendering()
-    elif engine := fig.get_layout_engine():
-        engine.execute(fig)
 
 
 def _place_words(axes: Sequence[Axes]) -> None:
@@ -340,6 +331,20 @@ def _wrap_title(ax: Axes) -> None:
     left = _left(ax)
     title = ax.set_title(text, loc="left", x=(left - ax.bbox.x0) / ax.bbox.width)
     _wrap(text, title, ax.bbox.x1 - left, "width")
+
+
+def _hold_title(ax: Axes) -> None:
+    """Keep the title's left end in the figure: its axes have moved since it was placed."""
+    title, figure = ax.title if ax.get_title() else _left_title(ax), ax.get_figure(root=True)
+    if title.get_text() and figure is not None:
+        box = title.get_window_extent()
+        aside = max(0.0, figure.bbox.x0 - box.x0) + min(0.0, figure.bbox.x1 - box.x1)
+        title.set_x(title.get_position()[0] + aside / ax.bbox.width)
+
+
+def _left_title(ax: Axes) -> Text:
+    found: Any = ax
+    return found._left_title
 
 
 def _place_legend(ax: Axes) -> None:
