@@ -24,12 +24,13 @@ RUN grep -v '^torch==' requirements.lock > /tmp/without-torch.txt \
     && pip install --no-cache-dir --no-deps ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} \
        "$(grep '^torch==' requirements.lock)" \
     && if [ -n "$EXTRA" ]; then pip install --no-cache-dir $EXTRA; fi \
-    && { python -c 'import torch' \
-         || { echo "this torch is a build for GPUs: give --build-arg TORCH_INDEX=ADDRESS"; exit 1; }; }
+    && { python -c 'import torch' || { \
+         echo "this torch is a build for GPUs: give --build-arg TORCH_INDEX=ADDRESS"; exit 1; }; }
 
 COPY . .
 RUN pip install --no-cache-dir --no-deps --no-build-isolation --editable .
 
 ENV MLFLOW_DISABLE_TELEMETRY=true
-# Snakemake on Kubernetes gives its own command; a user may give any: `throughtime list`, `snakemake`.
+# Snakemake on Kubernetes gives its own command.
+# A user may give any: `throughtime list`, `snakemake`.
 CMD ["throughtime", "--help"]

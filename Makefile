@@ -5,6 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 ARGS ?=# more options for snakemake, e.g. make ARGS="--cores 1"
 export MLFLOW_DISABLE_TELEMETRY := true
+unexport PYTHONDONTWRITEBYTECODE  # a run starts some hundred processes, and each would compile all sources
 
 .PHONY: laptop evening reproductions setup test lint smoke paper figures report ui faults test-slurm test-postgres test-browser test-scale test-figures test-gpu docs bench salvage clean help
 .DEFAULT_GOAL := laptop

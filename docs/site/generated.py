@@ -85,8 +85,8 @@ def probes() -> str:
     parts = []
     for name in tt.probes()["name"]:
         path = ROOT / "src" / "throughtime" / "probes" / f"{name}.py"
-        said = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
-        parts.append(f"## {name}\n\n{docstring(said)}")
+        text = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
+        parts.append(f"## {name}\n\n{docstring(text)}")
     return "\n".join(parts)
 
 
@@ -157,11 +157,11 @@ def python_api() -> str:
 
 
 def _entry(name: str, member: object, level: str) -> str:
-    said = docstring(getattr(member, "__doc__", "") or "")
+    text = docstring(getattr(member, "__doc__", "") or "")
     if isinstance(member, property):
-        return f"{level} {name}\n\n{said}"
+        return f"{level} {name}\n\n{text}"
     signature = str(inspect.signature(member)).replace("(self, ", "(").replace("(self)", "()")
-    return f"{level} {name}\n\n```text\n{name}{signature}\n```\n\n{said}"
+    return f"{level} {name}\n\n```text\n{name}{signature}\n```\n\n{text}"
 
 
 # Results ------------------------------------------------------------------------------------------
@@ -193,16 +193,16 @@ def experiment_figures() -> list[Path]:
 def experiment_page(name: str) -> str:
     """An experiment's README, with its figure before the caption and the claims below."""
     text = (EXPERIMENTS / name / "README.md").read_text(encoding="utf-8")
-    found = CAPTION.search(text)
-    said = found[1].strip() if found else ""
+    match = CAPTION.search(text)
+    text_of_readme = match[1].strip() if match else ""
     figures = results_folder(f"figures/{name}.png") / "figures"
     own = figures / f"{name}.md"
-    caption = own.read_text(encoding="utf-8").strip() if own.is_file() else said
+    caption = own.read_text(encoding="utf-8").strip() if own.is_file() else text_of_readme
     picture = f"![Overview of {name}](../figures/{name}.png){{ .wide }}\n\n"
     picture = picture if caption and (figures / f"{name}.png").is_file() else ""
     shown = picture + caption.replace("$", "\\$")
-    if found:
-        text = text[: found.start()] + shown + text[found.end() :]
+    if match:
+        text = text[: match.start()] + shown + text[match.end() :]
     return text + "\n" + claims_of(name)
 
 
@@ -211,12 +211,12 @@ def claims_of(name: str) -> str:
     places = ("", "reproductions", "reference")
     paths = [ROOT / "results" / place / "claims.parquet" for place in places]
     tables = [pd.read_parquet(path) for path in paths if path.is_file()]
-    found = [own for t in tables if len(own := t[t["experiment"] == name])]
-    if not found:
+    of_experiment = [own for t in tables if len(own := t[t["experiment"] == name])]
+    if not of_experiment:
         return ""
-    rows = found[0][["sentence", "verdict", "detail"]]
-    said = "Fixed before the data; how each is decided is in `claims.py`."
-    return f"\n## Claims\n\n{said}\n\n{table(rows)}"
+    rows = of_experiment[0][["sentence", "verdict", "detail"]]
+    note = "Fixed before the data; how each is decided is in `claims.py`."
+    return f"\n## Claims\n\n{note}\n\n{table(rows)}"
 
 
 @_page
@@ -314,8 +314,8 @@ def _relinked(text: str, up: str) -> str:
         name = target.partition("#")[0]
         if name in kept:
             return f"[{words}]({up}{kept[name]})"
-        if name.startswith("docs/how-to/"):
-            return f"[{words}]({up}{name.removeprefix('docs/')})"
+        if name.startswith("docs/") and name.endswith(".md"):
+            return f"[{words}]({up}{target.removeprefix('docs/')})"
         return words
 
     return re.sub(r"(?<!!)\[([^\]]+)\]\(([^)\s]+)\)", one, text)

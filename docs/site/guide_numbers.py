@@ -36,7 +36,8 @@ REFERENCE = ROOT / "results" / "reference"
 PAGES = ROOT / "docs" / "guide"
 GIVEN = "given"
 MARKER = re.compile(
-    r"(?P<value>[-−]?\d+(?:,\d{3})*(?:\.\d+)?)(?P<between>[^\d\n<]{0,8})<!--=\s*(?P<name>[\w.]+)\s*-->"
+    r"(?P<value>[-−]?\d+(?:,\d{3})*(?:\.\d+)?)(?P<between>[^\d\n<]{0,8})"
+    r"<!--=\s*(?P<name>[\w.]+)\s*-->"
 )
 VERDICTS = {"supported": "支持", "not supported": "不支持", "undecided": "未判定"}
 VERDICT = re.compile(

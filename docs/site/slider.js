@@ -78,7 +78,8 @@ function build(box) {
       `<text x="${x(k)}" y="${HIGH - 24}" text-anchor="middle">${k}</text>`);
     const line = norms.map((n, k) => `${x(k)},${y(n)}`).join(" ");
     box.querySelector("svg").innerHTML =
-      `<rect x="${EDGE}" y="10" width="${x(value.K - 0.5) - EDGE}" height="${HIGH - 50}" class="in"/>` +
+      `<rect x="${EDGE}" y="10" width="${x(value.K - 0.5) - EDGE}" height="${HIGH - 50}"` +
+      ' class="in"/>' +
       ticks.join("") + lags.join("") + `<polyline points="${line}"/>` +
       `<text x="${WIDE / 2}" y="${HIGH - 6}" text-anchor="middle">${words.x}</text>` +
       `<text x="${EDGE + 4}" y="22">${words.y}</text>`;

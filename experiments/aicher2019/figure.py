@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -15,17 +16,23 @@ from throughtime.results.load import Results
 
 from . import analysis
 
+SHORT = {True: "coupled", False: "fixed"}
 NAMES = {True: "coupled: rate √K, clip 1/K", False: "rate and clip fixed"}
 
 
 def over_K(results: Results, ax: Axes) -> None:
     """Mean perplexity over K with Student's interval."""
     table = analysis.perplexities(results)
+    said: list[str] = []
     for series, (coupled, name) in enumerate(NAMES.items()):
         own = table[table["coupled"] == coupled]
         found = [verdicts.mean(own["perplexity"][own["K"] == K]) for K in analysis.LENGTHS]
         rows = [(K, *f[:3]) for K, f in zip(analysis.LENGTHS, found, strict=True) if f[3]]
         if rows:
+            means = pd.DataFrame(rows, columns=["K", "value", "low", "high"])
+            if pair := composition.extremes(means):
+                ends = [f"{row['value']:.3g} at K = {row['K']:g}" for row in reversed(pair)]
+                said.append(f"{' to '.join(ends)} ({SHORT[coupled]})")
             x, value, low, high = (list(c) for c in zip(*rows, strict=True))
             bars = [
                 [max(v - a, 0) if a == a else 0 for v, a in zip(value, low, strict=True)],
@@ -42,7 +49,7 @@ def over_K(results: Results, ax: Axes) -> None:
     ax.set(
         xlabel="truncation length K, steps",
         ylabel="test perplexity (mean)",
-        title="Streaming copy with lag 10: test perplexity over K",
+        title="Streaming copy, lag 10: perplexity " + (", ".join(said) or "over K"),
         xticks=list(analysis.LENGTHS),
     )
     composition.legend(ax)

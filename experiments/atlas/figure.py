@@ -286,10 +286,31 @@ def panel(ax: Axes, table: pd.DataFrame, axis: str, lags: pd.Series) -> None:
     composition.legend(ax)
 
 
+def moved(table: pd.DataFrame, axis: str) -> str:
+    """The tasks whose longest and shortest frontier along an axis have intervals that lie apart,
+    and those that do not, as a title; empty where there are none of the first.
+    """
+    words: dict[bool, list[str]] = {True: [], False: []}
+    for task, rows in table.groupby("task", sort=False):
+        if len(rows) > 1:
+            found = composition.extremes(rows, "frontier")
+            words[found is not None].append(panels.title_case(str(task)))
+    if not words[True]:
+        return ""
+    open_ = f"; undecided for {composition.listed(words[False])}" if words[False] else ""
+    return (
+        f"{capital(TITLES[axis])} moves the longest dependency learned for "
+        f"{composition.listed(words[True])}{open_}"
+    )
+
+
 def draw_frontiers(axis: str, results: Results, ax: Axes) -> None:
     """The frontiers of all tasks but text, whose contexts of n-gram models are another measure."""
     tables = {a: t[t["task"] != "text"] for a, t in tables_of(results).items()}
-    ax.set_title(f"The longest dependency that half the seeds learn, along {TITLES[axis]}")
+    ax.set_title(
+        moved(tables[axis], axis)
+        or f"The longest dependency that half the seeds learn, along {TITLES[axis]}"
+    )
     if tables[axis].empty:
         panels.empty_panel(ax, "no networks")
         return
@@ -302,7 +323,10 @@ def draw_text(axis: str, results: Results, ax: Axes) -> None:
     """The longest n-gram context whose model half of the networks match."""
     table = tables_of(results)[axis]
     table = table[table["task"] == "text"]
-    ax.set_title(f"Text: the longest n-gram model that half match, along {TITLES[axis]}")
+    ax.set_title(
+        moved(table, axis)
+        or f"Text: the longest n-gram model that half match, along {TITLES[axis]}"
+    )
     if table.empty:
         panels.empty_panel(ax, "no networks")
         return
@@ -319,6 +343,8 @@ def draw_ends(axis: str, results: Results, ax: Axes) -> None:
         panels.empty_panel(ax, "no networks")
         return
     order = pd.Categorical(ended["task"], columns.task_order(ended["task"]))
+    said = finding(of_axis(axis, results), known_of(results))
+    ax.set_title(f"{capital(TITLES[axis])}: {said}")
     table = stats.shares(ended.assign(task=order), ["task"], "kind")
     panels.failure_bars(ax, table, panels.title_case, "task")
     composition.legend(ax, panels.kind_handles(set(ended["kind"])))

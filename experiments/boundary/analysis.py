@@ -1,15 +1,15 @@
 """The boundary between outcomes on a map of networks, and its box-counting dimension.
 
-A map has one network per point of a grid. A *cell* is the square between four neighbouring points;
+A map has one network per point of a grid. A *tile* is the square between four neighbouring points;
 it is on the boundary where its corners differ in outcome (solved, unsolved, diverged). N(s) boxes
-of s x s cells hold a cell of the boundary, and N(s) ~ s^-D. N(s) is a mean over all s^2 places that
+of s x s tiles hold a tile of the boundary, and N(s) ~ s^-D. N(s) is a mean over all s^2 places that
 the grid of boxes may have, so that its place decides nothing. The dimension D is minus the slope of
 ln N over ln s for s = 2, 4, 8, 16: three octaves. 1 is a smooth line, 2 fills the plane. Single
-cells are left out: what is thinner than a cell is missed there, which makes D too small. Some of it
-is missed at 2 cells too: snowflakes of Koch, 1.26, are found to be 1.21 to 1.23 (tests).
+tiles are left out: what is thinner than a tile is missed there, which makes D too small. Some of it
+is missed at 2 tiles too: snowflakes of Koch, 1.26, are found to be 1.21 to 1.23 (tests).
 
 Sohl-Dickstein 2024 (repository Sohl-Dickstein/fractal, functions extract_edges and
-estimate_fractal_dimension) takes the same cells for two outcomes (loss falls, or not), and the
+estimate_fractal_dimension) takes the same tiles for two outcomes (loss falls, or not), and the
 median of the local slopes of all sizes and images. Deviations: three outcomes, one slope for each
 map over three octaves, gliding boxes, and an interval.
 """
@@ -30,7 +30,7 @@ from throughtime.results.load import Results
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 OUTCOMES = ("solved", "unsolved", "diverged")
-SIZES = (2, 4, 8, 16)  # sides of boxes, cells: three octaves
+SIZES = (2, 4, 8, 16)  # sides of boxes, tiles: three octaves
 FEWEST = 4.0  # N of the largest boxes: with fewer there is no slope
 DRAWS = 2000
 ZOOMS = ("zoom1", "zoom2", "zoom3")
@@ -52,7 +52,7 @@ def outcomes(summary: pd.DataFrame, sweep: str, values: str = "status") -> pd.Da
 
 
 def boundary(statuses: pd.DataFrame) -> Bools:
-    """Cells whose four corners do not agree, (rows - 1, columns - 1); a cell with a missing corner
+    """Tiles whose four corners do not agree, (rows - 1, columns - 1); a tile with a missing corner
     is not on the boundary.
 
     >>> boundary(pd.DataFrame([["solved", "solved", "diverged"]] * 2)).tolist()
@@ -74,13 +74,13 @@ class Dimension:
         value: D; NaN where the boundary has fewer than FEWEST large boxes.
         draws: (DRAWS,) D of bootstrap samples of squares of the map.
         counts: N(s), one per SIZES.
-        cells: of the whole map.
+        tiles: of the whole map.
     """
 
     value: float
     draws: Floats
     counts: tuple[float, ...]
-    cells: int
+    tiles: int
 
     def interval(self, level: float = stats.LEVEL) -> tuple[float, float]:
         """Percentiles of the draws: how much D varies along the boundary. It says nothing of other
@@ -90,8 +90,8 @@ class Dimension:
         return float(low), float(high)
 
 
-def dimension(cells: Bools) -> Dimension:
-    """D of the cells on the boundary, with its bootstrap.
+def dimension(tiles: Bools) -> Dimension:
+    """D of the tiles on the boundary, with its bootstrap.
 
     The map goes on beyond its edges as its mirror image. The units of the bootstrap are squares of
     the largest side; a square brings the boxes of every size that have their middle there.
@@ -101,21 +101,21 @@ def dimension(cells: Bools) -> Dimension:
     ((1024.0, 256.0, 64.0, 16.0), 2.0)
     """
     side = SIZES[-1]
-    rows, columns = (-(-n // side) for n in cells.shape)
+    rows, columns = (-(-n // side) for n in tiles.shape)
     held = np.zeros((rows * columns, len(SIZES)))
-    for place, size in enumerate(SIZES if cells.size else ()):
+    for place, size in enumerate(SIZES if tiles.size else ()):
         share = np.zeros((rows * side, columns * side))
-        boxes = maximum_filter(cells.astype(np.uint8), size=size, mode="reflect")
-        share[: cells.shape[0], : cells.shape[1]] = boxes / size**2
+        boxes = maximum_filter(tiles.astype(np.uint8), size=size, mode="reflect")
+        share[: tiles.shape[0], : tiles.shape[1]] = boxes / size**2
         held[:, place] = share.reshape(rows, side, columns, side).sum((1, 3)).ravel()
     held = held[held[:, -1] > 0]
     counts = tuple(float(n) for n in held.sum(0))
     if counts[-1] < FEWEST:
-        return Dimension(np.nan, np.full(DRAWS, np.nan), counts, cells.size)
+        return Dimension(np.nan, np.full(DRAWS, np.nan), counts, tiles.size)
     rng = stream(0, "boundary", "bootstrap", len(held))
     often = rng.multinomial(len(held), np.full(len(held), 1 / len(held)), size=DRAWS)
     found = np.maximum(often @ held, held[held > 0].min())  # a sample may hold no small box at all
-    return Dimension(float(slope(np.array(counts))), slope(found), counts, cells.size)
+    return Dimension(float(slope(np.array(counts))), slope(found), counts, tiles.size)
 
 
 def slope(counts: Floats) -> Floats:

@@ -29,7 +29,7 @@ def decide(results: Results, level: float, diverged: bool = False) -> Evidence:
     )
     low, high = (min(e) for e in zip(*ends, strict=True))
     value = min(d.value for d in own)
-    return above(value, low, high, LINE + MORE, sum(d.cells for d in own), words)
+    return above(value, low, high, LINE + MORE, sum(d.tiles for d in own), words)
 
 
 def rough(results: Results, level: float = LEVEL) -> Evidence:
@@ -43,8 +43,8 @@ def divergence(results: Results, level: float = LEVEL) -> Evidence:
 
 
 TEST = (
-    "Box-counting dimension over boxes of 2, 4, 8 and 16 cells of a map of 128 x 128 cells; the "
-    "smallest of the three zooms. 95 % interval of a bootstrap over squares of 16 x 16 cells, the "
+    "Box-counting dimension over boxes of 2, 4, 8 and 16 tiles of a map of 128 x 128 tiles; the "
+    "smallest of the three zooms. 95 % interval of a bootstrap over squares of 16 x 16 tiles, the "
     f"least of the lower ends above {LINE + MORE:g}; the least of the upper ends below it decides "
     "against. One seed: the interval is of this boundary, not of other seeds, and the claim is "
     "outside the family and has no power."

@@ -96,7 +96,7 @@ def draw_counts(results: Results, ax: Axes) -> None:
     else:
         panels.empty_panel(ax, "no boundary")
     ax.set(
-        xlabel="side of a box (cells of the map)",
+        xlabel="side of a box (tiles of the map)",
         ylabel="boxes on the boundary",
         title="Boxes that hold a piece of the boundary",
     )
@@ -154,8 +154,8 @@ def caption(results: Results) -> str:
     return (
         "**How networks end over gain and learning rate, at four zooms.** One network per pixel: "
         "all share one seed, hence data and initial directions. The square is the next zoom. "
-        "(f) Boxes of s x s cells that hold a cell whose corners ended differently (solved, "
+        "(f) Boxes of s x s tiles that hold a tile whose corners ended differently (solved, "
         "unsolved, diverged; causes of failure are colours alone). D is minus the slope over 2 to "
-        "16 cells, its interval a 95 % bootstrap over squares of 16 x 16 cells. "
+        "16 tiles, its interval a 95 % bootstrap over squares of 16 x 16 tiles. "
         f"D: {', '.join(words) or 'no boundary'}. {describe_networks(results)}"
     )

@@ -52,6 +52,11 @@ def over_payload(width: int, results: Results, ax: Axes) -> None:
     ends = np.array([0.0, float(rows["offered"].max())])
     ax.plot(ends, ends, color="0.45", linestyle=(0, (1, 2)), linewidth=0.9, label="all of it")
     ax.set(xlabel="bits of the payload", ylabel="bits recalled (mean)", ylim=(0, None))
+    means = stats.summarize(rows, ["model", "offered"], "bits", "mean")
+    tops = means.sort_values("value", ascending=False, kind="stable").drop_duplicates("model")
+    if found := composition.extremes(tops):
+        said = [f"{row['model']} at most {row['value']:.1f}" for row in found]
+        ax.set_title(f"{width} units: bits recalled of any payload: {said[0]}, {said[1]}")
     composition.legend(ax)
 
 
@@ -81,6 +86,9 @@ def densest(value: str, results: Results, ax: Axes) -> None:
         panels.empty_panel(ax, "no networks")
         return
     table = most(rows, value)
+    if found := composition.extremes(table):
+        said = [f"{r['value']:.2g} ({r['model']}, N = {r['hidden']})" for r in found]
+        ax.set_title(f"Most bits recalled per {what}: {said[0]} to {said[1]}")
     order = list(MODELS.values())
     table = table.assign(place=[order.index(m) if m in order else 99 for m in table["model"]])
     table = table.sort_values(["place", "hidden"], kind="stable").reset_index(drop=True)

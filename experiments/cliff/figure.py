@@ -17,6 +17,8 @@ from throughtime.figures.composition import Panel
 from throughtime.results.load import Results
 
 from .analysis import FACTOR, SMALLEST, THROWN, WINDOW, places, profile, spikes
+from .claims import CLIP
+from .claims import thrown as thrown_back
 
 GOOD = 0.01  # loss of the one-unit network that counts as the minimum
 UNITS = "loss / loss at chance"
@@ -132,7 +134,16 @@ def descents(results: Results, ax: Axes) -> None:
         return
     ax.set_yscale("log")
     ax.set(ylim=(1e-6, 1), xlabel="updates", ylabel="loss")
-    ax.set_title("Loss on the way of the same descents")
+    ended: dict[bool, list[str]] = {True: [], False: []}
+    for clip, path in found.items():
+        free = "no clipping" if clip == "inf" else f"clip {clip}"
+        ended[bool(path["loss"].iloc[-1] < GOOD)].append(free)
+    ax.set_title(
+        f"Descents with {composition.listed(ended[True])} reach the minimum, those with "
+        f"{composition.listed(ended[False])} do not"
+        if all(ended.values())
+        else "Loss on the way of the same descents"
+    )
     dotted: dict[str, Any] = {"color": "0.4", "linewidth": 0.8, "linestyle": ":"}
     ax.axhline(GOOD, label=f"{GOOD:g}: counts as the minimum", **dotted)
     composition.legend(ax)
@@ -189,11 +200,13 @@ def example(results: Results, ax: Axes) -> None:
         & (norms["gain"] == chosen["gain"].iloc[0])
         & (norms["seed"] == chosen["seed"].iloc[0])
     )
+    many: dict[float, int] = {}
     for series, (clip, rows) in enumerate(
         norms[same & norms["clip"].isin([1, math.inf])].groupby("clip", sort=False)
     ):
         values = np.exp(rows.sort_values("index")["value"].to_numpy())
         found, style = places(values), panels.SERIES[series]
+        many[float(str(clip))] = len(found)
         ax.plot(
             np.arange(1, len(values) + 1), values, color=style["color"], linewidth=0.5, alpha=0.8
         )
@@ -209,7 +222,12 @@ def example(results: Results, ax: Axes) -> None:
     ax.set_yscale("log")
     ax.set(xlabel="updates", ylabel="gradient norm before clipping")
     task = composition.capital(panels.title_case(chosen["task"].iloc[0]))
-    ax.set_title(f"{task}, gain {chosen['gain'].iloc[0]:g}: one network with and without clipping")
+    start = f"{task}, gain {chosen['gain'].iloc[0]:g}: one network"
+    ax.set_title(
+        f"{start} has {many[math.inf]} spikes without clipping, {many[1.0]} with clip 1"
+        if len(many) > 1
+        else f"{start} with and without clipping"
+    )
     composition.legend(ax)
 
 
@@ -264,6 +282,15 @@ def thrown(results: Results, ax: Axes) -> None:
             panels.title_case(task),
             shift=0.08 * (series - 1),
             line=True,
+        )
+    less = thrown_back(results)
+    if less.verdict == "supported":
+        shares = found.groupby(["clip", "run_key"])["thrown"].mean().astype(float)
+        means = shares.groupby("clip").mean()
+        free, clipped = means[math.inf], means[CLIP]
+        ax.set_title(
+            f"{free:.0%} of an unclipped network's spikes throw it back, {clipped:.0%} of one's "
+            f"clipped at {CLIP:g}"
         )
     counted = found.groupby("clip").size().reindex(clips, fill_value=0)
     ax.set_xticks(

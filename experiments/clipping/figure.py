@@ -2,6 +2,7 @@
 what clipping costs.
 """
 
+import math
 from functools import partial
 
 import pandas as pd
@@ -13,6 +14,8 @@ from throughtime.figures import composition, panels
 from throughtime.figures.captions import describe_networks
 from throughtime.figures.composition import Panel, capital, slug
 from throughtime.results.load import Results
+
+from .claims import SMALL, USUAL, slows
 
 CLIP, GAIN = "clip threshold (gradient norm)", "initial gain g of W_hh"
 
@@ -64,11 +67,15 @@ def finding(task: str, sweep: str, rows: pd.DataFrame) -> str:
         depth = {"full": "full depth", "adam": "full depth, Adam"}.get(sweep, f"{modes} K={Ks}")
         start += f"{lag}, {depth}"
         if first["measure"] == "bpc":
-            table = stats.summarize(rows, ["clip", "gain"]).sort_values("value", kind="stable")
-            best = table.iloc[0]
-            free = best["clip"] == float("inf")
-            clip = "without clipping" if free else f"at clip {panels.format_number(best['clip'])}"
-            return f"{start}: fewest bits {clip}, gain {best['gain']:g}"
+            found = composition.extremes(stats.summarize(rows, ["clip", "gain"]))
+            if not found:
+                return f"{start}: bits over clip and gain"
+            where = [
+                ("no clipping" if math.isinf(row["clip"]) else f"clip {row['clip']:g}")
+                + f", gain {row['gain']:g} ({row['value']:.2f})"
+                for row in found
+            ]
+            return f"{start}: fewest bits at {where[1]}, most at {where[0]}"
     free = rows["clip_kind"] == "none"
     if (sign := composition.differ(rows[~free], rows[free])) != 0:
         words = composition.solved(rows[~free]), composition.solved(rows[free])
@@ -93,6 +100,13 @@ def failures(by: str, label: str, results: Results, ax: Axes) -> None:
         for f in ("sum", "size")
     )
     low, high = stats.wilson(lost, n)
+    found = composition.extremes(stats.success(rows, [by]), "rate")
+    if by == "gain" and found:
+        said = [
+            f"{row['n_solved']:.0f} of {row['n']:.0f} at gain {panels.format_number(row[by])}"
+            for row in found
+        ]
+        ax.set_title(f"Solved at full depth: {said[0]}, {said[1]}")
     if by == "clip" and low[0] > high[1]:
         ax.set_title(
             f"{lost[True]} of {n[True]} unclipped networks diverge, {lost[False]} of {n[False]} "
@@ -120,7 +134,13 @@ def cost(results: Results, ax: Axes) -> None:
         )
     ax.set_xticks(range(len(thresholds)), [panels.format_number(c) for c in thresholds])
     ax.set(xlabel=CLIP, ylabel="updates (median)")
-    ax.set_title("Updates until a solved network first met its criterion (full depth)")
+    slower = slows(results)
+    ax.set_title(
+        f"A threshold of {SMALL:g} takes {math.exp(slower.statistic):.1f} times the updates of "
+        f"{USUAL:g} (gain 1)"
+        if slower.verdict == "supported"
+        else "Updates until a solved network first met its criterion (full depth)"
+    )
     if len(solved):
         ax.set_ylim(0, None)
         composition.legend(ax)

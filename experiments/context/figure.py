@@ -74,8 +74,21 @@ def over_context(value: str, results: Results, ax: Axes) -> None:
     ax.set(xlabel=CONTEXT)
     if value == "excess":
         excess_axis(ax)
+        found = effective(table)
+        deepest = found[found["K"] == found["K"].max()]["effective"]
+        if len(deepest):
+            ax.set_title(
+                f"Trained with the longest K, {deepest.median():.0f} characters come within "
+                f"{TOLERANCE:g} bits of all context (median)"
+            )
     else:
         ax.set_ylabel("bits per character")
+        deepest = rows[rows["depth"] == rows["depth"].max()]
+        if deepest["seed"].nunique() > 1 and (
+            found_ends := composition.ends(center(deepest, ["n"], value))
+        ):
+            said = [f"{row['value']:.2f} bits at n = {row['n']:g}" for row in found_ends]
+            ax.set_title(f"Trained with the longest K: {said[0]}, {said[1]}")
     composition.legend(ax)
 
 

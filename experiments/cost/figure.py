@@ -115,14 +115,17 @@ def throughput(results: Results, ax: Axes) -> None:
     composition.legend(ax)
 
 
-def grown(table: dict[str, pd.DataFrame], quantity: str) -> str:
-    """How much a quantity is at the largest T against the smallest, as words for a title."""
-    if "full" not in table or len(table["full"]) < 2:
+def grown(table: dict[str, pd.DataFrame], quantity: str, series: str = "full") -> str:
+    """How much a quantity of a series is at its largest T or K against the smallest, as words for a
+    title.
+    """
+    if series not in table or len(table[series]) < 2:
         return ""
-    rows = table["full"].sort_values("x")
+    rows = table[series].sort_values("x")
     first, last = rows.iloc[0], rows.iloc[-1]
     factors = last[quantity] / first[quantity], last["x"] / first["x"]
-    return ": {:.3g} times as much for {:.3g} times the steps".format(*factors)
+    how = "" if series == "full" else f" ({NAMES[series]})"
+    return ": {:.3g} times as much for {:.3g} times the steps".format(*factors) + how
 
 
 def memory_over_T(results: Results, ax: Axes) -> None:
@@ -137,7 +140,8 @@ def memory_over_T(results: Results, ax: Axes) -> None:
 def memory_over_K(results: Results, ax: Axes) -> None:
     """Memory in chunks and in sliding windows, over K."""
     table = measured(results)
-    ax.set(title=f"Memory against K, {steps(table)}", xlabel="K, steps", ylabel="memory, MiB")
+    title = f"Memory against K, {steps(table)}{grown(table, 'kept_bytes', 'chunked')}"
+    ax.set(title=title, xlabel="K, steps", ylabel="memory, MiB")
     laws(ax, table, {NAMES["chunked"]: ("chunked", MIB, "kept_bytes")}, "MiB")
     if "sliding" in table:
         rows = table["sliding"]
@@ -161,7 +165,8 @@ def time_over_T(results: Results, ax: Axes) -> None:
 def time_over_K(results: Results, ax: Axes) -> None:
     """Time of an update in chunks and in sliding windows, over K."""
     table = measured(results)
-    ax.set(title=f"Time of an update against K, {steps(table)}", xlabel="K, steps")
+    said = grown(table, "update_ms", "sliding")
+    ax.set(title=f"Time of an update against K, {steps(table)}{said}", xlabel="K, steps")
     ax.set_ylabel("time, ms")
     laws(ax, table, {NAMES[s]: (s, 1.0, "update_ms") for s in ("chunked", "sliding")}, "ms")
 
@@ -206,13 +211,16 @@ def relative(results: Results, ax: Axes) -> None:
         "time, T": ("full", "x", "update_ms"),
         "time, mean depth sliding": ("sliding", "depth", "update_ms"),
     }
+    off = 0.0
     for place, (label, (series, x, quantity)) in enumerate(parts.items()):
         if series in table:
             rows = table[series]
             fit = line(rows[x], rows[quantity])
+            ratio = rows[quantity] / (fit.intercept + fit.slope * rows[x])
+            off = max(off, float((ratio - 1).abs().max()))
             ax.plot(
                 rows[x],
-                rows[quantity] / (fit.intercept + fit.slope * rows[x]),
+                ratio,
                 label=label,
                 markersize=4,
                 **panels.SERIES[place],
@@ -220,6 +228,7 @@ def relative(results: Results, ax: Axes) -> None:
     if not ax.lines:
         panels.empty_panel(ax, "nothing measured")
         return
+    ax.set_title(f"What is measured lies within {100 * off:.0f} % of straight lines")
     ax.axhline(1, color="0.4", linewidth=0.8)
     ax.set(xscale="log", xlabel="T, K or mean depth, steps", ylabel="measured / fitted")
     composition.legend(ax)

@@ -180,7 +180,24 @@ def radius(results: Results, ax: Axes) -> None:
     gains = sorted(summary["gain"].unique())
     ax.plot(gains, gains, color="0.15", linewidth=1, linestyle="--", label="initial, orthogonal")
     ax.set(xlabel="initial gain g", ylabel="spectral radius of W_hh")
-    ax.set_title("Spectral radius after training, over the initial gain")
+    ends = table.sort_values("gain", kind="stable")
+    least, most = ends[ends["gain"] == ends["gain"].min()], ends[ends["gain"] == ends["gain"].max()]
+    # what lies apart: both ends' intervals of both distributions, each on its side of the gain
+    grown, shrunk = (least["low"] > least["gain"]).all(), (most["high"] < most["gain"]).all()
+    if len(ends) and gains[0] < gains[-1] and grown and shrunk:
+        first, last = least["value"].min(), most["value"].max()
+        title = (
+            f"Training draws spectral radii together: at least {first:.2f} from gain "
+            f"{gains[0]:g}, at most {last:.2f} from {gains[-1]:g}"
+        )
+    elif len(ends) and grown:
+        title = (
+            f"Training raises the spectral radius of gain {gains[0]:g} to "
+            f"{least['value'].min():.2f} or more"
+        )
+    else:
+        title = "Spectral radius after training, over the initial gain"
+    ax.set_title(title)
     composition.legend(ax)
 
 

@@ -40,11 +40,9 @@ def finding(task: str, init: str, rows: pd.DataFrame) -> str:
         best, ends = table.iloc[int(table["frontier"].argmax())], table.iloc[[0, -1]]
         worst = ends.iloc[int(ends["frontier"].argmin())]
         if best["low"] > worst["high"]:
-            said = [f"{r['censored']} {r['frontier']:.0f}".strip() for r in (best, worst)]
-            signs = [words.replace(">=", "at least").replace("<", "below") for words in said]
             return (
-                f"{name}: half solve lag {signs[0]} at gain "
-                f"{panels.format_number(best['gain'])}, {signs[1]} at "
+                f"{name}: half solve lag {composition.reached(best)} at gain "
+                f"{panels.format_number(best['gain'])}, {composition.reached(worst)} at "
                 f"{panels.format_number(worst['gain'])}"
             )
     return f"{name}: share solved over gain and lag"
@@ -60,6 +58,12 @@ def plane(task: str, init: str, results: Results, ax: Axes) -> None:
     ax.set(title=finding(task, init, rows), xlabel=GAINS[init], ylabel=panels.lag_label(rows))
     if gains:
         composition.legend(ax, panels.share_handles())
+
+
+def place(row: Any) -> str:
+    """A frontier and where it is."""
+    gain = panels.format_number(row["gain"])
+    return f"{composition.reached(row)} at gain {gain} ({row['init']})"
 
 
 def frontiers(task: str, results: Results, ax: Axes) -> None:
@@ -78,7 +82,13 @@ def frontiers(task: str, results: Results, ax: Axes) -> None:
     ax.set_xticks(gains, [panels.format_number(g) for g in gains])
     ax.minorticks_off()
     ax.set(xlabel="initial gain g")
-    ax.set_title(f"{capital(panels.title_case(task))}: the lag that half the seeds solve")
+    found, name = composition.extremes(table, "frontier"), capital(panels.title_case(task))
+    said = (
+        f"half solve lag {composition.listed([place(row) for row in found])}"
+        if found
+        else "the lag that half the seeds solve"
+    )
+    ax.set_title(f"{name}: {said}")
     composition.legend(ax)
 
 

@@ -138,7 +138,14 @@ def by_position(results: Results, ax: Axes) -> None:
     ax.set(
         xlabel="characters since the state was zero",
         ylabel=f"{BPC} (mean)",
-        title="Bits per character by position",
+    )
+    first = stats.summarize(bins[bins["depth"] == bins["depth"].max()], ["bin"], "value", "mean")
+    found = composition.ends(first)
+    ax.set_title(
+        f"At {'full depth' if math.isinf(bins['depth'].max()) else 'the longest K'} the first "
+        f"character costs {found[0]['value']:.2f} bits, the last ones {found[1]['value']:.2f}"
+        if found and composition.apart(*found)
+        else "Bits per character by position"
     )
     composition.legend(ax)
 
@@ -169,16 +176,24 @@ def while_training(results: Results, ax: Axes) -> None:
     if math.inf not in table or table.shape[1] < 2:
         panels.empty_panel(ax, "no checks beside full depth")
         return
+    costly: dict[bool, list[str]] = {True: [], False: []}
     for series, depth in enumerate(
         sorted(d for d in table if isinstance(d, float) and math.isfinite(d))
     ):
         above = (table[depth] - table[math.inf]).rename("above").dropna().reset_index()
         found = interval(above, ["read"], "above")
+        last = found.iloc[-1] if len(found) else None
+        costly[bool(last is not None and 0 < last["low"] < last["value"])].append(f"{depth:g}")
         if len(found):
             panels.band(ax, found, "read", "value", series, label(depth))
     ax.axhline(0, color="0.45", linewidth=0.8)
     read_axis(ax, curves.loc[curves["read"] > 0, "read"])
     ax.set(ylabel=f"{BPC}\nabove full depth")
+    if costly[True]:
+        rest = f"; undecided for {composition.listed(costly[False])}" if costly[False] else ""
+        ax.set_title(
+            f"While training: full depth ends ahead of K = {composition.listed(costly[True])}{rest}"
+        )
     composition.legend(ax)
 
 
@@ -196,6 +211,13 @@ def what_depth_saves(by: str, names: Mapping[int, str], results: Results, ax: Ax
         rows = table[table["bin"] == bin_]
         if len(rows):
             panels.points(ax, rows, "depth", "value", series, name, 0.03 * series, line=True)
+    shortest = table[(table["depth"] == table["depth"].min()) & table["bin"].isin(list(names))]
+    if found_ends := composition.extremes(shortest[shortest["low"] < shortest["value"]]):
+        most, least = found_ends
+        ax.set_title(
+            f'K = {most["depth"]:g} loses most at "{names[most["bin"]]}" ({most["value"]:.2f} '
+            f'bits), least at "{names[least["bin"]]}" ({least["value"]:.2f})'
+        )
     depth_axis(ax, results.select(mode="chunked").summary)
     ax.axhline(0, color="0.45", linewidth=0.8)
     ax.set(ylabel="bits per character\nabove full depth")
@@ -215,6 +237,13 @@ def over_budget(results: Results, ax: Axes) -> None:
             panels.band(ax, table, "characters", "value", series, "checks while training")
         else:
             panels.points(ax, table, "characters", "value", series, "networks of that budget")
+            if gained := composition.ends(table[table["low"] < table["value"]]):
+                first, last = (f"{r['value']:.2f} bits" for r in gained)
+                read = [f"{r['characters'] / 1e6:.2g}M" for r in gained]
+                ax.set_title(
+                    f"Full depth saves {first} over K = 1 after {read[0]} characters, {last} after "
+                    f"{read[1]}"
+                )
     read_axis(ax, found["characters"])
     ax.set(ylabel="bits per character saved")
     composition.legend(ax)
@@ -268,6 +297,10 @@ def by_name(results: Results, ax: Axes) -> None:
         if len(rows):
             table = stats.summarize(rows, ["K"], "value", "mean")
             panels.points(ax, table, "K", "value", series, name, 0.03 * series, line=True)
+    deepest = bins[(bins["depth"] == bins["depth"].max()) & bins["bin"].isin(list(REPEAT))]
+    if found := composition.extremes(stats.summarize(deepest, ["bin"], "value", "mean")):
+        said = [f'{row["value"]:.2f} ("{REPEAT[row["bin"]]}")' for row in found]
+        ax.set_title(f"Letters of names but their first, longest K: {said[0]} to {said[1]} bits")
     depth_axis(ax, results.summary)
     ax.set(ylabel=f"{BPC} (mean)")
     composition.legend(ax)

@@ -25,6 +25,17 @@ def of_scheme(scheme: str, results: Results) -> pd.DataFrame:
     return results.summary[results.summary["sweep"].isin([scheme, f"{scheme}-omega"])]
 
 
+def finding(scheme: str, results: Results) -> str:
+    """What Omega does beside clipping alone, over all lengths, where intervals lie apart."""
+    rows = networks(results)
+    own = rows[rows["scheme"] == scheme]
+    with_it, without = (own[own["method"] == method] for method in ("omega", "clip"))
+    if (sign := composition.differ(with_it, without)) == 0:
+        return "share solved over the length"
+    told = composition.solved(with_it), composition.solved(without)
+    return f"Ω {'helps' if sign > 0 else 'hurts'}, {told[0]} solved with it, {told[1]} without"
+
+
 def lengths(scheme: str, results: Results, ax: Axes) -> None:
     """Share solved over the length, a line per method."""
     table = rates(results)
@@ -39,7 +50,7 @@ def lengths(scheme: str, results: Results, ax: Axes) -> None:
     ax.set_xticks(marks, [str(mark) for mark in marks])
     ax.minorticks_off()
     ax.set(xlabel="length of a sequence (steps)", ylabel="share solved", ylim=(-0.05, 1.05))
-    ax.set_title(TITLES[scheme])
+    ax.set_title(f"{TITLES[scheme]}: {finding(scheme, results)}")
     if len(own):
         composition.legend(ax)
 

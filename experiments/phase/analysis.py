@@ -116,12 +116,12 @@ def fit_exponent(rows: pd.DataFrame) -> Estimate:
     Args:
         rows: of ``with_ratio``.
     """
-    cells = _cells(rows)
-    if cells is None or len(set(cells.xi)) < 2:
+    points = _grid_points(rows)
+    if points is None or len(set(points.xi)) < 2:
         return NOTHING
-    solved, rest = cells.solved[:, 0], cells.rest[:, 0]
+    solved, rest = points.solved[:, 0], points.rest[:, 0]
     profile = np.array(
-        [_likelihood(cells.lag - b * cells.xi, solved, rest)[1].max() for b in EXPONENTS]
+        [_likelihood(points.lag - b * points.xi, solved, rest)[1].max() for b in EXPONENTS]
     )
     edges = np.concatenate([[-math.inf], EXPONENTS, [math.inf]])
 
@@ -130,8 +130,8 @@ def fit_exponent(rows: pd.DataFrame) -> Estimate:
         # an end lies between the last place inside and the next: that one
         return float(edges[inside[0]]), float(edges[inside[-1] + 2])
 
-    falls, rises, _ = _logistic(np.stack([cells.lag, cells.xi]), cells)
-    return Estimate(float(EXPONENTS[_middle(profile)]), rises / falls, interval, cells.n)
+    falls, rises, _ = _logistic(np.stack([points.lag, points.xi]), points)
+    return Estimate(float(EXPONENTS[_middle(profile)]), rises / falls, interval, points.n)
 
 
 def fit_multiple(rows: pd.DataFrame) -> Estimate:
@@ -140,11 +140,11 @@ def fit_multiple(rows: pd.DataFrame) -> Estimate:
     Args:
         rows: of ``with_ratio``.
     """
-    cells = _cells(rows)
-    if cells is None:
+    points = _grid_points(rows)
+    if points is None:
         return NOTHING
-    x = cells.lag - cells.xi
-    m, profile = _likelihood(x, cells.solved[:, 0], cells.rest[:, 0])
+    x = points.lag - points.xi
+    m, profile = _likelihood(x, points.solved[:, 0], points.rest[:, 0])
 
     def beyond(found: Floats) -> Floats:
         return np.where(found > x.max(), math.inf, np.where(found < x.min(), -math.inf, found))
@@ -154,9 +154,9 @@ def fit_multiple(rows: pd.DataFrame) -> Estimate:
         low, high = beyond(m[inside[[0, -1]]])
         return float(low), float(high)
 
-    falls, at_mean = _logistic(x[None], cells)
+    falls, at_mean = _logistic(x[None], points)
     value = float(np.clip(m[_middle(profile)], x.min(), x.max()))
-    return Estimate(value, beyond(x.mean() + at_mean / falls), interval, cells.n)
+    return Estimate(value, beyond(x.mean() + at_mean / falls), interval, points.n)
 
 
 def difference(a: Estimate, b: Estimate, level: float = stats.LEVEL) -> tuple[float, float, float]:
@@ -189,7 +189,7 @@ def by_budget(results: Results) -> list[Budget]:
 
 
 @dataclass(frozen=True)
-class _Cells:
+class _GridPoints:
     """Networks by xi and lag: logarithms (C,), and how many of them are and are not solved in all
     (column 0) and in samples of seeds, (C, 1 + DRAWS).
     """
@@ -201,7 +201,7 @@ class _Cells:
     n: int
 
 
-def _cells(rows: pd.DataFrame) -> _Cells | None:
+def _grid_points(rows: pd.DataFrame) -> _GridPoints | None:
     known = stats.trained(rows[np.isfinite(rows["ratio"].astype(float))])
     solved = (known["status"] == "solved").to_numpy(float)
     if not len(known) or not 0 < solved.sum() < len(known):
@@ -211,7 +211,7 @@ def _cells(rows: pd.DataFrame) -> _Cells | None:
     belongs = (place.ravel()[:, None] == np.arange(len(names))).astype(float)
     often = np.concatenate([np.ones((1, len(known))), stats.resamples(known["seed"], DRAWS)])
     k, n = (often * solved) @ belongs, often @ belongs
-    return _Cells(np.log(names[:, 0]), np.log(names[:, 1]), k.T, (n - k).T, len(known))
+    return _GridPoints(np.log(names[:, 0]), np.log(names[:, 1]), k.T, (n - k).T, len(known))
 
 
 def _likelihood(x: Floats, solved: Floats, rest: Floats) -> tuple[Floats, Floats]:
@@ -224,7 +224,7 @@ def _likelihood(x: Floats, solved: Floats, rest: Floats) -> tuple[Floats, Floats
     return m, -both.min(0)
 
 
-def _logistic(x: Floats, cells: _Cells) -> Floats:
+def _logistic(x: Floats, points: _GridPoints) -> Floats:
     """Logistic regression of success in every sample of seeds, logit = a - s x_0 + c x_1 with x
     less its mean: (s, a) or (s, c, a), each (DRAWS,).
 
@@ -233,7 +233,7 @@ def _logistic(x: Floats, cells: _Cells) -> Floats:
     """
     centred = x - x.mean(1, keepdims=True)
     design = np.concatenate([-centred[:1], centred[1:], np.ones((1, x.shape[1]))])
-    k, n = cells.solved[:, 1:].T, (cells.solved + cells.rest)[:, 1:].T
+    k, n = points.solved[:, 1:].T, (points.solved + points.rest)[:, 1:].T
     found = np.zeros((len(k), len(design)))
     for _ in range(30):
         p = special.expit(found @ design)

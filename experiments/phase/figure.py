@@ -144,7 +144,9 @@ def collapse(task: str, input_gain: float, results: Results, ax: Axes) -> None:
         ax.axvspan(
             max(fit["low"], 1e-3), min(fit["high"], 1e4), color=BOUNDARY, alpha=0.2, linewidth=0
         )
-    ax.set_title(f"{words_of(task, input_gain)}: success against lag / ξ")
+    half = f"half solved at lag = {fit['frontier']:.0f} ξ"
+    said = half if math.isfinite(fit["frontier"]) else "success against lag / ξ"
+    ax.set_title(f"{words_of(task, input_gain)}: {said}")
     composition.legend(ax)
 
 
@@ -154,7 +156,8 @@ def lengths(task: str, input_gain: float, results: Results, ax: Axes) -> None:
     fit = fit_of(task, input_gain, results)
     panels.lag_axis(ax, rows["lag_max"], panels.lag_label(rows) if len(rows) else panels.LAG)
     ax.set_xscale("log")
-    panels.frontiers(ax, stats.frontier(rows, ["gain"]), "gain", 0, "frontier: half the seeds")
+    table = stats.frontier(rows, ["gain"])
+    panels.frontiers(ax, table, "gain", 0, "frontier: half the seeds")
     gains = sorted(rows["gain"].unique())
     if gains and math.isfinite(fit["frontier"]):
         name = rows[["task", "task_args", "input_gain"]].iloc[-1]
@@ -167,7 +170,17 @@ def lengths(task: str, input_gain: float, results: Results, ax: Axes) -> None:
     ax.set_xticks(gains, [panels.format_number(g) for g in gains])
     ax.minorticks_off()
     ax.set(xlabel="initial gain g = σ_w")
-    ax.set_title(f"{words_of(task, input_gain)}: measured frontier and theory's ξ")
+    said = "measured frontier and theory's ξ"
+    if found := composition.extremes(table, "frontier"):
+        best, worst = found
+        name = rows[["task", "task_args", "input_gain"]].iloc[-1]
+        two = np.sort([best["gain"], worst["gain"]])
+        near, far = memories(name, two)[:: 1 if best["gain"] > worst["gain"] else -1]
+        said = (
+            f"half solve lag {composition.reached(best)} at gain {best['gain']:g} (ξ = {far:.2g}), "
+            f"{composition.reached(worst)} at {worst['gain']:g} (ξ = {near:.2g})"
+        )
+    ax.set_title(f"{words_of(task, input_gain)}: {said}")
     composition.legend(ax)
 
 
@@ -183,6 +196,13 @@ def budget(name: str, results: Results, ax: Axes) -> None:
     updates, fits = [b.updates for b in found], [getattr(b, name) for b in found]
     ends = change(np.clip([fit.interval() for fit in fits], -1, 6).T)
     value = change([fit.value for fit in fits])
+    first, last = (dict(zip(("low", "high"), pair, strict=True)) for pair in ends.T[[0, -1]])
+    if composition.apart(first, last) or composition.apart(last, first):
+        verb = "falls" if composition.apart(first, last) else "rises"
+        ax.set_title(
+            f"Copy: the fitted {name} {verb} from {value[0]:.2g} after {updates[0]:,} updates to "
+            f"{value[-1]:.2g} after {updates[-1]:,}"
+        )
     ax.plot(updates, value, marker="o", markersize=4, color=BOUNDARY, label="fitted")
     ax.vlines(updates, *ends, color=BOUNDARY, linewidth=1.5)
     known, label = (1, "1: lag ~ ξ") if name == "exponent" else (6, "6: feed-forward networks")

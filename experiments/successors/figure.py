@@ -29,6 +29,7 @@ from .analysis import (
     score,
     times,
 )
+from .claims import PLAIN, forget
 
 DECADES = math.log(10)
 FEWEST = -12  # decades of gradient norm that are drawn
@@ -39,6 +40,7 @@ WAYS = {
     "attention": "attention",
 }
 SCORE = "score (0: chance, 1: perfect)"
+NEUTRAL = "the longest lag that half the seeds solve"
 BOOTSTRAP = "bars: 95 % bootstrap intervals over seeds"
 
 
@@ -74,10 +76,27 @@ def bars(ax: Axes, place: float, value: float, low: float, high: float, series: 
     )  # fmt: skip
 
 
+def compared(table: pd.DataFrame, above: str, below: str, neutral: str = NEUTRAL) -> str:
+    """The models whose interval lies above and below that of tanh, as a title.
+
+    Args:
+        table: a row per model, its index; with low and high.
+        above, below: what there is with the first and with the second.
+        neutral: the title where no interval lies apart from tanh's.
+    """
+    higher, lower = composition.beside(table, PLAIN)
+    parts = [
+        f"{words} with {composition.listed(names)}"
+        for names, words in ((higher, above), (lower, below))
+        if names
+    ]
+    return f"{', '.join(parts)} than with {PLAIN}" if parts else neutral
+
+
 def frontier(task: str, results: Results, ax: Axes) -> None:
     """The lag that half the seeds solve, of each model."""
     name = capital(panels.title_case(task))
-    ax.set_title(f"{name}: the longest lag that half the seeds solve")
+    ax.set_title(f"{name}: {NEUTRAL}")
     table = frontiers(results)
     table = table[table["task"] == task].set_index("model")
     models = ordered(pd.Series(table.index))
@@ -94,6 +113,7 @@ def frontier(task: str, results: Results, ax: Axes) -> None:
         if sign := {">=": "≥", "<": "<"}.get(str(row["censored"]), ""):
             ax.annotate(sign, (row["frontier"], place), (0, 3), textcoords="offset points",
                         fontsize="small", ha="center")  # fmt: skip
+    ax.set_title(f"{name}: {compared(table, 'longer lags', 'shorter lags')}")
     model_axis(ax, models)
     ticks = [2.0**i for i in range(12) if first / 1.6 <= 2**i <= last * 1.6]
     ax.set_xlim(first / 1.6, last * 1.6)
@@ -121,6 +141,15 @@ def gradient(moment: str, results: Results, ax: Axes) -> None:
         style = {k: v for k, v in panels.SERIES[series].items() if k != "marker"}
         line = rows[rows["model"] == model].groupby("index")["decades"].median()
         ax.plot(line.index, line, label=model, linewidth=1.2, **style)
+    ends = {
+        model: own[own["index"] == own["index"].max()]["decades"].agg(["min", "max"])
+        for model, own in rows.groupby("model")
+        if own["run_key"].nunique() > 1
+    }
+    table = pd.DataFrame({m: {"low": e["min"], "high": e["max"]} for m, e in ends.items()}).T
+    words = "more of the gradient left at the longest lag", "less of it"
+    said = compared(table, *words, neutral="gradient by lag")
+    ax.set_title(f"Copy, {moment} training: {said}")
     low, high = ax.get_ylim()
     ax.set_ylim(max(low, FEWEST), high)
     ax.axhline(0, color="0.5", linewidth=0.8)
@@ -140,6 +169,9 @@ def over_bias(results: Results, ax: Axes) -> None:
         table = stats.summarize(own, ["bias"], "score", "mean")
         shift = 0.03 * (2 * series - 1)
         panels.points(ax, table, "bias", "value", series, f"lag {lag}", shift, line=True)
+    better = forget(results)
+    if better.verdict == "supported":
+        ax.set_title(f"LSTM on adding, longest lag: {better.detail}")
     ax.set(xlabel="first bias of the forget gate", ylabel=SCORE, ylim=(-0.05, 1.05))
     ax.set_xticks(sorted(rows["bias"].unique()))
     composition.legend(ax)
@@ -156,11 +188,17 @@ def over_window(results: Results, ax: Axes) -> None:
     full = full[full["lag_max"].isin(short["lag_max"]) & full["model"].isin(short["model"])]
     rows = pd.concat([short, full], ignore_index=True)
     rows = rows.assign(score=score(rows))
+    needy: list[str] = []
     for series, model in enumerate(ordered(rows["model"])):
         table = stats.summarize(rows[rows["model"] == model], ["K"], "score", "mean")
         panels.points(ax, table, "K", "value", series, model, 0.15 * (series - 1), line=True)
+        found = composition.ends(table)
+        needy += [model] if found and composition.apart(found[1], found[0]) else []
     lag = int(short["lag_max"].iloc[0])
     ax.axvline(lag + 1, color="#D55E00", linewidth=1, linestyle=":", label=f"lag {lag} in reach")
+    if needy:
+        models = composition.listed(needy)
+        ax.set_title(f"Copy, lag {lag}: the shortest K costs {models} score against full depth")
     ax.set(xlabel="K, steps", ylabel=SCORE, ylim=(-0.05, 1.05))
     composition.legend(ax)
 
@@ -174,6 +212,14 @@ def over_plane(results: Results, ax: Axes) -> None:
         return
     rows = rows.assign(score=score(rows))
     pairs = sorted(set(zip(rows["gain"], rows["clip"], strict=True)))
+    every = stats.summarize(rows, ["model", "gain", "clip"], "score", "mean")
+    if found := composition.extremes(every):
+        said = [
+            f"{r['model']} scores {r['value']:.2f} at gain {r['gain']:g}, clip "
+            f"{panels.format_number(r['clip'])}"
+            for r in found
+        ]
+        ax.set_title(f"Adding: {said[0]}; {said[1]}")
     for series, model in enumerate(ordered(rows["model"])):
         table = stats.summarize(rows[rows["model"] == model], ["gain", "clip"], "score", "mean")
         places = [pairs.index(p) for p in zip(table["gain"], table["clip"], strict=True)]
@@ -202,6 +248,8 @@ def text(results: Results, ax: Axes) -> None:
         panels.empty_panel(ax, "no networks")
         return
     table = stats.summarize(rows, ["label"]).set_index("label")
+    said = compared(table, "more bits per character", "fewer bits", "bits per character")
+    ax.set_title(f"Text: {said}")
     for place, (_, row) in enumerate(table.iterrows()):
         if math.isfinite(row["value"]):
             bars(ax, place, row["value"], row["low"], row["high"], min(place, 6))

@@ -58,10 +58,15 @@ def text(results: Results, ax: Axes) -> None:
     if bits.empty:
         panels.empty_panel(ax, "no networks")
         return
-    for place, mode in enumerate(bits):
-        value, low, high, _ = mean(bits[mode])
+    rows = [(analysis.METHODS[str(mode)], *mean(bits[mode])[:3]) for mode in bits]
+    if pair := composition.extremes(pd.DataFrame(rows, columns=["name", "value", "low", "high"])):
+        said = [f"{row['value']:.2f} ({row['name']})" for row in reversed(pair)]
+        ax.set_title(f"Text: {' to '.join(said)} bits per character")
+    for place, (_, value, low, high) in enumerate(rows):
         style = {**panels.SERIES[place], "linestyle": "none"}
-        ax.plot(np.full(len(bits), place - 0.15), bits[mode], **style, markersize=3, alpha=0.5)
+        ax.plot(
+            np.full(len(bits), place - 0.15), bits.iloc[:, place], **style, markersize=3, alpha=0.5
+        )
         bars = np.nan_to_num([[value - low], [high - value]])
         ax.errorbar([place + 0.1], [value], yerr=bars, capsize=2, **style)
     ax.set_xticks(range(len(bits.columns)), [analysis.METHODS[str(mode)] for mode in bits])

@@ -10,10 +10,13 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
 from throughtime.analysis import columns, stats
+from throughtime.analysis.verdicts import more_solved, pairs
 from throughtime.figures import composition, panels
 from throughtime.figures.captions import describe_networks
 from throughtime.figures.composition import Panel, capital, slug
 from throughtime.results.load import Results
+
+from .claims import SAME
 
 MODES = ("chunked", "sliding")
 PANELS = (*MODES, "frozen W_hh", "state reset")
@@ -115,7 +118,27 @@ def finding(task: str, panel: str, rows: pd.DataFrame, hatched: set[tuple[int, f
         return (
             f"{name}, {panel}: {inside} solved where K reaches the lag, {outside} where it does not"
         )
+    if lost := against_full(rows[~within], rows[rows["mode"] == "full"]):
+        return f"{name}, {panel}: {lost}"
     return f"{name}, {panel}: share solved over lag and K"
+
+
+def against_full(short: pd.DataFrame, full: pd.DataFrame) -> str:
+    """What K below the lag costs against the same networks at full depth, by the test of the claim
+    ``below_lag_costs``; empty where it does not decide.
+    """
+    both = [pairs(full, own, SAME) for _, own in short.groupby("K")]
+    if not sum(map(len, both)):
+        return ""
+    found = pd.concat(both, ignore_index=True)
+    if more_solved(found, stats.LEVEL)[1] <= 0:
+        return ""
+    alone = found.drop_duplicates(SAME)  # a network at full depth is beside one of every K
+    less, more = (found["status_b"] == "solved").sum(), (alone["status_a"] == "solved").sum()
+    return (
+        f"{less} of {len(found)} solved where K does not reach the lag, {more} of {len(alone)} at "
+        "full depth"
+    )
 
 
 def finals(ax: Axes, summary: pd.DataFrame) -> None:
@@ -157,10 +180,24 @@ def draw_plane(task: str, panel: str, results: Results, ax: Axes) -> None:
     ax.set_title(finding(task, panel, rows, hatched))
 
 
+def below_lag(own: pd.DataFrame) -> str:
+    """The title over K / lag: the median final measure below 1 and from 1 on, where their intervals
+    lie apart; disjoint windows, not the controls.
+    """
+    rows = networks(own, "chunked")
+    beyond = rows["K"] >= rows["lag_max"].astype(float)
+    table = stats.summarize(rows.assign(beyond=beyond), ["beyond"])
+    if found := composition.ends(table):
+        short, long = (f"{row['value']:.2g}" for row in found)
+        measure = panels.UNITS[own["measure"].iloc[0]]
+        return f"median {measure} {short} where K is shorter than the lag, {long} elsewhere"
+    return "final measure over K / lag"
+
+
 def draw_finals(task: str, results: Results, ax: Axes) -> None:
     """The panel of a task's final measure over K / lag."""
     own = results.summary[variants(results.summary) == task]
-    ax.set_title(f"{capital(panels.title_case(task))}: final measure over K / lag")
+    ax.set_title(f"{capital(panels.title_case(task))}, chunked: {below_lag(own)}")
     if own.empty:
         panels.empty_panel(ax, "no networks")
         return

@@ -39,6 +39,16 @@ def curve(ax: Axes, rows: pd.DataFrame, label: str, series: int, log: bool) -> N
     )
 
 
+def ends_of(rows: pd.DataFrame) -> tuple[Any, Any] | None:
+    """A quantity at the smallest and at the largest K, where the ranges of seeds lie apart; None
+    for one seed, which has no range.
+    """
+    by_K = rows.groupby("index")["value"]
+    found = by_K.agg(value="median", low="min", high="max", n="size").sort_index()
+    table = pd.DataFrame(found).rename_axis("K").reset_index().iloc[[0, -1]]
+    return composition.ends(table) if (table["n"] > 1).all() else None
+
+
 def gain_shown(results: Results) -> float:
     """The gain of the curves: the nearest to GAIN that there is."""
     gains = sorted(results.select(sweep="initial").summary["gain"].unique())
@@ -53,13 +63,21 @@ def untrained(task: str, results: Results) -> Results:
 def over_K(task: str, quantity: str, log: bool, results: Results, ax: Axes) -> None:
     """A quantity of probe truncation_bias in each mode; with ``log``, exp(lambda_1 K) beside it."""
     part = untrained(task, results)
-    words = "bias falls with K" if log else "direction of the truncated gradient"
+    words = "bias of the gradient over K" if log else "direction of the truncated gradient"
     gain = panels.format_number(gain_shown(results))
     ax.set_title(f"{capital(task)}, gain {gain}, before training: {words}")
     for mode in MODES:
         rows = part.probe("truncation_bias", f"{quantity}_{mode}", "first")
         if len(rows):
             curve(ax, rows, mode, SERIES[mode], log)
+            if mode == "sliding" and (found := ends_of(rows)):
+                short, long = (np.exp(r["value"]) if log else r["value"] for r in found)
+                K = [f"{row['K']:.0f}" for row in found]
+                what = "bias δ" if log else "cosine with the full gradient"
+                ax.set_title(
+                    f"{capital(task)}, gain {gain}, before training: {what} {short:.2g} at K = "
+                    f"{K[0]}, {long:.2g} at K = {K[1]} (sliding)"
+                )
     ax.set(xlabel="truncation length K, steps")
     if not ax.lines:
         panels.empty_panel(ax, "no networks")
@@ -184,6 +202,14 @@ def paths(mode: str, results: Results, ax: Axes) -> None:
         )
     dashed: dict[str, Any] = {"color": "#D55E00", "linewidth": 1, "linestyle": "--"}
     ax.axhline(Balancing().optimum, label="optimum", **dashed)
+    exact = rows[rows["quantity"] == "theta exact"].sort_values("x").groupby("y")["value"]
+    gone = (exact.last() - Balancing().optimum).abs() > (exact.first() - Balancing().optimum).abs()
+    away, toward = ([f"{K:.0f}" for K in gone.index[gone == side]] for side in (True, False))
+    if away and toward:
+        ax.set_title(
+            f"Influence balancing, {mode}: K = {composition.listed(away)} lead away from the "
+            f"optimum, K = {composition.listed(toward)} to it"
+        )
     ax.set(ylim=(-0.6, 2.0), xlabel="update", ylabel="parameter θ")
     composition.legend(ax)
 
@@ -243,8 +269,12 @@ def signs(results: Results, ax: Axes) -> None:
 def solved(results: Results, ax: Axes) -> None:
     """Share of networks solved over K by mode, all tasks and gains of the truncated sweep."""
     rows = columns.with_depth(results.select(sweep="truncated").summary)
+    title = "Share solved over K, all tasks and gains"
     for mode in MODES:
         rates = stats.success(rows[rows["mode"] == mode], ["depth"])
+        if mode == "chunked" and (found := composition.ends(rates)):
+            said = [f"{r['n_solved']} of {r['n']} solved at K = {r['depth']:g}" for r in found]
+            title = f"All tasks and gains, chunked: {said[0]}, {said[1]}"
         if len(rates):
             panels.points(
                 ax,
@@ -271,7 +301,7 @@ def solved(results: Results, ax: Axes) -> None:
         ylim=(-0.03, 1.03),
         xlabel="truncation length K, steps",
         ylabel="share solved",
-        title="Share solved over K, all tasks and gains",
+        title=title,
     )
     composition.legend(ax)
 

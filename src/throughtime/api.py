@@ -132,8 +132,8 @@ class Runs:
             parts.append(f"task{'s' * (len(names) > 1)} {', '.join(names)}")
         if varying := self._varying():
             parts.append(f"what varies: {', '.join(varying)}")
-        if len(self.skipped):
-            parts.append(f"{len(self.skipped)} combinations skipped, see .skipped")
+        if skipped := len(self.skipped):
+            parts.append(f"{skipped} combination{'s' * (skipped != 1)} skipped, see .skipped")
         return f"Runs({'; '.join(parts)})"
 
     def _varying(self, *without: str) -> list[str]:
@@ -617,12 +617,12 @@ def _begin_worker() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _runs(plan: Plan, made: list[tuple[PlannedJob, "Tables"]]) -> Runs:
+def _runs(plan: Plan, trained_pieces: list[tuple[PlannedJob, "Tables"]]) -> Runs:
     """The pieces of jobs, in whatever order they came, as tables in the plan's order."""
     place = {planned.job: i for i, planned in enumerate(plan.jobs)}
     parts: list[list[dict[str, pd.DataFrame]]] = [[] for _ in plan.jobs]
     weights: dict[str, tuple[NDArray[np.generic], Shapes]] = {}
-    for piece, trained in made:
+    for piece, trained in trained_pieces:
         planned = plan.jobs[place[piece.job]]
         named = {name: getattr(trained, name) for name in JOB_TABLES}
         named["summary"] = named["summary"].assign(job_key=planned.key)

@@ -41,15 +41,15 @@ def test_equal_results_are_the_same(folders):
 
 def test_a_cell_that_stopped_being_solved_is_named(folders):
     def one(frame, status, final):
-        cell = (
+        point = (
             (frame["length"] == 10)
             & (frame["mode"] == "full")
             & (frame["gain"] == 1)
             & (frame["clip"] == math.inf)
         )
         return frame.assign(
-            status=frame["status"].mask(cell, status),
-            final=frame["final"].mask(cell, final + frame["seed"] / 1000),
+            status=frame["status"].mask(point, status),
+            final=frame["final"].mask(point, final + frame["seed"] / 1000),
         )
 
     edit(folders[0], lambda f: one(f, "solved", 0.99))

@@ -17,7 +17,7 @@ from throughtime.tracking.records import Provenance, grid_point_records, network
 
 PLAN = synthetic.toy_plan(
     lengths=(10, 30), depths=(None, 5), seeds=3
-)  # 4 jobs of 12 networks, 16 cells
+)  # 4 jobs of 12 networks, 16 grid points
 FRAMES = synthetic.summary(PLAN)
 SUMMARY = FRAMES.summary
 
@@ -94,7 +94,7 @@ def test_counts_rates_and_spread_by_hand() -> None:
     }
     assert {name: row[name] for name in wanted} == pytest.approx(wanted)
     assert row["seeds"] == "0 1 2 3"
-    assert not {"gain", "clip", "K"} & set(row)  # one cell differs in nothing
+    assert not {"gain", "clip", "K"} & set(row)  # one grid point differs in nothing
 
 
 def test_rows_in_another_order_give_the_same_cells() -> None:

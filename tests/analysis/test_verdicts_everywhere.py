@@ -10,7 +10,7 @@ from throughtime.analysis.verdicts import all_above, all_below, all_within, mean
 pytestmark = pytest.mark.slow
 
 
-def cells(*intervals: tuple[float, float]) -> pd.DataFrame:
+def points(*intervals: tuple[float, float]) -> pd.DataFrame:
     low, high = np.array(intervals).T
     return pd.DataFrame(
         {
@@ -34,7 +34,7 @@ def test_intervals_are_students_at_a_level_shared_among_the_cells() -> None:
     for row, sample in zip(table.itertuples(), values.values(), strict=True):
         low, high = stats.t.interval(
             0.95, 2, np.mean(sample), stats.sem(sample)
-        )  # two cells: 5 % each
+        )  # two grid points: 5 % each
         assert (row.n, row.mean, row.low, row.high) == (
             3,
             *map(pytest.approx, (np.mean(sample), low, high)),
@@ -72,7 +72,7 @@ def test_values_that_are_not_finite_are_left_out_and_one_value_has_no_interval()
     ],
 )
 def test_the_weakest_cell_decides(judge, intervals, verdict, decisive) -> None:
-    found = judge(cells(*intervals), 1.0 if judge is all_within else 0.0)
+    found = judge(points(*intervals), 1.0 if judge is all_within else 0.0)
     assert found.verdict == verdict
     assert (found.low, found.high) == intervals[decisive]
     assert found.n == 4 * len(intervals)
@@ -80,4 +80,4 @@ def test_the_weakest_cell_decides(judge, intervals, verdict, decisive) -> None:
 
 
 def test_no_cell_decides_nothing() -> None:
-    assert all_above(cells((0, 1)).iloc[:0], 0.0).verdict == "undecided"
+    assert all_above(points((0, 1)).iloc[:0], 0.0).verdict == "undecided"

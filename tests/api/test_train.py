@@ -150,7 +150,7 @@ def test_a_skipped_combination_is_told() -> None:
     assert runs.skipped["reason"].tolist() == [
         "K=50 is longer than the 3 steps of a sequence: the same as full"
     ]
-    assert "1 combinations skipped" in repr(runs)
+    assert "1 combination skipped" in repr(runs)
 
 
 def test_a_process_that_cannot_promise_bits_says_so_once(monkeypatch: Any) -> None:

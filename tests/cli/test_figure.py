@@ -40,6 +40,13 @@ def test_a_panel_is_written_as_the_options_ask_for(
     assert not (at / "results" / "figures").exists()
 
 
+def test_panels_are_drawn_from_another_folder_of_tables(
+    at: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (at / "results").rename(at / "kept")
+    assert output_of(capsys, *WRITE, "--from", "kept").splitlines()[0] == "clipping-norms.pdf"
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -48,6 +55,8 @@ def test_a_panel_is_written_as_the_options_ask_for(
         ((*WRITE, "--format", "gif"), "no format 'gif'; "),
         ((*WRITE, "--style", "papr"), "did you mean 'paper'?"),
         (("figure", "clipping", "--width", "3in"), "--width is of a panel; name one with --panel"),
+        (("figure", "clipping", "--from", "results"), "--from is of panels"),
+        ((*WRITE, "--from", "gone"), "--from gone: no such folder"),
         (("figure", "--panel", "norms"), "--panel: name one experiment"),
         ((*WRITE, "--out", "config.yaml"), "--out config.yaml: File exists; name another folder"),
     ],

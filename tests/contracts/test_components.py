@@ -48,6 +48,7 @@ SHIPPED = {
         "irnn",
         "lru",
         "lstm",
+        "minimal",
         "orthogonal",
         "relu",
         "sigmoid",

@@ -201,3 +201,11 @@ def test_sliders_compute_what_the_package_does(tmp_path: Path) -> None:
         assert one == pytest.approx(slope(g, s), abs=1e-6)
         assert norms == pytest.approx(log_norm_by_lag(g, s, 40).tolist(), abs=1e-6)
     assert "slope λ₁ per step: -0." in done.stdout  # what the box shows first
+
+
+def test_the_readme_leads_to_the_guide_on_the_site_too() -> None:
+    page = generated.project()
+    assert "[The guide](guide/index.md)" in page
+    named = re.findall(r"\]\(((?:guide|how-to|results)/[\w./-]+\.md)\)", page)
+    assert {"guide/index.ja.md", "how-to/figures.md"} <= set(named)
+    assert [name for name in named if not (DOCS / name).exists()] == []

@@ -54,7 +54,7 @@ def test_the_polar_factor_is_the_nearest_orthogonal_matrix() -> None:
     assert (x * others).sum((1, 2)).max() < (x * found).sum()
 
 
-@pytest.mark.parametrize("name", ["orthogonal", "lru"])
+@pytest.mark.parametrize("name", ["orthogonal", "lru", "minimal"])
 def test_pull_back_is_autograds_gradient_of_acting(name: str) -> None:
     made = cell(name)
     layout = shapes(made, INPUTS, N, OUTPUTS)

@@ -96,13 +96,13 @@ def test_sierpinskis_triangle_has_its_dimension() -> None:
 
 
 def test_boxes_of_every_place_are_counted() -> None:
-    """One cell in the middle lies in s^2 of the boxes of side s, of s^2 grids of them: N = 1."""
-    cells = np.zeros((64, 64), bool)
-    cells[32, 32] = True
-    assert analysis.dimension(cells).counts == pytest.approx((1, 1, 1, 1))
+    """One tile in the middle lies in s^2 of the boxes of side s, of s^2 grids of them: N = 1."""
+    tiles = np.zeros((64, 64), bool)
+    tiles[32, 32] = True
+    assert analysis.dimension(tiles).counts == pytest.approx((1, 1, 1, 1))
 
 
-def test_a_cell_is_on_the_boundary_where_its_corners_differ() -> None:
+def test_a_tile_is_on_the_boundary_where_its_corners_differ() -> None:
     table = pd.DataFrame([["solved"] * 3, ["solved", "solved", "unsolved"], ["solved"] * 3])
     assert analysis.boundary(table).tolist() == [[False, True], [False, True]]
     missing = table.mask(table == "unsolved")

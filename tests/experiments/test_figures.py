@@ -13,6 +13,7 @@ from pathlib import Path
 import matplotlib as mpl
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
 from tests.support import pictures, plausible
 from throughtime.analysis import grid_points
@@ -42,6 +43,23 @@ def part(plan: Plan, name: str) -> Plan:
     return Plan(tuple(j for j in plan.jobs if j.experiment in names), ())
 
 
+def outside(fig: Figure) -> list[str]:
+    """Titles and labels of axes that reach out of the figure on the left or on the right."""
+    parts = [
+        part
+        for ax in fig.axes
+        for part in (ax.title, ax._left_title, ax.yaxis.label, ax.xaxis.label)  # type: ignore[attr-defined]
+        if part.get_text() and part.get_visible()
+    ]
+    boxes = [(part.get_text(), part.get_window_extent()) for part in parts]
+    edge = fig.bbox.width
+    return [
+        f"{text}: {box.x0:.0f} to {box.x1:.0f} of {edge:.0f}"
+        for text, box in boxes
+        if box.x0 < -1 or box.x1 > edge + 1
+    ]
+
+
 def drawn(name: str, results: Results) -> tuple[str, bytes]:
     """Draws the figure for good, and checks what every figure and caption says: its counts, and
     the PNG.
@@ -49,6 +67,7 @@ def drawn(name: str, results: Results) -> tuple[str, bytes]:
     module = draw.load_figure(ROOT / "experiments" / name / "figure.py")
     with mpl.rc_context(draw.STYLE):
         fig = module.figure(results)
+        assert outside(fig) == []
         file = io.BytesIO()
         fig.savefig(file, format="png", dpi=40)
     assert len(file.getvalue()) > 2500

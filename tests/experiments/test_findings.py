@@ -8,6 +8,7 @@ import pytest
 
 from throughtime.analysis import causes
 from throughtime.figures import draw
+from throughtime.results.load import Results
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,7 +34,7 @@ def copied(inside: int, outside: int, n: int = 10) -> pd.DataFrame:
             networks(n, outside, lag_max=20, reach=7, depth=8.0),
         ],
         ignore_index=True,
-    )
+    ).assign(mode="chunked", K=8, task="copy", task_args="{}")
 
 
 def test_truncation_says_what_is_solved_on_either_side_where_intervals_lie_apart():
@@ -44,6 +45,23 @@ def test_truncation_says_what_is_solved_on_either_side_where_intervals_lie_apart
     neutral = "Adding, sliding: share solved over lag and K"
     assert finding("adding", "sliding", copied(6, 4), set()) == neutral
     assert finding("adding", "sliding", copied(0, 10), set()) == neutral
+
+
+@pytest.mark.parametrize(
+    ("at_full", "words"),
+    [
+        (8, "0 of 10 solved where K does not reach the lag, 8 of 10 at full depth"),
+        (2, "share solved over lag and K"),
+    ],
+)
+def test_truncation_compares_with_the_same_networks_at_full_depth(at_full, words):
+    """Where what K reaches and what it does not are not told apart: pairs decide more."""
+    full = networks(10, at_full, lag_max=20, reach=39, depth=float("inf"), mode="full", K=40)
+    full = full.assign(task="copy", task_args="{}")
+    rows = pd.concat([copied(0, 0), full], ignore_index=True)
+    assert figure_of("truncation").finding("copy", "chunked", rows, set()) == (
+        f"Copy, chunked: {words}"
+    )
 
 
 def test_truncation_leaves_out_what_a_frozen_network_solves():
@@ -62,6 +80,16 @@ def test_truncation_puts_the_hardest_copy_first():
         }
     )
     assert figure_of("truncation").tasks(rows) == ["copy, 5 of 8", "copy, 2 of 4", "adding"]
+
+
+def test_truncation_tells_what_is_measured_below_the_lag_and_from_it_on():
+    rows = copied(10, 0).assign(frozen=False, border="carry", measure="accuracy")
+    far = rows["lag_max"] > 8
+    below_lag = figure_of("truncation").below_lag
+    assert below_lag(rows.assign(final=0.99 - 0.5 * far)) == (
+        "median accuracy 0.49 where K is shorter than the lag, 0.99 elsewhere"
+    )
+    assert below_lag(rows.assign(final=0.5)) == "final measure over K / lag"
 
 
 # Clipping, initialization -------------------------------------------------------------------------
@@ -130,3 +158,43 @@ def test_the_atlas_names_a_cause_that_most_failures_share():
     rows = networks(10, 4, task="copy", failure="truncated")
     assert finding(rows, known) == "4 of 10 solved, 6 of 6 failures truncated"
     assert finding(rows.assign(failure="plateau"), known) == "4 of 10 solved"
+
+
+def test_the_atlas_says_for_which_tasks_an_axis_moves_the_frontier():
+    columns = ["task", "depth", "frontier", "low", "high"]
+    rows = [("copy", 1, 5, 4, 6), ("copy", 9, 40, 30, 50), ("adding", 1, 9, 5, 20)]
+    rows += [("adding", 9, 10, 6, 25), ("text", 1, 3, 2, 4)]  # text at one value alone
+    table = pd.DataFrame(rows, columns=columns)
+    moved = figure_of("atlas").moved
+    assert moved(table, "depth") == (
+        "Truncation (chunked) moves the longest dependency learned for copy; undecided for adding"
+    )
+    assert moved(table[table["task"] != "copy"], "depth") == ""
+
+
+# Successors, papers -------------------------------------------------------------------------------
+
+
+def test_successors_are_named_that_lie_apart_from_tanh():
+    rows = {"tanh": (10, 20), "LSTM": (25, 50), "LRU": (4, 9), "GRU": (15, 30)}
+    table = pd.DataFrame(rows, index=["low", "high"]).T
+    compared = figure_of("successors").compared
+    assert compared(table, "longer lags", "shorter lags") == (
+        "longer lags with LSTM, shorter lags with LRU than with tanh"
+    )
+    neutral = compared(table.loc[["tanh", "GRU"]], "longer lags", "shorter lags")
+    assert neutral == "the longest lag that half the seeds solve"
+
+
+@pytest.mark.parametrize(
+    ("solved", "words"),
+    [
+        ((10, 0), "Ω helps, 10 of 10 solved with it, 0 of 10 without"),
+        ((5, 4), "share solved over the length"),
+    ],
+)
+def test_pascanu_says_what_omega_does(solved, words):
+    common = {"sweep": "sigmoid", "clip_kind": "norm", "first_solved_at": pd.NA}
+    rows = [networks(10, n, omega=omega, **common) for n, omega in zip(solved, (1, 0), strict=True)]
+    results = Results(pd.concat(rows, ignore_index=True), *[pd.DataFrame()] * 3)
+    assert figure_of("pascanu2013").finding("sigmoid", results) == words

@@ -54,6 +54,33 @@ def test_what_intervals_decide():
     assert composition.differ(outcomes(3, 3), outcomes(0, 0)) == 0
 
 
+def points(*rows: tuple[str, float, float, float]) -> pd.DataFrame:
+    """Values with their intervals, by name."""
+    return pd.DataFrame(rows, columns=["name", "value", "low", "high"]).set_index("name")
+
+
+def test_titles_compare_numbers_whose_intervals_lie_apart():
+    table = points(("a", 2, 1, 3), ("b", 9, 8, 10), ("c", float("nan"), 0, 99), ("d", 5, 4, 6))
+    most, least = composition.extremes(table) or (None, None)
+    assert (most.name, least.name) == ("b", "a")
+    first, last = composition.ends(table) or (None, None)
+    assert (first.name, last.name) == ("a", "d")
+    assert composition.beside(table, "d") == (["b"], ["a"])
+    assert composition.beside(table, "gone") == ([], [])
+
+
+def test_titles_stay_neutral_where_intervals_meet_or_are_missing():
+    nan = float("nan")
+    for table in (
+        points(("a", 2, 1, 5), ("b", 6, 5, 9)),
+        points(("a", 2, nan, nan), ("b", 6, nan, nan)),
+        points(("a", 2, 1, 3)),
+    ):
+        assert composition.extremes(table) is None
+        assert composition.ends(table) is None
+        assert composition.beside(table, "a") == ([], [])
+
+
 def test_a_title_is_wrapped_within_its_axes_and_keeps_its_words():
     fig = Figure(figsize=(2.5, 2), layout="constrained")
     ax = fig.subplots()

@@ -36,7 +36,7 @@ REDRAWN = ("atlas", "cliff")  # maps, a surface in three dimensions
 LAST = {"all", "report", "track", "track_early"}  # they follow every figure
 
 # one that reads others, plain ones, two that compute, one of them alone
-EXPERIMENTS = {"atlas", "brackets", "cliff", "clipping", "cost", "initialization"}
+EXPERIMENTS = {"atlas", "brackets", "cliff", "clipping", "cost"}
 JOBS = [j for j in Project.open(ROOT, "smoke").plan().jobs if j.experiment in EXPERIMENTS]
 TRAINED = {j.experiment for j in JOBS}
 WITH_COPY = {j.experiment for j in JOBS if j.job.task.name == "copy"}
@@ -496,7 +496,7 @@ def test_one_experiment_or_one_figure_can_be_asked_for(finished: Copy) -> None:
 def test_the_numbers_are_the_same_again_and_on_one_core(finished: Copy) -> None:
     names = [
         f"{n}/{table}.parquet"
-        for n in ("brackets", "initialization", "cliff")
+        for n in ("brackets", "cliff")
         for table in (*JOB_TABLES, "references")
     ]
     names += [f"{n}/computed.parquet" for n in sorted(COMPUTING - TIMED)]

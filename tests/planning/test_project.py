@@ -1,6 +1,7 @@
 """From YAML to jobs: mistakes said in one line, impossible combinations skipped, keys that stay."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from pydantic import ValidationError
 
 from throughtime.cli import main
 from throughtime.core.errors import UserError
-from throughtime.planning.axes import Job, grid
+from throughtime.engine.cells.tanh import Tanh
+from throughtime.planning.axes import Job, Row, grid
 from throughtime.planning.plan import Plan
 from throughtime.planning.project import Experiment, Project
 from throughtime.planning.sweep import expand
@@ -478,6 +480,45 @@ def test_a_run_keeps_its_key_in_every_grid(gains: list[float], seeds: int) -> No
 )
 def test_whatever_changes_a_number_changes_the_key(change: dict[str, Any]) -> None:
     assert not keys(plan(**change)) & keys(plan())
+
+
+def test_what_decides_numbers_and_is_no_code_is_part_of_the_key(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The device, and the engine in use, whether it was asked for or nothing else is there."""
+    plain, by_torch = plan(), plan(engine="torch")
+    assert {planned.job.kernel for planned in plain.jobs} == {"numba"}
+    assert keys(plan(engine="numba")) == keys(plain)
+    assert not keys(by_torch) & keys(plain)
+    assert not keys(expand("reach", "main", SWEEP, "somewhere", device="cuda")) & keys(plain)
+    monkeypatch.setattr("throughtime.planning.axes.numba_is_installed", lambda: False)
+    assert keys(plan()) == keys(by_torch)
+
+
+def test_a_new_axis_with_a_default_changes_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An axis more of the job, of the grid and of a cell; another value is another network."""
+
+    class WiderCell(Tanh):
+        name = "tanh"
+        slope: float = 1.0
+
+    class WiderJob(Job):
+        noise: float = 0.0
+
+    class WiderRow(Row):
+        dropout: float = 0.5
+
+    planned = plan().jobs[0]
+    own = {name: getattr(planned.job, name) for name in Job.model_fields}
+    monkeypatch.setattr("throughtime.planning.plan.Row", WiderRow)
+
+    def wider(slope: float = 1.0, noise: float = 0.0, dropout: float = 0.5) -> set[str]:
+        job = WiderJob(**{**own, "cell": WiderCell(slope=slope), "noise": noise})
+        return set(replace(planned, job=job, grid=planned.grid.assign(dropout=dropout)).run_keys)
+
+    assert wider() == set(planned.run_keys)
+    for changed in ({"slope": 2.0}, {"noise": 0.1}, {"dropout": 0.1}):
+        assert not wider(**changed) & set(planned.run_keys)
 
 
 def test_an_axis_at_its_default_is_the_same_run_written_or_not() -> None:

@@ -32,19 +32,21 @@ def same(values: "pd.Series[float]") -> Any:
     )
 
 
-def test_every_cell_is_in_one_panel_at_its_place_with_its_networks() -> None:
+def test_every_grid_point_is_in_one_panel_at_its_place_with_its_networks() -> None:
     assert [(s["name"], s["experiment"]) for s in ATLAS["sweeps"]] == [("main: toy", "clipping")]
-    shown = [cell for panel in PANELS for cell in panel["grid_points"]]
+    shown = [point for panel in PANELS for point in panel["grid_points"]]
     wanted = FRAMES.summary.assign(
-        cell=[grid_points.grid_point_key(row, "smoke") for row in FRAMES.summary.to_dict("records")]
+        point=[
+            grid_points.grid_point_key(row, "smoke") for row in FRAMES.summary.to_dict("records")
+        ]
     )
-    assert sorted(key for _, _, key, _ in shown) == sorted(wanted["cell"].unique())
+    assert sorted(key for _, _, key, _ in shown) == sorted(wanted["point"].unique())
     for panel in PANELS:
         assert len({(x, y) for x, y, _, _ in panel["grid_points"]}) == len(
             panel["grid_points"]
         )  # none covers another
     for _, _, key, networks in shown:
-        own = wanted[wanted["cell"] == key].sort_values("seed")
+        own = wanted[wanted["point"] == key].sort_values("seed")
         assert [n[:3] for n in networks] == own[["seed", "status", "failure"]].to_numpy().tolist()
         assert [math.nan if n[3] is None else n[3] for n in networks] == same(own["final"])
 
@@ -99,27 +101,29 @@ def test_curves_are_those_of_the_network() -> None:
     }
     compared = 0
     for panel in PANELS:
-        for _, _, cell, networks in panel["grid_points"]:
+        for _, _, point, networks in panel["grid_points"]:
             for seed, *_, drawn in networks:
                 for metric, (at, values) in zip(atlas.LINES, drawn, strict=True):
-                    line = lines[keys[cell, seed], metric]
+                    line = lines[keys[point, seed], metric]
                     assert ATLAS["steps"][at] == line["step"].tolist()
                     assert [math.nan if v is None else v for v in values] == same(line["value"])
                     compared += 1
     assert compared == 3 * len(FRAMES.summary)
 
 
-def test_too_many_curves_leave_the_lowest_seeds_of_all_cells() -> None:
+def test_too_many_curves_leave_the_lowest_seeds_of_all_grid_points() -> None:
     few = atlas.explore(FOUND, "smoke", most=20)
     assert (few["networks"], few["curves"]) == (48, 20)
-    cells = [
-        cell
+    points_of_map = [
+        point
         for sweep in few["sweeps"]
         for panel in sweep["panels"]
-        for cell in panel["grid_points"]
+        for point in panel["grid_points"]
     ]
     assert (
-        sorted(network[0] for _, _, _, networks in cells for network in networks if network[5])
+        sorted(
+            network[0] for _, _, _, networks in points_of_map for network in networks if network[5]
+        )
         == [0] * 16 + [1] * 4
     )
     assert atlas.explore(FOUND, "smoke", most=0)["curves"] == 0
@@ -176,7 +180,7 @@ def test_a_chart_draws_what_it_is_given(name: str) -> None:
     import vl_convert
 
     spec = vega_charts.specs()[name]
-    cells = [
+    points_of_map = [
         {
             "x": "1",
             "y": "2",
@@ -200,7 +204,7 @@ def test_a_chart_draws_what_it_is_given(name: str) -> None:
         for step, value in ((1, 0.5), (3, 0.1))
     ]
     drawn = vl_convert.vegalite_to_svg(
-        {**spec, "datasets": {"grid_points": cells, "points": points}, "width": 300},
+        {**spec, "datasets": {"grid_points": points_of_map, "points": points}, "width": 300},
         vl_version=vega_charts._version(),
     )
     assert ("1/2" if name == "heat" else "seed-0") in drawn

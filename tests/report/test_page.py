@@ -241,6 +241,24 @@ def test_the_page_knows_where_runs_were_recorded(results: Path, project: Project
     assert (data["server"], data["experiments"]) == ("http://127.0.0.1:6001", {"clipping": "7"})
 
 
+def test_the_page_knows_where_an_experiment_was_recorded_by_itself(
+    results: Path, project: Project
+) -> None:
+    """`snakemake NAME` records one experiment; the numbers of all may be older, or not there."""
+    folder = results / "mlflow" / "numbers"
+    folder.mkdir(parents=True)
+    (folder / "clipping.json").write_text(
+        json.dumps({"server": "", "experiments": {"clipping": "9"}})
+    )
+    data = embedded(report_page.render(results, project))
+    assert (data["server"], data["experiments"]) == (report_page.SERVER, {"clipping": "9"})
+    every = {"server": "http://127.0.0.1:6001", "experiments": {"clipping": "7", "cliff": "8"}}
+    (results / "mlflow" / "experiments.json").write_text(json.dumps(every))
+    data = embedded(report_page.render(results, project))
+    assert data["server"] == "http://127.0.0.1:6001"
+    assert data["experiments"] == {"clipping": "9", "cliff": "8"}
+
+
 def test_methods_and_budget_are_told(results: Path, project: Project) -> None:
     page = report_page.render(results, project)
     summary = tables.read("summary", results / "clipping" / "summary.parquet")
@@ -421,7 +439,7 @@ def test_a_finding_shows_its_panel_where_it_was_drawn_and_no_picture_twice(
     Figure(figsize=(1, 1)).savefig(picture)
     drawn = {("clipping", "plane"): picture.getvalue()}
     rows = [told("clipping", name, "supported") for name in "abc"]
-    shown = findings.tell(results, claims_of(rows).to_dict("records"), drawn)["Why"]
+    shown = findings.shown_findings(results, claims_of(rows).to_dict("records"), drawn)["Why"]
     sizes = [(t.picture.width, t.picture.height) if t.picture else None for t in shown]
     assert sizes == [(200, 100), (100, 100), None]
     assert [t.above for t in shown] == ["", "", "finding-clipping-a"]

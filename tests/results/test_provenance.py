@@ -1,5 +1,7 @@
 """Digests of code: what an edit changes, and what it does not."""
 
+import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -7,7 +9,7 @@ from typing import Any
 import pytest
 
 from throughtime.planning.sweep import expand
-from throughtime.results import provenance
+from throughtime.results import meaning, provenance
 from throughtime.results.provenance import closure, code_digest, training_modules
 
 CODE = '''
@@ -27,7 +29,7 @@ def area(radius, unit=1):
 def digest(folder: Path, text: str, name: str = "figure.py") -> str:
     path = folder / name
     path.write_text(text)
-    provenance._parsed.cache_clear()
+    provenance._read.cache_clear()
     return code_digest(path)
 
 
@@ -83,8 +85,53 @@ def test_a_relative_import_is_followed(tmp_path: Path) -> None:
     before = digest(tmp_path, importing)
     assert set(closure(tmp_path / "figure.py")) == {"figure.py", "analysis.py"}
     (tmp_path / "analysis.py").write_text("def slope(): return 22\n")
-    provenance._parsed.cache_clear()
+    provenance._read.cache_clear()
     assert digest(tmp_path, importing) != before
+
+
+# What is kept of a source -------------------------------------------------------------------------
+
+
+def test_what_was_found_is_kept_and_holds_for_the_same_text_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    path = tmp_path / "figure.py"
+    path.write_text(CODE)
+    first = meaning.read(path)
+    assert first == meaning.parse(CODE)
+    with monkeypatch.context() as without:
+        without.setattr(meaning, "parse", lambda text: pytest.fail("taken apart again"))
+        assert meaning.read(path) == first
+    before = path.stat()
+    path.write_text(CODE.replace("radius**2", "radius**3"))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))  # as old and as long as before
+    assert meaning.read(path) == meaning.parse(CODE.replace("radius**2", "radius**3"))
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b"{}", b"\xff", b'{"of": 1}'])
+def test_what_is_kept_and_damaged_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: bytes
+) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    path = tmp_path / "figure.py"
+    path.write_text(CODE)
+    first = meaning.read(path)
+    (kept,) = (tmp_path / "__pycache__").glob("figure.*.meaning.json")
+    whole = kept.read_bytes()
+    kept.write_bytes(damage)
+    assert meaning.read(path) == first
+    assert kept.read_bytes() == whole
+
+
+def test_nothing_is_kept_where_no_bytecode_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    path = tmp_path / "figure.py"
+    path.write_text(CODE)
+    assert meaning.read(path) == meaning.parse(CODE)
+    assert [p.name for p in tmp_path.iterdir()] == ["figure.py"]
 
 
 # What decides a network's numbers ----------------------------------------------------------------
@@ -106,7 +153,7 @@ def modules(**axes: Any) -> set[str]:
         ({"init": "gaussian"}, "engine.initialization.gaussian", ["engine.initialization.pytorch"]),
         ({}, "engine.losses.softmax", ["engine.losses.regression", "tasks.adding"]),
         ({}, "tasks.copy", ["tasks.text", "tasks._kneser_ney", "analysis.stats", "figures.draw"]),
-        ({}, "engine.bptt", ["planning.resources", "core.files", "training.checkpoints"]),
+        ({}, "engine.bptt", ["planning.resources", "core.files", "results.provenance"]),
     ],
 )
 def test_an_edit_concerns_the_networks_that_use_what_was_edited(

@@ -25,9 +25,7 @@ def networks(sweep: str, **axes: Any) -> pd.DataFrame:
     plan = expand(
         "made", sweep, {name.replace("__", "."): value for name, value in axes.items()}, "made"
     )
-    summary = pd.concat(
-        [synthetic.frames(planned).summary for planned in plan.jobs], ignore_index=True
-    )
+    summary = synthetic.networks(plan)
     return tables.conform(
         summary.assign(status="unsolved", diverged_at=pd.NA, final=summary["chance"]), "summary"
     )

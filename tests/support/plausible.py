@@ -30,6 +30,8 @@ UNTRAINED: dict[str, Any] = {
     "still_learning": False,
 }
 LABELLED = ("truncated", "vanishing", "clipped", "still_learning")
+Frames = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
+MADE: dict[tuple[str, str, bool], Frames] = {}
 BEST = {"accuracy": 0.997, "mse": 0.003, "bpc": 2.1}
 
 
@@ -47,9 +49,15 @@ def results(plan: Plan, everything_diverges: bool = False, title: str = "A title
     )
 
 
-def _job(
-    planned: PlannedJob, everything_diverges: bool
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+def _job(planned: PlannedJob, everything_diverges: bool) -> Frames:
+    """Summary, curves and breakdown of a job, made once per process."""
+    key = planned.experiment, planned.key, everything_diverges
+    if key not in MADE:
+        MADE[key] = _made(planned, everything_diverges)
+    return MADE[key]
+
+
+def _made(planned: PlannedJob, everything_diverges: bool) -> Frames:
     made = synthetic.frames(planned, points=6)
     changes = [
         _outcome(row, planned, everything_diverges) for row in made.summary.to_dict("records")

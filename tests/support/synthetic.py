@@ -6,7 +6,7 @@ nothing.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -129,23 +129,39 @@ def frames(planned: PlannedJob, points: int = 20, seed: int = 0) -> Frames:
     """Tables of one job; about every eighth network diverges, and the shorter the lag beside K the
     more are solved.
     """
-    summary, curves, breakdown = [], [], []
-    for row in identity(planned).to_dict("records"):
-        rng = stream(seed, row["run_key"])
-        result = _result(row, planned.job, rng)
-        summary.append(row | dict(result))
+    rows, curves, breakdown = [], [], []
+    for row, result, rng in _results(planned, seed):
+        rows.append(row | result)
         curves += _curves(row, result, points, rng)
         breakdown += _breakdown(row, result)
-    made = pd.DataFrame(summary)
-    held = {name: made[name] for name in ("truncated", "vanishing")}
-    made = made.assign(**causes.columns(made, **held))
     return Frames(
-        tables.conform(made, "summary"),
+        _summary(rows),
         tables.conform(pd.DataFrame(curves), "curves"),
         tables.conform(
             pd.DataFrame(breakdown, columns=[c.name for c in tables.BREAKDOWN]), "breakdown"
         ),
     )
+
+
+def networks(plan: Plan, seed: int = 0) -> pd.DataFrame:
+    """The summary of all jobs of a plan, as ``frames`` has it, without the other tables."""
+    return _summary([row | found for j in plan.jobs for row, found, _ in _results(j, seed)])
+
+
+def _summary(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    made = pd.DataFrame(rows)
+    held = {name: made[name] for name in ("truncated", "vanishing")}
+    return tables.conform(made.assign(**causes.columns(made, **held)), "summary")
+
+
+def _results(
+    planned: PlannedJob, seed: int
+) -> Iterator[tuple[dict[str, Any], dict[str, Any], np.random.Generator]]:
+    """Of each network its identity, what came of it, and the random numbers that follow."""
+    for row in identity(planned).to_dict("records"):
+        rng = stream(seed, row["run_key"])
+        named = {str(name): value for name, value in row.items()}
+        yield named, _result(named, planned.job, rng), rng
 
 
 def summary(plan: Plan, points: int = 20, seed: int = 0) -> Frames:

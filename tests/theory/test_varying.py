@@ -77,7 +77,7 @@ def test_wide_networks_follow_the_distribution_and_not_the_mean(g, off):
 
 
 def test_the_size_of_the_difference_at_a_small_gain():
-    """What an audit measured on orthogonal networks: .027 nats a step."""
+    """What an audit measured on orthogonal networks: .027 nats per step."""
     whole = varying.log_norm_by_lag(0.25, varying.adding(40), 40)
     mean = gradients.log_norm_by_lag(0.25, drives.adding(40).s, 40)
     slopes = [line(np.arange(40), curve).slope for curve in (whole, mean)]

@@ -137,8 +137,8 @@ def test_grid_points_are_named_by_what_differs() -> None:
     frames = synthetic.summary(PLAN)
     made = {job.key: Provenance("c", (0, 1)) for job in PLAN.jobs}
     names = [
-        cell.name
-        for cell in grid_point_records(frames.summary, varying(PLAN, "clipping"), "smoke", made)
+        point.name
+        for point in grid_point_records(frames.summary, varying(PLAN, "clipping"), "smoke", made)
     ]
     assert len(set(names)) == CELLS
     assert {
@@ -147,16 +147,16 @@ def test_grid_points_are_named_by_what_differs() -> None:
     } <= set(names)
 
 
-def test_a_cell_summarises_its_seeds_and_counts_diverged_networks_as_failures() -> None:
+def test_a_grid_point_summarises_its_seeds_and_counts_diverged_networks_as_failures() -> None:
     summary = (
         synthetic.summary(SMALL).summary.iloc[[0, 0, 0, 0]].reset_index(drop=True)
-    )  # 4 seeds of one cell
+    )  # 4 seeds of one grid point
     summary["seed"] = range(4)
     summary["status"] = ["solved", "unsolved", "diverged", "unsolved"]
     summary["final"] = [1.0, 0.5, np.nan, 0.6]
     made = {key: Provenance("c", (0, 1)) for key in summary["job_key"]}
-    (cell,) = grid_point_records(summary, ["gain"], "smoke", made)
-    assert cell.name == "toy-tanh-lag10 gain=0.5"
+    (point,) = grid_point_records(summary, ["gain"], "smoke", made)
+    assert point.name == "toy-tanh-lag10 gain=0.5"
     wanted = {
         "n": 4,
         "success_rate": 0.25,
@@ -165,11 +165,11 @@ def test_a_cell_summarises_its_seeds_and_counts_diverged_networks_as_failures() 
         "final_n": 3,
         "final_std": 0.264575131,
     }
-    assert {name: cell.metrics[name] for name in wanted} == pytest.approx(wanted)
-    assert (cell.metrics["success_low"], cell.metrics["success_high"]) == pytest.approx(
+    assert {name: point.metrics[name] for name in wanted} == pytest.approx(wanted)
+    assert (point.metrics["success_low"], point.metrics["success_high"]) == pytest.approx(
         (0.0456, 0.6994), abs=1e-4
     )  # Wilson, 1 of 4
-    assert "seed" not in cell.params
+    assert "seed" not in point.params
 
 
 def test_what_decides_a_record_decides_its_sha() -> None:
@@ -201,7 +201,7 @@ def test_a_run_holds_the_whole_row_its_curves_and_its_origin(results: Path) -> N
     (folder,) = (results / "clipping" / "jobs").iterdir()
     (folder / "timing.json").write_text(json.dumps({"seconds": 8.0, "networks": 4, "code": "c0de"}))
     counts = record(results)
-    assert counted(counts) == (4 + 2 + 1, 0, 0)  # networks, cells, overview
+    assert counted(counts) == (4 + 2 + 1, 0, 0)  # networks, grid points, overview
     assert (counts.networks, counts.sources) == (4, {"clipping": "tables of 1 of 1 jobs"})
     frames = synthetic.summary(SMALL)
     client = store.connect(store.tracking_uri(results, results))
@@ -269,7 +269,7 @@ def test_a_second_ingest_changes_nothing_and_another_content_replaces(results: P
         0,
         4,
         3,
-    )  # the network, its cell, and the overview with its table of cells
+    )  # the network, its grid point, and the overview with its table
     after = runs(results, NETWORKS)
     assert keys(after) == expected(SMALL)
     assert len({run.info.run_id for run in after} - before) == 1
@@ -303,6 +303,9 @@ def test_some_experiments_can_be_recorded_before_the_others(results: Path) -> No
         0,
     )
     assert not (results / "mlflow" / ingest.NUMBERS).exists()
+    own = json.loads((results / "mlflow" / ingest.OF_ONE / "clipping.json").read_text())
+    assert set(own["experiments"]) == {"clipping", "clipping summary"}
+    assert not (results / "mlflow" / ingest.OF_ONE / "another.json").exists()
     assert counted(record(results)) == (0, 4 + 2 + 1, 0)
     assert (results / "mlflow" / ingest.NUMBERS).exists()
 
@@ -321,7 +324,7 @@ def test_a_partly_finished_sweep_is_recorded_as_far_as_it_goes(results: Path) ->
         8 + 4,
         24 + 12,
         1,
-    )  # the missing job and its cells; the overview is new
+    )  # the missing job and its grid points; the overview is new
 
 
 def test_collected_tables_do_where_the_jobs_are_gone(results: Path) -> None:

@@ -28,7 +28,7 @@ pytestmark = [
 
 ROOT = Path(__file__).parents[2]
 SMALL = synthetic.toy_plan(lengths=(10,), depths=(None,), axes={"gain": [0.5, 1.5]}, seeds=2)
-RUNS = 4 + 2 + 1  # networks, cells, the overview
+RUNS = 4 + 2 + 1  # networks, grid points, the overview
 
 HOLDER = """
 import sys

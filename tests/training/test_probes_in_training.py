@@ -41,6 +41,7 @@ KEY = ["run_key", "step", "probe", "quantity", "index"]
 def few_positions(monkeypatch: pytest.MonkeyPatch) -> None:
     """Enough to tell one network's context from another's."""
     monkeypatch.setattr(context, "POSITIONS", 300)
+    monkeypatch.setattr(context, "LONGEST", 30)
 
 
 def planned(task: str = "copy", **axes: Any) -> PlannedJob:

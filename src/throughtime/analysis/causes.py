@@ -37,7 +37,7 @@ def specificity(summary: pd.DataFrame) -> pd.DataFrame:
     rows = trained(summary)
     got, solved = label(rows), rows["status"] == "solved"
     failed = rows["status"].isin(FAILED)
-    found: list[dict[str, Any]] = []
+    rows_of_labels: list[dict[str, Any]] = []
     for task in task_order(rows["task"].unique()):
         own = rows["task"] == task
         for column, name in CAUSES.items():
@@ -47,7 +47,7 @@ def specificity(summary: pd.DataFrame) -> pd.DataFrame:
             n, alarms = int((asked & solved).sum()), int((own & solved & (got == name)).sum())
             low, high = wilson(alarms, n)
             rate = alarms / n if n else np.nan
-            found.append(
+            rows_of_labels.append(
                 {
                     "task": task,
                     "label": name,
@@ -62,7 +62,7 @@ def specificity(summary: pd.DataFrame) -> pd.DataFrame:
                 }
             )
     names = [column.name for column in tables.CAUSES]
-    return tables.conform(pd.DataFrame(found, columns=names), "causes")
+    return tables.conform(pd.DataFrame(rows_of_labels, columns=names), "causes")
 
 
 def shown(summary: pd.DataFrame, table: pd.DataFrame | None = None) -> pd.Series:
@@ -72,8 +72,12 @@ def shown(summary: pd.DataFrame, table: pd.DataFrame | None = None) -> pd.Series
         summary: rows of the summary table.
         table: of ``specificity``; None: that of ``summary``.
     """
-    known = specificity(summary) if table is None else table
-    hidden = set(known.loc[~known["shown"], ["task", "label"]].itertuples(index=False, name=None))
+    table_of_labels = specificity(summary) if table is None else table
+    hidden = set(
+        table_of_labels.loc[~table_of_labels["shown"], ["task", "label"]].itertuples(
+            index=False, name=None
+        )
+    )
     pairs = zip(summary["task"], summary["failure"], strict=True)
     return summary["failure"].mask(np.array([pair in hidden for pair in pairs], bool), NOT_SHOWN)
 

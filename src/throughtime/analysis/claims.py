@@ -62,8 +62,8 @@ class Evidence:
     def __post_init__(self) -> None:
         if self.verdict not in VERDICTS:
             raise ValueError(f"verdict {self.verdict!r}; valid: {', '.join(VERDICTS)}")
-        told = self.low <= self.high and not math.isnan(self.threshold) and self.n > 0
-        if self.verdict != "undecided" and not told:
+        decidable = self.low <= self.high and not math.isnan(self.threshold) and self.n > 0
+        if self.verdict != "undecided" and not decidable:
             raise ValueError(
                 f"{self.verdict!r} without an interval, a threshold and a case: "
                 f"low {self.low:g}, high {self.high:g}, threshold {self.threshold:g}, n {self.n}"
@@ -175,19 +175,21 @@ def judge(project: Project, results: Path) -> pd.DataFrame:
             raises something.
     """
     rows = []
-    for name, told in project.experiments.items():
+    for name, experiment in project.experiments.items():
         claims = load_claims(project.root, name)
-        there = claims and any(_there(results, n) for n in (name, *told.reads))
-        found = (
-            Results.load(results, name, told.reads, told.title, told.question) if there else None
+        there = claims and any(_there(results, n) for n in (name, *experiment.reads))
+        loaded = (
+            Results.load(results, name, experiment.reads, experiment.title, experiment.question)
+            if there
+            else None
         )
         for claim in claims:
-            if found is None:
+            if loaded is None:
                 evidence, p = undecided(f"no tables of {name} yet"), math.nan
             else:
                 with locate_errors(project.root / "experiments" / name):
-                    evidence = claim.judge(found)
-                    p = claim.p(found) if evidence.n else math.nan
+                    evidence = claim.judge(loaded)
+                    p = claim.p(loaded) if evidence.n else math.nan
             rows.append(
                 {
                     "experiment": name,
@@ -199,7 +201,7 @@ def judge(project: Project, results: Path) -> pd.DataFrame:
                     "confirmatory": claim.confirmatory,
                     "power": claim.power.value if claim.power else math.nan,
                     "power_for": str(claim.power or ""),
-                    **written_before(project.root, results, name, told.reads),
+                    **written_before(project.root, results, name, experiment.reads),
                 }
             )
     frame = pd.DataFrame(rows, columns=[c.name for c in tables.CLAIMS if c.name != "adjusted"])

@@ -89,16 +89,16 @@ def slopes(rows: pd.DataFrame) -> pd.DataFrame:
         measured, ``theory`` of ``curve``, ``off`` their difference, nats per step.
     """
     kept = ["run_key", "task", "task_args", "init", "gain", "input_gain", "steps", "seed"]
-    found = []
+    slopes_by_group = []
     for key, group in rows.groupby(kept):
         row = dict(zip(kept, key, strict=True))
         theory = curve_slope(
             row["task"], row["task_args"], row["input_gain"], row["gain"], row["steps"]
         )
-        found.append(
+        slopes_by_group.append(
             {**row, "slope": lines.line(group["index"], group["value"]).slope, "theory": theory}
         )
-    table = pd.DataFrame(found, columns=[*kept, "slope", "theory"]).astype(
+    table = pd.DataFrame(slopes_by_group, columns=[*kept, "slope", "theory"]).astype(
         {"slope": float, "theory": float}
     )
     return table.assign(off=table["slope"] - table["theory"])

@@ -50,12 +50,14 @@ def compare(project: Project, results: Path) -> pd.DataFrame:
         folder = project.root / "experiments" / name
         published = read_published(folder / PUBLISHED)
         module = load_module(folder / MEASURED, "measure")  # where it is wrong, it is said at once
-        told = project.experiments[name]
+        experiment = project.experiments[name]
         ours = None
-        if has_tables(results, (name, *told.reads)):
-            found = Results.load(results, name, told.reads, told.title, told.question)
+        if has_tables(results, (name, *experiment.reads)):
+            loaded = Results.load(
+                results, name, experiment.reads, experiment.title, experiment.question
+            )
             with locate_errors(folder):
-                ours = module.measure(found)
+                ours = module.measure(loaded)
             ours = read_measured(ours, folder / MEASURED)
             _same_quantities(published, ours, folder)
         rows += [
@@ -132,13 +134,13 @@ def read_measured(frame: object, path: Path) -> dict[str, dict[str, Any]]:
     return rows
 
 
-def _columns(found: list[str], wanted: tuple[str, ...], where: str) -> None:
+def _columns(columns: list[str], wanted: tuple[str, ...], where: str) -> None:
     """Raise UserError unless these are the columns, in any order."""
-    for name in found:
+    for name in columns:
         if name not in wanted:
             raise UserError(f"{where}: unknown column {name!r}; {nearest(name, list(wanted))}")
-    missing = [name for name in wanted if name not in found]
-    if missing or len(found) > len(wanted):
+    missing = [name for name in wanted if name not in columns]
+    if missing or len(columns) > len(wanted):
         what = f"no column {', '.join(missing)}" if missing else "a column is there twice"
         raise UserError(f"{where}: {what}; the columns are {', '.join(wanted)}")
 

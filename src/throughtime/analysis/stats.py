@@ -81,8 +81,8 @@ def newcombe(
     pa, pb = ka / np.where(na > 0, na, 1), kb / np.where(nb > 0, nb, 1)
     low = pa - pb - np.hypot(pa - low_a, high_b - pb)
     high = pa - pb + np.hypot(high_a - pa, pb - low_b)
-    known = (na > 0) & (nb > 0)
-    return np.where(known, low, -1.0), np.where(known, high, 1.0)
+    both_tested = (na > 0) & (nb > 0)
+    return np.where(both_tested, low, -1.0), np.where(both_tested, high, 1.0)
 
 
 def trained(summary: pd.DataFrame) -> pd.DataFrame:
@@ -350,19 +350,19 @@ def design_effect(solved: NDArray, chance: NDArray, seeds: NDArray) -> float:
 
 
 def _frontier(rows: pd.DataFrame, lag: str, level: float) -> dict[str, Any]:
-    counts = _counts(rows, [lag])
-    x = np.log(counts[lag].to_numpy(float))
-    k, n = counts["n_solved"].to_numpy(float), counts["n"].to_numpy(float)
-    least, most = float(counts[lag].min()), float(counts[lag].max())
+    each, solved = rows[lag].to_numpy(float), rows["status"].eq("solved").to_numpy(float)
+    lags, place = np.unique(each, return_inverse=True)
+    x, n, k = np.log(lags), np.bincount(place).astype(float), np.bincount(place, solved)
+    least, most = float(lags[0]), float(lags[-1])
     m, profile, slopes = _profile(x, k, n)
     middle = _middle_of_maximum(profile)
     best = float(m[middle])
-    chance = special.expit(slopes[middle] * (best - np.log(rows[lag].to_numpy(float))))
-    effect = design_effect(rows["status"].eq("solved").to_numpy(float), chance, _seeds(rows))
+    chance = special.expit(slopes[middle] * (best - np.log(each)))
+    effect = design_effect(solved, chance, _seeds(rows))
     within = m[profile >= profile.max() - effect * special.chdtri(1, 1 - level) / 2]
     censored = ">=" if best >= x.max() else "<" if best < x.min() else ""
     return {
-        **{c: int(counts[c].sum()) for c in ("n", "n_solved", "n_diverged")},
+        **_tally(rows),
         "lag_low": least,
         "lag_high": most,
         "frontier": float(np.clip(np.exp(best), least, most)),
@@ -378,7 +378,7 @@ def _profile(x: NDArray, k: NDArray, n: NDArray) -> tuple[NDArray, NDArray, NDAr
     """
     m = np.arange(x.min() - 1, x.max() + 1 + STEP, STEP)
     logit = SLOPES[None, :, None] * (m[:, None, None] - x[None, None, :])
-    likelihood = -(k * np.logaddexp(0, -logit) + (n - k) * np.logaddexp(0, logit)).sum(axis=-1)
+    likelihood = -(n * np.logaddexp(0, -logit) + (n - k) * logit).sum(axis=-1)
     return m, likelihood.max(axis=1), SLOPES[likelihood.argmax(axis=1)]
 
 

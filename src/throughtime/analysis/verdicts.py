@@ -72,14 +72,14 @@ def unknown(reason: str, threshold: float = math.nan) -> Evidence:
     return Evidence("undecided", math.nan, math.nan, math.nan, threshold, 0, reason)
 
 
-def _evidence(yes: bool, no: bool, found: Evidence) -> Evidence:
-    numbers = (found.statistic, found.low, found.high, found.threshold, found.n)
-    if math.isnan(found.low) or math.isnan(found.high):
+def _evidence(yes: bool, no: bool, measured: Evidence) -> Evidence:
+    numbers = (measured.statistic, measured.low, measured.high, measured.threshold, measured.n)
+    if math.isnan(measured.low) or math.isnan(measured.high):
         return Evidence(
-            "undecided", *numbers, f"too few cases for an interval; {found.detail}".strip("; ")
+            "undecided", *numbers, f"too few cases for an interval; {measured.detail}".strip("; ")
         )
     return Evidence(
-        "supported" if yes else "not supported" if no else "undecided", *numbers, found.detail
+        "supported" if yes else "not supported" if no else "undecided", *numbers, measured.detail
     )
 
 
@@ -219,11 +219,11 @@ def _weakest(
     if points.empty:
         return unknown("no network that the claim is about", threshold)
     numbers = points[["mean", "low", "high"]].astype(float).itertuples(index=False, name=None)
-    found = [judge(*row, threshold, int(points["n"].sum())) for row in numbers]
-    reached = [e.verdict for e in found]
+    evidence = [judge(*row, threshold, int(points["n"].sum())) for row in numbers]
+    reached = [e.verdict for e in evidence]
     verdict = next(v for v in ORDER if v in reached)
     place = max((i for i, v in enumerate(reached) if v == verdict), key=lambda i: badness.iloc[i])
-    worst = found[place]
+    worst = evidence[place]
     counts = ", ".join(f"{reached.count(v)} {v}" for v in reversed(ORDER) if v in reached)
     numbers_said = f"{worst.statistic:.3g} [{worst.low:.3g}, {worst.high:.3g}]{unit}"
     return replace(

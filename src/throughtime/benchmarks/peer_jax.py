@@ -47,11 +47,11 @@ def prepare(shape: Any, part: str) -> tuple[Callable[[], object], int]:
         return {name: w[name] - factor * g[name] for name in w}
 
     program = jax.jit(jax.vmap(jax.grad(loss) if part == "gradients" else update))
-    held = [weights]
+    state = [weights]
 
     def run() -> None:
-        found = jax.block_until_ready(program(held[0]))
+        found = jax.block_until_ready(program(state[0]))
         if part == "step":
-            held[0] = found
+            state[0] = found
 
     return run, shape.rows

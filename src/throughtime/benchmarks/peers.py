@@ -84,10 +84,10 @@ class Worker:
             line = self.answers.readline()
         except BrokenPipeError:
             line = ""
-        found: dict[str, Any] = json.loads(line) if line else {"error": self._last_words()}
-        if "error" in found:
-            raise Unavailable(one_line(found["error"], 160))
-        return found
+        answer: dict[str, Any] = json.loads(line) if line else {"error": self._last_words()}
+        if "error" in answer:
+            raise Unavailable(one_line(answer["error"], 160))
+        return answer
 
     def prepare(self, shape: Shape, part: str) -> Timed:
         """See Way."""

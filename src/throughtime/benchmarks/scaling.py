@@ -41,8 +41,8 @@ def measure_series(
     for name, (field, sizes) in series.items():
         for s in sizes:
             own = [replace(s, engine=engine) for engine in engines]
-            found = pd.concat([measure(own, repeats) for _ in range(turns)])
-            for engine, ms in found.groupby("engine", sort=False)["update_ms"].min().items():
+            times = pd.concat([measure(own, repeats) for _ in range(turns)])
+            for engine, ms in times.groupby("engine", sort=False)["update_ms"].min().items():
                 rows.append({"series": name, "x": getattr(s, field), "engine": engine, "ms": ms})
     return pd.DataFrame(rows)
 

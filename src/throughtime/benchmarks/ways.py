@@ -235,12 +235,12 @@ def vmap_of_grad(shape: Shape, part: str) -> tuple[Callable[[], object], int]:
     gradient = torch.func.vmap(torch.func.grad(loss))
 
     def run() -> None:
-        found = gradient(weights)
+        gradients = gradient(weights)
         if part == "step":
-            squares = [g.flatten(1).square().sum(1) for g in found.values()]
+            squares = [g.flatten(1).square().sum(1) for g in gradients.values()]
             norm = torch.stack(squares).sum(0).sqrt()
             factor = -1e-3 * (1 / norm).clamp(max=1.0)
-            for name, g in found.items():
+            for name, g in gradients.items():
                 weights[name].addcmul_(factor.view(-1, *[1] * (g.dim() - 1)), g)
 
     return run, shape.rows

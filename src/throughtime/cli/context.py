@@ -66,10 +66,10 @@ def chosen_experiments(project: Any, names: list[str]) -> list[str]:
     for name in names:
         if name not in project.groups:
             raise UserError(f"unknown experiment {name!r}; {nearest(name, list(project.groups))}")
-        found = [own for own in project.groups[name] if own in project.experiments]
-        if not found:
+        planned = [own for own in project.groups[name] if own in project.experiments]
+        if not planned:
             raise UserError(
                 f"{name}: nothing of it is in preset {project.config.preset}; choose another"
             )
-        chosen.update(dict.fromkeys(found))
+        chosen.update(dict.fromkeys(planned))
     return list(chosen) or list(project.experiments)

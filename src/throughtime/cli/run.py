@@ -118,6 +118,12 @@ def add_figure_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--panel", metavar="NAME", help="write this panel alone; several with commas; or `all`"
     )
+    parser.add_argument(
+        "--from",
+        dest="source",
+        metavar="DIR",
+        help="with --list or --panel: the folder of tables, e.g. results/reference",
+    )
     for name, (metavar, text) in PANEL_OPTIONS.items():
         parser.add_argument(f"--{name}", metavar=metavar, help=text)
 
@@ -129,30 +135,35 @@ def figure(args: argparse.Namespace) -> None:
     given = [name for name in PANEL_OPTIONS if getattr(args, name) is not None]
     if given and not args.panel:
         raise UserError(f"--{given[0]} is of a panel; name one with --panel, or `all`")
+    if args.source and not (args.panel or args.list):
+        raise UserError("--from is of panels; name one with --panel, or ask for --list")
+    if args.source and not Path(args.source).is_dir():
+        raise UserError(f"--from {args.source}: no such folder")
     project = open_project(args)
-    results, names = results_folder(project), chosen_experiments(project, args.experiments)
+    names = chosen_experiments(project, args.experiments)
+    results = Path(args.source) if args.source else results_folder(project)
     if args.list:
-        _list_panels(project, names)
+        _list_panels(project, names, results)
     elif args.panel and (not args.experiments or len(names) != 1):
         raise UserError("--panel: name one experiment, e.g. `throughtime figure truncation`")
     elif args.panel:
-        _write_panels(project, names[0], args)
+        _write_panels(project, names[0], results, args)
     else:
         for name in names:
             draw(project.root, name, results, results / "figures", project.config.preset)
             print(f"{name}: figure in {project.config.results}/figures")
 
 
-def _list_panels(project: Any, names: list[str]) -> None:
-    """Print the panels of experiments, with what each shows; from the tables, where there are
-    any.
+def _list_panels(project: Any, names: list[str], results: Path) -> None:
+    """Print the panels of experiments, with what each shows; from the tables in ``results``, where
+    there are any.
     """
     from throughtime.figures import export
     from throughtime.results.load import Results
 
     for name in names:
         try:
-            folder, found = export.open_experiment(project.root, name, results_folder(project))
+            folder, found = export.open_experiment(project.root, name, results)
         except UserError as error:
             print(f"throughtime: {error}", file=sys.stderr)
             folder, found = project.root / "experiments" / name, Results.empty()
@@ -162,8 +173,8 @@ def _list_panels(project: Any, names: list[str]) -> None:
         print(*(f"  {panel.name:{width}}  {panel.shows}" for panel in panels), sep="\n")
 
 
-def _write_panels(project: Any, name: str, args: argparse.Namespace) -> None:
-    """Write panels of one experiment as the options ask for."""
+def _write_panels(project: Any, name: str, results: Path, args: argparse.Namespace) -> None:
+    """Write panels of one experiment, drawn from ``results``, as the options ask for."""
     from throughtime.figures import export
 
     sizes = {
@@ -178,7 +189,7 @@ def _write_panels(project: Any, name: str, args: argparse.Namespace) -> None:
         formats=export.parse_formats(args.format or "pdf"),
     )
     out = Path(args.out or ".")
-    for path in export.export(project.root, name, results_folder(project), args.panel, out, look):
+    for path in export.export(project.root, name, results, args.panel, out, look):
         print(path)
 
 

@@ -98,9 +98,9 @@ def read(path: Path) -> bytes:
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror or error}") from None
     expected = _expected(path)
-    if expected and (found := hashlib.sha256(content).hexdigest()) != expected:
+    if expected and (now := hashlib.sha256(content).hexdigest()) != expected:
         raise Damaged(
-            f"{path}: damaged: its sha256 is {found[:12]}.., {expected[:12]}.. was written; delete "
+            f"{path}: damaged: its sha256 is {now[:12]}.., {expected[:12]}.. was written; delete "
             "it and run again"
         )
     return content
@@ -140,12 +140,12 @@ def find(folder: Path, pattern: str) -> list[Path]:
     """The files below ``folder`` whose name matches, sorted. Folders may come and go meanwhile: a
     pipeline may be at work.
     """
-    found = (
+    matching = (
         (Path(top), name)
         for top, _, names in os.walk(folder)
         for name in fnmatch.filter(names, pattern)
     )
-    return sorted(top / name for top, name in found)
+    return sorted(top / name for top, name in matching)
 
 
 def damaged(folder: Path) -> list[Path]:

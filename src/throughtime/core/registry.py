@@ -55,7 +55,7 @@ def scan(package: ModuleType, base: type[T]) -> dict[str, type[T]]:
     Raises:
         UserError: a file cannot be imported; it names the file, the line and the error.
     """
-    found: dict[str, type[T]] = {}
+    components: dict[str, type[T]] = {}
     for info in pkgutil.iter_modules(package.__path__):
         if info.name.startswith("_"):
             continue
@@ -69,5 +69,5 @@ def scan(package: ModuleType, base: type[T]) -> dict[str, type[T]]:
                 and not item.__name__.startswith("_")
                 and "name" in vars(item)
             ):
-                found[item.name] = item
-    return dict(sorted(found.items()))
+                components[item.name] = item
+    return dict(sorted(components.items()))

@@ -60,8 +60,8 @@ class AttentionProgram(Program):
         """See Program."""
         x = torch.from_numpy(examples.x)
         with torch.no_grad():
-            found = [self._of_row(w, x[s]) for w, s in zip(flat, examples.rows, strict=True)]
-        return torch.stack(found, 1)
+            outputs = [self._of_row(w, x[s]) for w, s in zip(flat, examples.rows, strict=True)]
+        return torch.stack(outputs, 1)
 
     def gradients(
         self,
@@ -83,7 +83,7 @@ class AttentionProgram(Program):
             own = flat[row].detach().requires_grad_()
             y = self._of_row(own, x[source])
             targets = Targets(values[source][:, None], weight[source][:, None])
-            found, dy = loss_of(self.head)(y.detach()[:, None].contiguous(), targets)
+            losses, dy = loss_of(self.head)(y.detach()[:, None].contiguous(), targets)
             (gradient[row],) = torch.autograd.grad(y, own, dy[:, 0])
-            loss[row] = found[0]
+            loss[row] = losses[0]
         return loss, gradient

@@ -198,12 +198,12 @@ def compile_engine() -> None:
     """
     sizes = Sizes(1, 1, 1, 1, 1, 1, 1, tokens=False)
     for dtype in ("float32", "float64"):
-        made = CompiledProgram(cell("tanh"), "regression", sizes, dtype, learned=False)
+        program = CompiledProgram(cell("tanh"), "regression", sizes, dtype, learned=False)
         x = np.zeros((1, 1, 1, 1), dtype)
         examples = Examples(x, x, np.ones((1, 1, 1), dtype), np.zeros(1, np.int64))
         flat = torch.zeros(1, 5, dtype=getattr(torch, dtype))
-        made.outputs(flat, examples)
-        _, gradient = made.gradients(flat, examples, [Window(0, 0, 1)])
+        program.outputs(flat, examples)
+        _, gradient = program.gradients(flat, examples, [Window(0, 0, 1)])
         one = torch.ones(1, dtype=torch.float64)
         clipper = Clipper(one, one.to(flat.dtype), one > 1, (0, 1), compiled=True)
         clipper.clip_(gradient)

@@ -228,8 +228,8 @@ class TransformedProgram(Program):
         """See Program."""
         named = views(flat, self.shapes)
         weights = self._flat(self.cell.acting(named))
-        loss, found = self.inner.gradients(weights, examples, windows, start, resets, alive)
-        return loss, self._flat(self.cell.pull_back(named, views(found, self.shapes)))
+        loss, gradient = self.inner.gradients(weights, examples, windows, start, resets, alive)
+        return loss, self._flat(self.cell.pull_back(named, views(gradient, self.shapes)))
 
 
 def program(
@@ -255,6 +255,6 @@ def program(
     if engine == "numba":
         from throughtime.engine.compiled import CompiledProgram  # numba takes a second to start
 
-        made = CompiledProgram(cell, head, sizes, str(dtype).split(".")[1], "h_0" in shapes)
-        return TransformedProgram(made, cell, shapes) if cell.transformed else made
+        compiled = CompiledProgram(cell, head, sizes, str(dtype).split(".")[1], "h_0" in shapes)
+        return TransformedProgram(compiled, cell, shapes) if cell.transformed else compiled
     return TorchProgram(cell, head, sizes, shapes, dtype, device, overlap=overlap)

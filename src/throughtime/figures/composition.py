@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -58,8 +59,8 @@ class Panel:
 
     def caption(self, results: Results) -> str:
         """One sentence: what is shown, how many networks and seeds, what bars and bands are."""
-        said = counts(self.behind(results), results.computed)
-        count = said[0].lower() + said[1:]
+        text = counts(self.behind(results), results.computed)
+        count = text[0].lower() + text[1:]
         return "; ".join(part for part in (self.shows, self.interval, count) if part) + "."
 
     def long_caption(self, results: Results) -> str:
@@ -172,6 +173,76 @@ def differ(a: pd.DataFrame, b: pd.DataFrame) -> int:
     return -1 if first["high"] < second["low"] else 0
 
 
+def apart(a: Any, b: Any) -> bool:
+    """Whether the interval (low, high) of ``a`` lies above that of ``b``; a missing one decides
+    nothing.
+
+    >>> apart({"low": 0.5, "high": 0.7}, {"low": 0.1, "high": 0.4})
+    True
+    >>> apart({"low": 0.5, "high": 0.7}, {"low": 0.1, "high": 0.6})
+    False
+    """
+    return bool(a["low"] > b["high"])
+
+
+def extremes(table: pd.DataFrame, value: str = "value") -> tuple[Any, Any] | None:
+    """The rows with the largest and with the smallest value, where their intervals lie apart; None
+    where the data do not decide.
+
+    Args:
+        table: with ``value``, low and high; rows without a finite value are left out.
+        value: the column.
+    """
+    numbers = table[value].astype(float).to_numpy()
+    known, numbers = table[np.isfinite(numbers)], numbers[np.isfinite(numbers)]
+    if len(known) < 2:
+        return None
+    most, least = known.iloc[int(numbers.argmax())], known.iloc[int(numbers.argmin())]
+    return (most, least) if apart(most, least) else None
+
+
+def ends(table: pd.DataFrame) -> tuple[Any, Any] | None:
+    """The first and the last row, where their intervals (low, high) lie apart; None where the data
+    do not decide.
+    """
+    if len(table) < 2:
+        return None
+    first, last = table.iloc[0], table.iloc[-1]
+    return (first, last) if apart(first, last) or apart(last, first) else None
+
+
+def beside(table: pd.DataFrame, base: Any) -> tuple[list[str], list[str]]:
+    """The rows whose interval lies above that of the row ``base``, and those whose lies below, by
+    their names, the index; none of either where there is no such row.
+    """
+    if base not in table.index:
+        return [], []
+    own = table.loc[base]
+    rows = [(str(name), row) for name, row in table.iterrows()]
+    higher = [name for name, row in rows if apart(row, own)]
+    return higher, [name for name, row in rows if apart(own, row)]
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names as a sentence has them.
+
+    >>> listed(["copy"]), listed(["copy", "adding", "text"])
+    ('copy', 'copy, adding and text')
+    """
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def reached(row: Any) -> str:
+    """A frontier of stats.frontier as words.
+
+    >>> reached({"frontier": 40.2, "censored": ""}), reached({"frontier": 160.0, "censored": ">="})
+    ('40', 'at least 160')
+    """
+    sign = {">=": "at least ", "<": "below "}.get(str(row["censored"]), "")
+    return f"{sign}{row['frontier']:.0f}"
+
+
 # Room ---------------------------------------------------------------------------------------------
 
 
@@ -210,6 +281,7 @@ def fit(fig: Figure, axes: Sequence[Axes]) -> None:
     _place_words(axes)  # again: shorter axes have other ticks, and so another left end
     fig.draw_without_rendering()
     for ax in axes:
+        _hold_title(ax)
         _hide_numbers(ax)
         _thin_ticks(ax)
     fig.set_layout_engine("none")  # all stays where it is, and saving need not lay out again
@@ -261,9 +333,23 @@ def _wrap_title(ax: Axes) -> None:
     _wrap(text, title, ax.bbox.x1 - left, "width")
 
 
+def _hold_title(ax: Axes) -> None:
+    """Keep the title's left end in the figure: its axes have moved since it was placed."""
+    title, figure = ax.title if ax.get_title() else _left_title(ax), ax.get_figure(root=True)
+    if title.get_text() and figure is not None:
+        box = title.get_window_extent()
+        aside = max(0.0, figure.bbox.x0 - box.x0) + min(0.0, figure.bbox.x1 - box.x1)
+        title.set_x(title.get_position()[0] + aside / ax.bbox.width)
+
+
+def _left_title(ax: Axes) -> Text:
+    found: Any = ax
+    return found._left_title
+
+
 def _place_legend(ax: Axes) -> None:
-    made = ax.get_legend()
-    if not isinstance(made, LegendBelow):
+    legend_below = ax.get_legend()
+    if not isinstance(legend_below, LegendBelow):
         return
     figure: Any = ax.get_figure(root=True)
     left = _left(ax)
@@ -271,11 +357,11 @@ def _place_legend(ax: Axes) -> None:
     bottom = min(ax.bbox.y0, box.y0) if box else ax.bbox.y0
     aside, down = (left - ax.bbox.x0) / figure.dpi, (bottom - ax.bbox.y0) / figure.dpi - GAP / 72
     place = ax.transAxes + ScaledTranslation(aside, down, figure.dpi_scale_trans)
-    handles, labels, keys = made.asked
+    handles, labels, keys = legend_below.asked
     for columns in range(len(labels), 0, -1):
-        ax.legend_ = made = LegendBelow(ax, handles, labels, **{**keys, "ncols": columns})
-        made.set_bbox_to_anchor((0, 0), transform=place)
-        if made.get_window_extent().width <= ax.bbox.x1 - left:
+        ax.legend_ = legend_below = LegendBelow(ax, handles, labels, **{**keys, "ncols": columns})
+        legend_below.set_bbox_to_anchor((0, 0), transform=place)
+        if legend_below.get_window_extent().width <= ax.bbox.x1 - left:
             return
 
 

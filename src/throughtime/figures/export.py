@@ -75,10 +75,10 @@ def parse_length(text: str, option: str) -> float:
     >>> parse_length("3.3in", "--width"), round(parse_length("84mm", "--width"), 3)
     (3.3, 3.307)
     """
-    found = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*(in|cm|mm|pt)?\s*", text)
-    if not found:
+    match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*(in|cm|mm|pt)?\s*", text)
+    if not match:
         raise UserError(f"{option} {text}: not a length; write e.g. 3.3in, 8.4cm, 84mm or 240pt")
-    inches = float(found[1]) * INCHES[found[2] or "in"]
+    inches = float(match[1]) * INCHES[match[2] or "in"]
     if not SMALLEST <= inches <= LARGEST:
         raise UserError(
             f"{option} {text}: {inches:.3g} in; give {SMALLEST:g} to {LARGEST:g} inches"
@@ -95,11 +95,11 @@ def parse_formats(text: str) -> tuple[str, ...]:
     >>> parse_formats("pdf, svg")
     ('pdf', 'svg')
     """
-    found = tuple(dict.fromkeys(part.strip().lower().lstrip(".") for part in text.split(",")))
-    for name in found:
+    names = tuple(dict.fromkeys(part.strip().lower().lstrip(".") for part in text.split(",")))
+    for name in names:
         if name not in FORMATS:
             raise UserError(f"--format {text}: no format {name!r}; {nearest(name, list(FORMATS))}")
-    return found
+    return names
 
 
 def settings(look: Look) -> tuple[Style, dict[str, Any]]:
@@ -114,11 +114,11 @@ def settings(look: Look) -> tuple[Style, dict[str, Any]]:
     chosen = {**base.settings, "savefig.dpi": DPI, **own, "svg.hashsalt": STYLE["svg.hashsalt"]}
     if look.font:
         family = GENERIC.get({"sans": "sans-serif", "mono": "monospace"}.get(look.font, look.font))
-        known = font_manager.get_font_names()
-        if not family and look.font not in known:
+        installed = font_manager.get_font_names()
+        if not family and look.font not in installed:
             raise UserError(
                 f"--font {look.font}: no such font here; "
-                f"{nearest(look.font, [*GENERIC, *known] if len(known) < 9 else list(GENERIC))}"
+                f"{nearest(look.font, [*GENERIC, *(installed if len(installed) < 9 else [])])}"
             )
         chosen["font.family"] = [family or look.font]
         if family == GENERIC["serif"]:
@@ -130,8 +130,8 @@ def _read_style(name: str) -> dict[str, Any]:
     path = Path(name)
     if path.is_file():
         try:
-            found = mpl.rc_params_from_file(path, use_default_template=False)
-            return {str(key): found[key] for key in found}
+            parameters = mpl.rc_params_from_file(path, use_default_template=False)
+            return {str(key): parameters[key] for key in parameters}
         except (OSError, ValueError, UnicodeDecodeError) as error:
             raise UserError(f"--style {name}: matplotlib cannot read it: {error}") from None
     from matplotlib import style
@@ -185,8 +185,8 @@ def named_panels(folder: Path, results: Results) -> list[Panel]:
             f"{folder / 'figure.py'}: it has no panels of their own; write named_panels(results)"
         )
     with locate_errors(folder):
-        found: list[Panel] = module.named_panels(results)
-    return found
+        panels: list[Panel] = module.named_panels(results)
+    return panels
 
 
 def read_experiment(project_root: Path, name: str) -> Experiment:
@@ -195,10 +195,10 @@ def read_experiment(project_root: Path, name: str) -> Experiment:
     Raises:
         UserError: no such experiment, or a mistake in its file.
     """
-    found: Experiment = load_yaml(
+    experiment: Experiment = load_yaml(
         Experiment, project_root / "experiments" / name / "experiment.yaml"
     )
-    return found
+    return experiment
 
 
 def open_experiment(project_root: Path, name: str, results_dir: Path) -> tuple[Path, Results]:
@@ -270,7 +270,7 @@ def draw_pictures(
     wanted: dict[str, list[str]] = {}
     for name, panel in panels:
         wanted.setdefault(name, []).append(panel)
-    made: dict[tuple[str, str], bytes] = {}
+    pictures: dict[tuple[str, str], bytes] = {}
     with drawing(look) as base:
         size = look.width or base.width, look.height or base.height
         for name, names in wanted.items():
@@ -280,29 +280,29 @@ def draw_pictures(
             folder, results = open_experiment(project_root, name, results_dir)
             there = {panel.name: panel for panel in named_panels(folder, results)}
             with locate_errors(folder):
-                for found in (there[n] for n in names if n in there):
-                    picture = _files(draw_alone(found, results, *size), ("png",))
-                    made[name, found.name] = picture["png"]
-    return made
+                for chosen in (there[n] for n in names if n in there):
+                    picture = _files(draw_alone(chosen, results, *size), ("png",))
+                    pictures[name, chosen.name] = picture["png"]
+    return pictures
 
 
 def _files(fig: Figure, formats: Sequence[str]) -> dict[str, bytes]:
     """Format -> content, without dates."""
     freeze_layout(fig)
-    made = {}
+    contents = {}
     for kind in formats:
         content = BytesIO()
         fig.savefig(content, format=kind, metadata=UNDATED.get(kind))
-        made[kind] = content.getvalue()
-    return made
+        contents[kind] = content.getvalue()
+    return contents
 
 
 def _choose_tex() -> None:
     """matplotlib measures text of a .pgf with TeX: take one that is there."""
-    found = next((tex for tex in TEX if shutil.which(tex)), None)
-    if found is None:
+    program = next((tex for tex in TEX if shutil.which(tex)), None)
+    if program is None:
         raise UserError(
             f"--format pgf: needs TeX, and none of {', '.join(TEX)} is on the PATH; install one, "
             "or write pdf, which LaTeX includes as well"
         )
-    mpl.rcParams["pgf.texsystem"] = found
+    mpl.rcParams["pgf.texsystem"] = program

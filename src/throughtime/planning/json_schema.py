@@ -77,11 +77,13 @@ def _experiment() -> dict[str, Any]:
 def _axes() -> dict[str, Any]:
     """Every axis of every task: a value, a list of values, or of numbers evenly spaced ones."""
     components = [component for kind in KINDS.values() for component in kind().values()]
-    found: dict[str, list[Any]] = {}
+    schemas: dict[str, list[Any]] = {}
     for component in components:
         for name, field in _fields(component).items():
-            found.setdefault(name, []).extend([field] if field not in found.get(name, []) else [])
-    own = {name: _one_of(fields) for name, fields in found.items()}
+            schemas.setdefault(name, []).extend(
+                [field] if field not in schemas.get(name, []) else []
+            )
+    own = {name: _one_of(fields) for name, fields in schemas.items()}
     axes = {**own, **_fields(Job), **_fields(Row)}
     for kind, makers in KINDS.items():
         described = Job.model_fields[kind].description or "task, by its name"
@@ -131,8 +133,8 @@ def _one_of(fields: list[dict[str, Any]]) -> dict[str, Any]:
     """What any of the components that have a parameter of one name takes."""
     if len(fields) == 1:
         return fields[0]
-    told = "; ".join(dict.fromkeys(f["description"] for f in fields if "description" in f))
-    return {"anyOf": fields, "description": told}
+    description = "; ".join(dict.fromkeys(f["description"] for f in fields if "description" in f))
+    return {"anyOf": fields, "description": description}
 
 
 def _either(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:

@@ -297,9 +297,14 @@ def _possible(job: Job) -> Job:
     return job
 
 
+OFTEN_WITHOUT = ("frozen", "omega")  # axes of rows that not every job has
+
+
 def _possible_rows(job: Job, rows: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """The rows that have a meaning for a job, and why others have none."""
-    reasons = []
+    reasons: list[str] = []
+    if not any(rows[axis].to_numpy().any() for axis in OFTEN_WITHOUT):
+        return rows, reasons  # to list the windows of a long sequence takes a while
     for axis, why in _without(job).items():
         kept = rows[~rows[axis].astype(bool)].reset_index(drop=True)
         reasons += [f"{axis}: {why}"] if len(kept) < len(rows) else []
@@ -309,16 +314,16 @@ def _possible_rows(job: Job, rows: pd.DataFrame) -> tuple[pd.DataFrame, list[str
 
 def _without(job: Job) -> dict[str, str]:
     """Axes of rows that a job's networks can have at their default alone, and why."""
-    found = {}
+    reasons = {}
     if not job.cell.recurrent:
-        found["frozen"] = f"{job.cell.name} has no W_hh to freeze"
+        reasons["frozen"] = f"{job.cell.name} has no W_hh to freeze"
     if not isinstance(job.cell, Elman) or job.cell.transformed:
-        found["omega"] = f"{job.cell.name} is no Elman cell whose W_hh is trained as it is"
+        reasons["omega"] = f"{job.cell.name} is no Elman cell whose W_hh is trained as it is"
     elif overlapping(windows(job.steps, *job.strides, job.offset())):
-        found["omega"] = f"in mode {job.mode} windows overlap, and a step has several dL/dh"
+        reasons["omega"] = f"in mode {job.mode} windows overlap, and a step has several dL/dh"
     elif job.kernel != "torch":
-        found["omega"] = "engine numba does not have it; write engine: torch"
-    return found
+        reasons["omega"] = "engine numba does not have it; write engine: torch"
+    return reasons
 
 
 def pieces(rows: pd.DataFrame, cost: float, max_cost: float) -> Iterator[pd.DataFrame]:

@@ -58,8 +58,8 @@ def measure(networks: Networks) -> pd.DataFrame:
         own = networks.flat[row : row + 1].double()
         reader = Reader(networks.cell, acting(networks.cell, own, networks.shapes))
         for name, (variant, batch) in drawn.items():
-            found = judge(variant, batch, predictions(reader, batch))
-            frames.append(found.assign(row=row, quantity=name + found["quantity"]))
+            scores = judge(variant, batch, predictions(reader, batch))
+            frames.append(scores.assign(row=row, quantity=name + scores["quantity"]))
     return pd.concat(frames[1:] or frames, ignore_index=True)
 
 

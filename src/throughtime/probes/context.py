@@ -34,7 +34,7 @@ from throughtime.engine.bptt import Weights
 from throughtime.engine.cells._base import Cell
 from throughtime.engine.losses.softmax import log_softmax
 from throughtime.engine.parameters import acting
-from throughtime.probes._base import Networks, empty, frame, ladder
+from throughtime.probes._base import Networks, empty, ladder, records
 from throughtime.tasks.text import Characters, Text
 
 LONGEST = 100  # characters of context, at most
@@ -52,21 +52,20 @@ def measure(networks: Networks) -> pd.DataFrame:
     """
     if not isinstance(networks.job.task, Text):
         return empty()
-    frames = [empty()]
+    found = []
     # One network after another: its bits do not depend on those beside it.
     for row in np.flatnonzero(networks.diverged_at == 0):
         own = networks.flat[row : row + 1].double()
         reader = Reader(networks.cell, acting(networks.cell, own, networks.shapes))
         means = of_network(reader, networks.job.task.data, int(networks.rows["seed"].iloc[row]))
-        for (quantity, n), value in means.items():
-            frames.append(frame({quantity: value}, np.zeros(1, np.int64), [n]).assign(row=row))
-    return pd.concat(frames[1:] or frames, ignore_index=True)
+        found += [(int(row), quantity, n, value.item()) for (quantity, n), value in means.items()]
+    return records(found)
 
 
-def over_pieces(count: int, found: Callable[[int, slice], Losses]) -> Losses:
+def over_pieces(count: int, losses_of: Callable[[int, slice], Losses]) -> Losses:
     """The mean of each loss over ``count`` positions, PIECE at a time: (G)."""
     pieces = [slice(i, i + PIECE) for i in range(0, count, PIECE)]
-    parts = [found(i, p) for i, p in enumerate(pieces)]
+    parts = [losses_of(i, p) for i, p in enumerate(pieces)]
     return {key: np.concatenate([part[key] for part in parts], 1).mean(1) for key in parts[0]}
 
 

@@ -107,11 +107,11 @@ def log_rms(logs: Floats) -> Floats:
     >>> log_rms(np.array([[-2000.0, -2000.0, np.nan]])).tolist()
     [-2000.0]
     """
-    known = ~np.isnan(logs)
-    top = np.max(np.where(known, logs, -np.inf), -1)
+    is_number = ~np.isnan(logs)
+    top = np.max(np.where(is_number, logs, -np.inf), -1)
     shift = np.where(np.isfinite(top), top, 0.0)
-    squares = np.where(known, np.exp(2 * (logs - shift[..., None])), 0.0).sum(-1)
-    count = known.sum(-1)
+    squares = np.where(is_number, np.exp(2 * (logs - shift[..., None])), 0.0).sum(-1)
+    count = is_number.sum(-1)
     with np.errstate(divide="ignore"):  # a mean of zeros is zero, and its logarithm minus infinity
         result = shift + np.log(squares / np.maximum(count, 1)) / 2
     return np.where(count > 0, result, math.nan)

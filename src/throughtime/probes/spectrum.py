@@ -28,9 +28,9 @@ def measure(networks: Networks) -> pd.DataFrame:
     saturation, square = [], []
     for _ in subject.runs(BATCHES):
         h = subject.tape.states[1:, ..., :hidden]
-        found = activity(h.numpy()) if h.device.type == "cpu" else activity_on_device(h)
-        saturation.append(found[0])
-        square.append(found[1])
+        means = activity(h.numpy()) if h.device.type == "cpu" else activity_on_device(h)
+        saturation.append(means[0])
+        square.append(means[1])
     states = {"saturation": np.mean(saturation, 0).T, "state_norm": np.sqrt(np.mean(square, 0)).T}
     matrix = {
         "spectral_radius": np.abs(np.linalg.eigvals(w)).max(-1),

@@ -127,7 +127,7 @@ STORY: dict[str, tuple[Finding, ...]] = {
 
 def panels() -> list[tuple[str, str]]:
     """(experiment, panel) of the story, for whoever draws them."""
-    named = [(f.experiment, f.panel) for told in STORY.values() for f in told if f.panel]
+    named = [(f.experiment, f.panel) for findings in STORY.values() for f in findings if f.panel]
     return list(dict.fromkeys(named))
 
 
@@ -136,7 +136,7 @@ OPENINGS = {"supported": "", "not supported": "Not so: ", "undecided": "Not deci
 
 
 @dataclass(frozen=True)
-class Told:
+class ShownFinding:
     """A finding as the page shows it.
 
     Attributes:
@@ -159,9 +159,9 @@ class Told:
         return f"finding-{self.claim['experiment']}-{self.claim['name']}"
 
 
-def tell(
+def shown_findings(
     results: Path, claims: list[dict[str, Any]], drawn: Mapping[tuple[str, str], bytes]
-) -> dict[str, list[Told]]:
+) -> dict[str, list[ShownFinding]]:
     """Heading -> its findings; claims that the run did not decide upon are left out, and headings
     without any.
 
@@ -172,7 +172,7 @@ def tell(
     """
     rows = {(row["experiment"], row["name"]): row for row in claims}
     shown: dict[tuple[str, str], str] = {}
-    story: dict[str, list[Told]] = {}
+    story: dict[str, list[ShownFinding]] = {}
     for heading, findings in STORY.items():
         for finding in findings:
             if (row := rows.get((finding.experiment, finding.claim))) is None:
@@ -183,8 +183,10 @@ def tell(
             png = drawn.get(key) or pictures.read(pictures.figure_file(results, key[0]))
             above = shown.get(key, "")
             picture = None if above or not png else pictures.embed(png, pictures.NARROWER)
-            told = Told(row, finding.number, OPENINGS[row["verdict"]], picture, above)
+            shown_finding = ShownFinding(
+                row, finding.number, OPENINGS[row["verdict"]], picture, above
+            )
             if picture:
-                shown[key] = told.identifier
-            story.setdefault(heading, []).append(told)
+                shown[key] = shown_finding.identifier
+            story.setdefault(heading, []).append(shown_finding)
     return story

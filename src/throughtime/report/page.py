@@ -167,7 +167,7 @@ def render(
         causes=specificity.to_dict("records"),
         limit=causes.LIMIT,
         hidden=causes.describe_hidden(specificity),
-        story=findings.tell(results, claims, drawn or {}),
+        story=findings.shown_findings(results, claims, drawn or {}),
         claims=sorted(claims, key=lambda claim: URGENCY.index(claim["verdict"])),
         verdicts=VERDICTS,
         reproductions=compared,
@@ -229,13 +229,16 @@ def _embedded(content: Any) -> Markup:
 
 
 def _mlflow(results: Path) -> dict[str, Any]:
-    """Where the MLflow UI is, and the numbers of its experiments by name, as the ingest left them;
-    none: not ingested yet.
+    """Where the MLflow UI is, and the numbers of its experiments by name, as the ingest left them:
+    of all, and of each one that was recorded by itself; none: not ingested yet.
     """
-    recorded = _json(results / "mlflow" / "experiments.json")
+    folder = results / "mlflow"
+    paths = [folder / "experiments.json", *sorted((folder / "numbers").glob("*.json"))]
+    recorded = [_json(path) for path in paths]
+    servers = [own["server"] for own in recorded if own.get("server")]
     return {
-        "server": recorded.get("server") or SERVER,
-        "experiments": recorded.get("experiments", {}),
+        "server": servers[-1] if servers else SERVER,
+        "experiments": {k: v for own in recorded for k, v in own.get("experiments", {}).items()},
     }
 
 
@@ -356,9 +359,9 @@ def _compared(results: Path) -> dict[str, list[dict[str, Any]]]:
     for row in compared.to_dict("records"):
         paper = (row[name] for name in ("published", "published_low", "published_high"))
         here = (row[name] for name in ("ours", "low", "high"))
-        told = {"paper": reproductions.interval(*paper), "here": reproductions.interval(*here)}
+        intervals = {"paper": reproductions.interval(*paper), "here": reproductions.interval(*here)}
         papers.setdefault(str(row["experiment"]), []).append(
-            {**{str(k): v for k, v in row.items()}, **told}
+            {**{str(k): v for k, v in row.items()}, **intervals}
         )
     return papers
 

@@ -73,7 +73,7 @@ def _gradients(rows: pd.DataFrame) -> list[dict[str, Any]]:
     first = rows[rows["index"] == 0].set_index("run_key")["value"]
     norms = rows.assign(norm=np.exp(rows["value"] - rows["run_key"].map(first)))
     norms = norms[np.isfinite(norms["norm"])]
-    found: list[dict[str, Any]] = []
+    curves: list[dict[str, Any]] = []
     for (init, gain), own in norms.groupby(["init", "gain"]):
         seeds = own.groupby("index")["norm"].agg(["median", "min", "max"])
         lines = {
@@ -81,8 +81,8 @@ def _gradients(rows: pd.DataFrame) -> list[dict[str, Any]]:
             for name, column in (("median", "median"), ("low", "min"), ("high", "max"))
         }
         n = own["run_key"].nunique()
-        found.append({"init": init, "gain": gain, "lags": seeds.index.tolist(), **lines, "n": n})
-    return found
+        curves.append({"init": init, "gain": gain, "lags": seeds.index.tolist(), **lines, "n": n})
+    return curves
 
 
 def _frontiers(summary: pd.DataFrame) -> list[dict[str, Any]]:
@@ -96,13 +96,15 @@ def _frontiers(summary: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _multiples(claims: pd.DataFrame) -> list[dict[str, Any]]:
     """The multiple of feed-forward networks, and the one that was fitted to this run."""
-    found: list[dict[str, Any]] = [{"name": f"{SIX:g} ξ, as feed-forward networks", "value": SIX}]
+    multiples: list[dict[str, Any]] = [
+        {"name": f"{SIX:g} ξ, as feed-forward networks", "value": SIX}
+    ]
     own = claims[(claims["experiment"] == MULTIPLE[0]) & (claims["name"] == MULTIPLE[1])]
     for row in own[own["n"] > 0].to_dict("records"):
         value, low, high = (SIX * math.exp(row[end]) for end in ("statistic", "low", "high"))
         name = f"{value:.1f} ξ, fitted ({low:.1f} to {high:.1f})"
-        found.append({"name": name, "value": value, "low": _short(low), "high": _short(high)})
-    return found
+        multiples.append({"name": name, "value": value, "low": _short(low), "high": _short(high)})
+    return multiples
 
 
 def _short(value: float) -> float | None:

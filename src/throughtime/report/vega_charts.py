@@ -215,7 +215,7 @@ def frontier() -> Any:
     ranges = measured.mark_rule(color=NEUTRAL, clip=True, aria=False).encode(
         x=x, y=alt.Y("low:Q", scale=scale), y2="high:Q"
     )
-    hints = ["gain:Q", "lag:Q", "said:N", "n:Q"]
+    hints = ["gain:Q", "lag:Q", "frontier:N", "n:Q"]
     shapes = alt.Shape(
         "kind:N",
         scale=alt.Scale(domain=["half the seeds", "at least"], range=["circle", "triangle-up"]),

@@ -34,8 +34,8 @@ def label(rows: pd.DataFrame) -> pd.Series:
     """
     holds = [rows[column].astype("boolean").fillna(False).to_numpy(bool) for column in CAUSES]
     conditions = [(rows["status"] == "diverged").to_numpy(bool), *holds]
-    found = np.select(conditions, [DIVERGED, *CAUSES.values()], NOT_APPLICABLE)
-    return pd.Series(found, rows.index, dtype=object)
+    labels = np.select(conditions, [DIVERGED, *CAUSES.values()], NOT_APPLICABLE)
+    return pd.Series(labels, rows.index, dtype=object)
 
 
 def failure(rows: pd.DataFrame) -> pd.Series:

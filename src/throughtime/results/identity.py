@@ -29,4 +29,5 @@ def identity(planned: PlannedJob, rows: pd.DataFrame, keys: list[str]) -> pd.Dat
         "device": planned.device,
         "engine": job.kernel if planned.device == "cpu" else "torch",
     }
-    return rows[list(ROW_AXES)].assign(run_key=keys, **fields)
+    own = {str(name): values for name, values in rows[list(ROW_AXES)].items()}
+    return pd.DataFrame(own | {"run_key": keys} | fields, index=rows.index)

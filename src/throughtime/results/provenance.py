@@ -1,12 +1,10 @@
 """Where results come from: a digest of the code that made them, versions, the machine."""
 
-import ast
 import hashlib
 import json
 import os
 import platform
 import subprocess
-from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import Any
 
 from throughtime.engine.initialization import schemes
 from throughtime.planning.plan import PlannedJob
+from throughtime.results.meaning import Source, read
 
 PACKAGE = Path(__file__).parents[1]
 PACKAGES = (
@@ -41,6 +40,8 @@ DECIDES_NO_NUMBER = frozenset(
         "core.files",
         "core.registry",
         "planning.resources",
+        "results.meaning",
+        "results.provenance",
         "training.checkpoints",
     )
 )
@@ -103,7 +104,8 @@ def code_digest(*entries: str | Path, without: frozenset[str] = frozenset()) -> 
     >>> code_digest("throughtime.core.rng") == code_digest("throughtime.core.rng")
     True
     """
-    parts = {name: meaning(path) for name, path in closure(*entries, without=without).items()}
+    found = closure(*entries, without=without)
+    parts = {name: _source(path).meaning for name, path in found.items()}
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -128,101 +130,25 @@ def closure(*entries: str | Path, without: frozenset[str] = frozenset()) -> dict
         packages = []
         if "." in name and path.is_relative_to(PACKAGE):
             packages = [name.rpartition(".")[0]]
-        waiting += [(n, _file(n)) for n in (*_imports(path), *packages)]
+        names = [n for n in (*_source(path).imports, *packages) if n not in modules]
+        waiting += [(n, file) for n in names if (file := _file(n))]
         waiting += [(p.name, p) for p in _siblings(path)]
     return modules
 
 
-def meaning(path: Path) -> str:
-    """The code of a file without comments, docstrings, layout and the names of local variables."""
-    return _parsed(path, path.stat().st_mtime_ns)[0]
-
-
-def _imports(path: Path) -> tuple[str, ...]:
-    return _parsed(path, path.stat().st_mtime_ns)[1]
-
-
-def _siblings(path: Path) -> tuple[Path, ...]:
+def _siblings(path: Path) -> list[Path]:
     """The files beside ``path`` that it imports by ``from .name import ..``."""
-    return _parsed(path, path.stat().st_mtime_ns)[2]
+    files = [path.parent / f"{name}.py" for name in _source(path).siblings]
+    return [file for file in files if file.is_file()]
+
+
+def _source(path: Path) -> Source:
+    return _read(path, path.stat().st_mtime_ns)
 
 
 @cache
-def _parsed(path: Path, changed: int) -> tuple[str, tuple[str, ...], tuple[Path, ...]]:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    statements = [tree, *_statements(tree)]
-    imports = tuple(sorted(set(_imported(tree))))
-    siblings = tuple(sorted(set(_relative(statements, path.parent))))
-    for node in statements:
-        if (
-            isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
-            and ast.get_docstring(node, clean=False) is not None
-        ):
-            node.body = node.body[1:] or [ast.Pass()]
-    _rename_locals(tree)
-    return ast.unparse(tree), imports, siblings
-
-
-def _children(node: ast.AST) -> list[ast.AST]:
-    """The statements directly in a statement: no expression is looked into, which holds none."""
-    parts = (getattr(node, n, ()) for n in ("body", "orelse", "finalbody", "handlers", "cases"))
-    return [child for part in parts for child in part]
-
-
-def _statements(node: ast.AST) -> Iterator[ast.AST]:
-    """All statements in ``node``."""
-    for child in _children(node):
-        yield child
-        yield from _statements(child)
-
-
-def _rename_locals(node: ast.AST) -> None:
-    """Number the local variables of every outermost function, in the order of their appearance.
-
-    Arguments keep their names, which callers use, and so does what is global or nonlocal.
-    """
-    for child in _children(node):
-        if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
-            _rename_locals(child)
-            continue
-        inside = list(ast.walk(child))
-        kept = {a.arg for n in inside if isinstance(n, ast.arguments) for a in _arguments(n)}
-        kept |= {
-            name for n in inside if isinstance(n, ast.Global | ast.Nonlocal) for name in n.names
-        }
-        stored = [n for n in inside if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
-        stored.sort(key=lambda n: (n.lineno, n.col_offset))
-        order = dict.fromkeys(n.id for n in stored if n.id not in kept)
-        numbers = {name: f"local_{i}" for i, name in enumerate(order)}
-        for n in inside:
-            if isinstance(n, ast.Name):
-                n.id = numbers.get(n.id, n.id)
-
-
-def _arguments(node: ast.arguments) -> list[ast.arg]:
-    several = [a for a in (node.vararg, node.kwarg) if a]
-    return [*node.posonlyargs, *node.args, *node.kwonlyargs, *several]
-
-
-def _relative(statements: Iterable[ast.AST], folder: Path) -> Iterator[Path]:
-    for node in statements:
-        if isinstance(node, ast.ImportFrom) and node.level == 1:
-            names = [node.module] if node.module else [alias.name for alias in node.names]
-            yield from (p for n in names if (p := folder / f"{n.split('.')[0]}.py").is_file())
-
-
-def _imported(node: ast.AST) -> Iterator[str]:
-    """The modules of this package named by the import statements under ``node``."""
-    if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
-        return
-    names: list[str] = []
-    if isinstance(node, ast.Import):
-        names = [a.name for a in node.names]
-    elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-        names = [node.module, *(f"{node.module}.{a.name}" for a in node.names)]
-    yield from (n for n in names if _file(n))
-    for child in _children(node):
-        yield from _imported(child)
+def _read(path: Path, changed: int) -> Source:
+    return read(path)
 
 
 def _file(module: str) -> Path | None:

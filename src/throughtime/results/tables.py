@@ -4,6 +4,7 @@ writes them.
 
 import hashlib
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -81,7 +82,7 @@ lag_mean       | float64 | mean such lag over sequences, steps; NaN where the ta
 cell           | str     | recurrent cell
 cell_args      | str     | the cell's parameters, canonical JSON
 hidden         | int64   | N, hidden units
-batch          | int64   | B, sequences a batch
+batch          | int64   | B, sequences per batch
 updates        | int64   | optimizer steps budgeted
 mode           | str     | truncation mode, what K means
 K              | int64   | truncation length, steps
@@ -269,7 +270,12 @@ def conform(frame: pd.DataFrame, table: str) -> pd.DataFrame:
     names = [c.name for c in schema]
     if wrong := set(names) ^ set(frame.columns):
         raise ValueError(f"table {table}: columns missing or unknown: {sorted(wrong)}")
-    return frame[names].astype({c.name: c.dtype for c in schema}).reset_index(drop=True)
+    made = frame[names].reset_index(drop=True)
+    has = {str(name): str(dtype) for name, dtype in made.dtypes.items()}
+    other = {
+        c.name: c.dtype for c in schema if has[c.name] != c.dtype
+    }  # astype copies every column
+    return made.astype(other) if other else made
 
 
 def empty(table: str) -> pd.DataFrame:
@@ -278,7 +284,12 @@ def empty(table: str) -> pd.DataFrame:
     >>> list(empty("probes").columns)
     ['run_key', 'step', 'probe', 'quantity', 'index', 'value']
     """
-    return conform(pd.DataFrame({c.name: pd.Series(dtype=c.dtype) for c in TABLES[table]}), table)
+    return _empty(table).copy()
+
+
+@cache
+def _empty(table: str) -> pd.DataFrame:
+    return pd.DataFrame({c.name: pd.Series(dtype=c.dtype) for c in TABLES[table]})
 
 
 def encode(frame: pd.DataFrame, table: str) -> bytes:

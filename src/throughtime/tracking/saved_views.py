@@ -82,8 +82,8 @@ def page_link(experiment_id: str) -> str:
 def opening(experiment_id: str, tags: Mapping[str, str]) -> str:
     """The address of a page: its first map, which answers at a glance, else its table.
 
-    >>> opening("3", {"mlflow.sharedViewState.mean": "{}"})
-    '#/experiments/3/runs?workflowType=machine_learning&compareRunsMode=TABLE&viewStateShareKey=mean'
+    >>> opening("3", {"mlflow.sharedViewState.mean": "{}"}).split("&")[1:]
+    ['compareRunsMode=TABLE', 'viewStateShareKey=mean']
     >>> opening("3", {})
     '#/experiments/3/runs?workflowType=machine_learning'
     """
@@ -191,7 +191,7 @@ def choose_maps(points: list[Record], differing: list[str]) -> list[Map]:
     most = sorted(several, key=lambda name: -len(values[name]))[:3]
     pairs = [sorted(pair, key=several.index) for pair in combinations(most, 2)]
     maps = [_map(seen, differing, x, y, colour) for x, y in pairs]
-    return [found for found in maps if found]
+    return [plane for plane in maps if plane]
 
 
 def _map(points: list[Record], differing: list[str], x: str, y: str, colour: str) -> Map | None:
@@ -201,10 +201,10 @@ def _map(points: list[Record], differing: list[str], x: str, y: str, colour: str
     left = [point for point in points if x in point.metrics and y in point.metrics]
     fixed: dict[str, str] = {}
     for name in differing:
-        held = dict.fromkeys(point.params.get(name, "") for point in left)
-        if axis(name) in (x, y) or len(held) < 2:
+        values = dict.fromkeys(point.params.get(name, "") for point in left)
+        if axis(name) in (x, y) or len(values) < 2:
             continue
-        fixed[name] = max(held, key=lambda value: len(_places(left, x, y, name, value)))
+        fixed[name] = max(values, key=lambda value: len(_places(left, x, y, name, value)))
         left = [point for point in left if point.params.get(name, "") == fixed[name]]
     if min(len({point.metrics[name] for point in left}) for name in (x, y)) < 2:
         return None
@@ -221,8 +221,11 @@ def _places(
 
 def _map_view(only: str, chosen: Map, first: bool) -> View:
     """A contour chart of one plane; the filter says what is held."""
-    held = {"task": chosen.task, **{name: value for name, value in chosen.fixed.items() if value}}
-    search = " and ".join([only, *(f"params.`{n}` = '{value}'" for n, value in held.items())])
+    conditions = {
+        "task": chosen.task,
+        **{name: value for name, value in chosen.fixed.items() if value},
+    }
+    search = " and ".join([only, *(f"params.`{n}` = '{value}'" for n, value in conditions.items())])
     columns = [*_metrics(chosen.x, chosen.y, chosen.colour), *_tags("failure")]
     x, y = (name.removeprefix(AXIS) for name in (chosen.x, chosen.y))
     card = {

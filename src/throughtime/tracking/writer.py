@@ -275,11 +275,11 @@ def _input(dataset: dict[str, Any]) -> Any:
 
     name = f"{dataset['task']} T={dataset['steps']}"
     source = json.dumps({"task": dataset["task"], **dataset["args"]}, sort_keys=True)
-    made = Dataset(
+    dataset_of_mlflow = Dataset(
         name=name,
         digest=digest(dataset),
         source_type="code",
         source=source,
         profile=json.dumps({"steps": dataset["steps"]}),
     )
-    return DatasetInput(made, [InputTag("mlflow.data.context", "training")])
+    return DatasetInput(dataset_of_mlflow, [InputTag("mlflow.data.context", "training")])

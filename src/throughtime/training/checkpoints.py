@@ -23,7 +23,7 @@ from throughtime.training.result import Tables
 
 
 class Checkpoints:
-    """A keeper (see block.Keeper) that writes below a folder.
+    """A store of checkpoints that writes below a folder.
 
     Args:
         folder: of the job; ``folder/token`` is written.
@@ -101,12 +101,12 @@ class Checkpoints:
         start = 0
         with suppress(UserError):  # missing or damaged: from here on it is trained again
             while True:
-                found = {n: tables.read(n, self._table(start, n)) for n in tables.JOB_TABLES}
+                block = {n: tables.read(n, self._table(start, n)) for n in tables.JOB_TABLES}
                 weights = None
                 if self._weights(start).exists():
                     content = BytesIO(files.read(self._weights(start)))
                     weights = np.load(content, allow_pickle=False)
-                blocks.append(Tables(**found, weights=weights))
+                blocks.append(Tables(**block, weights=weights))
                 start += len(blocks[-1].summary)
         return blocks
 

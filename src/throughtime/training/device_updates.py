@@ -184,13 +184,13 @@ class DeviceTrainer(Trainer):
             self.flat, x, targets, windows, self.state, self.resets(windows)
         )
         norm, clipped = self.clipper.clip_(gradient)
-        for kept, made in (
+        for kept, new in (
             (self.loss, loss),
             (self.norm, norm),
             (self.clipped, clipped),
             (self.gradient, gradient),
         ):
-            kept.copy_(made)
+            kept.copy_(new)
 
     def step(self) -> None:
         """Update the weights; rows that have diverged, now or before, become zero."""

@@ -46,6 +46,6 @@ def measure(
                     if len(rows) == 1:
                         trainer.diverged_at[:] = diverged_at.get(names[0], 0)
                 trainer.measure(moment)
-            found = probed(trainer, names)
-            parts.append(found[found["run_key"].isin(keys)])
+            measured = probed(trainer, names)
+            parts.append(measured[measured["run_key"].isin(keys)])
     return tables.conform(pd.concat(parts, ignore_index=True), "probes")

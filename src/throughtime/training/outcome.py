@@ -65,10 +65,10 @@ def weighted_median(values: Floats, weights: Floats) -> Floats:
     if not values.shape[1]:
         return np.full(len(values), math.nan)
     order = np.argsort(values, 1, kind="stable")  # NaN last
-    held = np.take_along_axis(weights, order, 1).cumsum(1)
-    place = (held >= 0.5 * held[:, -1:] * (1 - 1e-12)).argmax(1)  # .5 of a sum of rounded parts
-    found = np.take_along_axis(values, np.take_along_axis(order, place[:, None], 1), 1)[:, 0]
-    return np.where(held[:, -1] > 0, found, math.nan)
+    below = np.take_along_axis(weights, order, 1).cumsum(1)
+    place = (below >= 0.5 * below[:, -1:] * (1 - 1e-12)).argmax(1)  # .5 of a sum of rounded parts
+    median = np.take_along_axis(values, np.take_along_axis(order, place[:, None], 1), 1)[:, 0]
+    return np.where(below[:, -1] > 0, median, math.nan)
 
 
 def missed_signal(lags: NDArray[np.int64], shares: Floats, signal: Floats, reach: int) -> Floats:
@@ -199,9 +199,9 @@ def probed(block: Trainer, keys: list[str]) -> pd.DataFrame:
     """The probes table: what ``block`` measured, each row under its network's key."""
     if not block.measured:
         return tables.empty("probes")
-    found = pd.concat(block.measured, ignore_index=True)
+    measured = pd.concat(block.measured, ignore_index=True)
     return tables.conform(
-        found.assign(run_key=np.array(keys)[found["row"]]).drop(columns="row"), "probes"
+        measured.assign(run_key=np.array(keys)[measured["row"]]).drop(columns="row"), "probes"
     )
 
 
@@ -222,13 +222,13 @@ def judge(block: Trainer, keys: list[str]) -> tuple[pd.DataFrame, Scores]:
     the training length.
     """
     alive = block.diverged_at == 0
-    parts, found = [], {}
+    parts, scores_by_data = [], {}
     for data, judge in block.judges.final.items():
-        scores = found[data] = block.scores(judge, block.variant_program(judge.task))
+        scores = scores_by_data[data] = block.scores(judge, block.variant_program(judge.task))
         for by, bin_ in scores.groups():
             part = pd.DataFrame({"run_key": keys, "value": scores.measure((by, bin_))})
             part = part.assign(
                 data=data, by=by, bin=bin_, n=scores.count[by, bin_], measure=judge.task.measure
             )
             parts.append(part[alive])
-    return tables.conform(pd.concat(parts, ignore_index=True), "breakdown"), found["train"]
+    return tables.conform(pd.concat(parts, ignore_index=True), "breakdown"), scores_by_data["train"]

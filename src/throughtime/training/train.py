@@ -64,8 +64,8 @@ def train(
             piece = rows.iloc[start : start + height].reset_index(drop=True)
             own, names = with_twin(piece, keys[start : start + height])
             trainer = made_by(job, own, judges, planned.device, probe)
-            made = train_block(planned, own, names, trainer, keeper)
-            kept = {n: t[t["run_key"] != TWIN] for n, t in zip(JOB_TABLES, made, strict=True)}
+            trained = train_block(planned, own, names, trainer, keeper)
+            kept = {n: t[t["run_key"] != TWIN] for n, t in zip(JOB_TABLES, trained, strict=True)}
             weights = trainer.flat[: len(piece)].cpu().numpy() if job.keep_weights else None
             del trainer  # its memory, before the next block takes its own
             parts = [*parts, Tables(**kept, weights=weights)]

@@ -254,10 +254,15 @@ class Trainer:
 
     def update(self, number: int) -> None:
         """One optimizer step of every row that is alive; ``number`` counts from 1."""
-        found = self.randomized(self.windows(float(self.phases.random())), number)
+        windows_of_update = self.randomized(self.windows(float(self.phases.random())), number)
         alive = torch.from_numpy(self.diverged_at == 0)
         loss, gradient = self.program.gradients(
-            self.flat, next(self.feed), found, self.state, self.resets(found), alive
+            self.flat,
+            next(self.feed),
+            windows_of_update,
+            self.state,
+            self.resets(windows_of_update),
+            alive,
         )
         norm, clipped = self.clipper.clip_(gradient)
         # a NaN loss compares false
@@ -314,8 +319,10 @@ class Trainer:
     # Judgement ------------------------------------------------------------------------------------
     def scores(self, judge: Evaluator, program: Program | None = None) -> Scores:
         """The rows' scores on a judge's data, with the state reset where training resets it."""
-        found = windows(judge.task.steps, *self.job.strides, self.job.offset())
-        return judge.scores(program or self.program, self.flat, self.resets(found), self.tally)
+        windows_of_task = windows(judge.task.steps, *self.job.strides, self.job.offset())
+        return judge.scores(
+            program or self.program, self.flat, self.resets(windows_of_task), self.tally
+        )
 
     def check(self, step: int) -> None:
         """A point of the evaluation curves, and the gradient's signal there."""

@@ -36,7 +36,7 @@ ROOT = Path(__file__).parents[3]
 MANY, SOME = 25, 2  # seeds: of 5,000 networks, of 400
 CELLS = worker.GAINS * worker.JOBS
 LOG = ROOT / "results" / "postgres" / "log.csv"
-COLUMNS = ("what", "processes", "networks", "runs", "seconds", "runs a second", "written by each")
+COLUMNS = ("what", "processes", "networks", "runs", "seconds", "runs per second", "written by each")
 
 # mlflow, alembic and sqlalchemy warn of each other
 pytestmark = pytest.mark.filterwarnings("ignore")

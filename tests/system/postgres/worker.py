@@ -19,7 +19,7 @@ POINTS = 2  # of each curve
 
 
 def plan(seeds: int) -> Plan:
-    """Of 200 networks a seed."""
+    """Of 200 networks per seed."""
     axes = {"gain": [round(0.1 * (n + 1), 1) for n in range(GAINS)], "clip": [1.0]}
     return synthetic.toy_plan(lengths=(10, 20, 30, 40), depths=(None, 5), axes=axes, seeds=seeds)
 

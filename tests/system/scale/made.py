@@ -28,7 +28,7 @@ from throughtime.results import paths, tables
 
 ROOT = Path(__file__).parents[3]
 PRESET = "scale"
-MAX_JOB_COST = 6e10  # about 40 networks a job
+MAX_JOB_COST = 6e10  # about 40 networks per job
 FINER = ("gain", "K", "clip", "length")  # axes that get about twice the values
 BEST = {"accuracy": 0.997, "mse": 0.003, "bpc": 2.1}
 

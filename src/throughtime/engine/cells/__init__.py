@@ -32,7 +32,7 @@ def cell(name: str, **parameters: Any) -> Cell:
     >>> cell("lstm", forget_bias=0).args[-19:]
     'put_gate_gain":1.0}'
     """
-    found = cells()[name](**parameters)
-    if not isinstance(found, Cell):
+    model = cells()[name](**parameters)
+    if not isinstance(model, Cell):
         raise KeyError(name)
-    return found
+    return model

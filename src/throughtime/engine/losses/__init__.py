@@ -21,7 +21,7 @@ def loss(head: str) -> "Callable[[Tensor, Targets], tuple[Tensor, Tensor]]":
     Args:
         head: ``softmax`` or ``regression``, a file of this folder.
     """
-    found: Callable[[Tensor, Targets], tuple[Tensor, Tensor]] = importlib.import_module(
+    function: Callable[[Tensor, Targets], tuple[Tensor, Tensor]] = importlib.import_module(
         f"{__name__}.{head}"
     ).loss
-    return found
+    return function

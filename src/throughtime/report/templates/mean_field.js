@@ -1,5 +1,7 @@
-// Mean field theory of tanh networks in the page, as throughtime/theory has it: mean_field.py, gradients.py and, for inputs that all
-// sequences share (rho = 1), correlation.py. The tests hold both to the same six digits. s: variance of the drive; g: sigma_w.
+// Mean field theory of tanh networks in the page, as throughtime/theory has it: mean_field.py,
+// gradients.py and, for inputs that all sequences share (rho = 1), correlation.py.
+// The tests hold both to the same six digits.
+// s: variance of the drive; g: sigma_w.
 "use strict";
 const meanField = (() => {
   // Points x and weights w of a sum that is the mean over x ~ N(0, variance); x[middle] is 0.
@@ -8,7 +10,11 @@ const meanField = (() => {
     const step = 0.25 / Math.max(1, Math.sqrt(variance));
     const middle = Math.ceil(9 / step);
     const z = Array.from({ length: 2 * middle + 1 }, (_, i) => step * (i - middle));
-    return { x: z.map((v) => Math.sqrt(variance) * v), w: z.map((v) => (step * Math.exp((-v * v) / 2)) / Math.sqrt(2 * Math.PI)), middle };
+    return {
+      x: z.map((v) => Math.sqrt(variance) * v),
+      w: z.map((v) => (step * Math.exp((-v * v) / 2)) / Math.sqrt(2 * Math.PI)),
+      middle,
+    };
   }
 
   const square = (x) => x * x;
@@ -35,8 +41,15 @@ const meanField = (() => {
       last = next;
       const at = f(next);
       if (at === 0) return next;
-      const ends = [[low, atLow], [middle, atMiddle], [next, at], [high, atHigh]].sort((a, b) => a[0] - b[0]);
-      const place = ends.findIndex(([, value], i) => i < 3 && Math.sign(value) !== Math.sign(ends[i + 1][1]));
+      const ends = [
+        [low, atLow],
+        [middle, atMiddle],
+        [next, at],
+        [high, atHigh],
+      ].sort((a, b) => a[0] - b[0]);
+      const place = ends.findIndex(
+        ([, value], i) => i < 3 && Math.sign(value) !== Math.sign(ends[i + 1][1])
+      );
       [[low, atLow], [high, atHigh]] = [ends[place], ends[place + 1]];
     }
     return last;
@@ -50,7 +63,8 @@ const meanField = (() => {
     if (s === 0 && g <= 1) return 0;
     const b = g * g - 1;
     const r = Math.sqrt(b * b + 8 * g * g * s);
-    const low = Math.max(b > 0 ? (b + r) / (4 * g * g) : (2 * s) / (r - b), s); // below the fixed point, also where it is small
+    // Below the fixed point, also where it is small.
+    const low = Math.max(b > 0 ? (b + r) / (4 * g * g) : (2 * s) / (r - b), s);
     if (nextVariance(low, g, s) <= low) return low;
     return root((q) => nextVariance(q, g, s) - q, low, g * g + s);
   }
@@ -66,7 +80,8 @@ const meanField = (() => {
     return 1 / Math.sqrt(gain(root(surplus, s / 2, high), 1));
   }
 
-  // ln of the gradient's norm at lags 0 .. steps - 1 over that at lag 0, from a state of 0 at the start.
+  // ln of the gradient's norm at lags 0 .. steps - 1 over that at lag 0, from a state of 0 at the
+  // start.
   function logNormByLag(g, s, steps) {
     const gains = [];
     for (let t = 0, q = 0; t < steps; t++) gains.push(gain((q = nextVariance(q, g, s)), g));
@@ -75,7 +90,8 @@ const meanField = (() => {
     return logs;
   }
 
-  // Mean over pairs (u, v), both of variance q and of correlation 1 - d, of what is the same for (-u, -v).
+  // Mean over pairs (u, v), both of variance q and of correlation 1 - d, of what is the same for
+  // (-u, -v).
   function meanOfPairs(f, q, d) {
     const { x, w, middle } = nodes(q);
     const own = Math.sqrt(d * (2 - d));
@@ -92,8 +108,10 @@ const meanField = (() => {
   function memory(g, s) {
     const q = qStar(g, s);
     const chi = gain(q, g);
-    if (chi <= 1) return chi === 1 ? Infinity : -1 / Math.log(chi); // their states meet: c* = 1, and chi_c is chi_1
-    const surplus = (d) => (g * g * meanOfPairs((u, v) => square(Math.tanh(u) - Math.tanh(v)), q, d)) / (2 * q) - d;
+    // Their states meet: c* = 1, and chi_c is chi_1.
+    if (chi <= 1) return chi === 1 ? Infinity : -1 / Math.log(chi);
+    const surplus = (d) =>
+      (g * g * meanOfPairs((u, v) => square(Math.tanh(u) - Math.tanh(v)), q, d)) / (2 * q) - d;
     let low = 0.5;
     while (low > 1e-12 && surplus(low) <= 0) low /= 2;
     const apart = low > 1e-12 ? root(surplus, low, 1) : 0;
