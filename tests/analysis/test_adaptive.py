@@ -8,6 +8,8 @@ import pytest
 
 from throughtime.analysis import adaptive, stats
 
+pytestmark = pytest.mark.slow
+
 LAGS = [4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256]
 SEEDS = range(12)
 WIDTH = 2.0
