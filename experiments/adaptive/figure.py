@@ -27,6 +27,15 @@ def ticks(ax: Axes, table: pd.DataFrame) -> None:
     ax.grid(visible=False, axis="y")
 
 
+def lags_on_x(ax: Axes, lags: pd.Series, text: str) -> None:
+    """A logarithmic axis of x over the tested lags, with powers of two for ticks."""
+    low, high = float(lags.min()) / 1.15, float(lags.max()) * 1.15
+    ax.set_xscale("log", base=2)
+    ax.set(xlim=(low, high), xlabel=text)
+    powers = [2.0**i for i in range(12) if low <= 2**i <= high]
+    ax.set_xticks(powers, [panels.format_number(power) for power in powers])
+
+
 def draw_frontiers(results: Results, ax: Axes) -> None:
     """Of each task both frontiers with their intervals."""
     table = frontiers(results)
@@ -47,9 +56,7 @@ def draw_frontiers(results: Results, ax: Axes) -> None:
             x, places, xerr=reach, capsize=2, linestyle="none", label=name,
             markersize=panels.marker_size(), **style,
         )  # fmt: skip
-    ax.set_xscale("log")
-    ax.set_xlim(lags.min() / 1.1, lags.max() * 1.1)
-    panels.lag_axis(ax, lags, "frontier: lag that half the seeds solve (steps)")
+    lags_on_x(ax, lags, "frontier: lag that half the seeds solve (steps)")
     ticks(ax, table)
     composition.legend(ax)
 
@@ -91,8 +98,8 @@ def draw_places(task: str, results: Results, ax: Axes) -> None:
     ax.vlines(used.index.to_numpy(float), 0, used, color=color, linewidth=4, alpha=0.5,
               label="rounds: share of the seeds trained")  # fmt: skip
     ax.axhline(0.5, color="0.45", linestyle=(0, (1, 2)), linewidth=0.9)
-    ax.set(ylim=(-0.03, 1.03), ylabel="share", xscale="log")
-    panels.lag_axis(ax, rates["lag_max"], panels.lag_label(full))
+    ax.set(ylim=(-0.03, 1.03), ylabel="share")
+    lags_on_x(ax, rates["lag_max"].astype(float), panels.lag_label(full))
     composition.legend(ax)
 
 

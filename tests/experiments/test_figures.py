@@ -9,6 +9,7 @@ import sys
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import pandas as pd
@@ -45,12 +46,9 @@ def part(plan: Plan, name: str) -> Plan:
 
 def outside(fig: Figure) -> list[str]:
     """Titles and labels of axes that reach out of the figure on the left or on the right."""
-    parts = [
-        part
-        for ax in fig.axes
-        for part in (ax.title, ax._left_title, ax.yaxis.label, ax.xaxis.label)  # type: ignore[attr-defined]
-        if part.get_text() and part.get_visible()
-    ]
+    axes: list[Any] = fig.axes
+    named = [(ax.title, ax._left_title, ax.yaxis.label, ax.xaxis.label) for ax in axes]
+    parts = [part for four in named for part in four if part.get_text() and part.get_visible()]
     boxes = [(part.get_text(), part.get_window_extent()) for part in parts]
     edge = fig.bbox.width
     return [
