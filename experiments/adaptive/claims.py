@@ -52,14 +52,15 @@ CLAIMS = [
         "ln of the rounds' frontier (median of its posterior) over that of the full grid (maximum "
         "of the likelihood); its interval is made of both intervals as if the networks were "
         "independent (they are the same ones, so it is too wide), at 1 - .05 / 3 each; within "
-        f"+-ln {WIDTH:g} on all three tasks. It is a test of the instrument, outside the family.",
+        f"+-ln {WIDTH:g} on all three tasks. It is a test of the instrument, outside the family, "
+        "and no power is told of it.",
         same,
         confirmatory=False,
     ),
     Claim(
         "a_third_at_most",
         "On each of them rounds train a third of the full grid's networks at most.",
-        "The largest of the three shares, an exact number, below 1/3.",
+        "The largest of the three shares, an exact number, below 1/3; it has no power to be told.",
         few,
         confirmatory=False,
     ),
