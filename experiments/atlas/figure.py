@@ -288,7 +288,7 @@ def panel(ax: Axes, table: pd.DataFrame, axis: str, lags: pd.Series) -> None:
 
 def moved(table: pd.DataFrame, axis: str) -> str:
     """The tasks whose longest and shortest frontier along an axis have intervals that lie apart,
-    and those that do not, as a title; empty where there are none of the first.
+    and how many do not, as a title; empty where there are none of the first.
     """
     words: dict[bool, list[str]] = {True: [], False: []}
     for task, rows in table.groupby("task", sort=False):
@@ -297,10 +297,10 @@ def moved(table: pd.DataFrame, axis: str) -> str:
             words[found is not None].append(panels.title_case(str(task)))
     if not words[True]:
         return ""
-    open_ = f"; undecided for {composition.listed(words[False])}" if words[False] else ""
+    others = len(words[False])
+    open_ = f"; {others} other{'s' * (others > 1)} undecided" if others else ""
     return (
-        f"{capital(TITLES[axis])} moves the longest dependency learned for "
-        f"{composition.listed(words[True])}{open_}"
+        f"{capital(TITLES[axis])} moves the frontier for {composition.listed(words[True])}{open_}"
     )
 
 

@@ -167,7 +167,7 @@ def test_the_atlas_says_for_which_tasks_an_axis_moves_the_frontier():
     table = pd.DataFrame(rows, columns=columns)
     moved = figure_of("atlas").moved
     assert moved(table, "depth") == (
-        "Truncation (chunked) moves the longest dependency learned for copy; undecided for adding"
+        "Truncation (chunked) moves the frontier for copy; 1 other undecided"
     )
     assert moved(table[table["task"] != "copy"], "depth") == ""
 
