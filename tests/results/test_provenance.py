@@ -92,46 +92,53 @@ def test_a_relative_import_is_followed(tmp_path: Path) -> None:
 # What is kept of a source -------------------------------------------------------------------------
 
 
-def test_what_was_found_is_kept_and_holds_for_the_same_text_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file whose meaning may be kept."""
     monkeypatch.setattr(sys, "dont_write_bytecode", False)
     path = tmp_path / "figure.py"
     path.write_text(CODE)
-    first = meaning.read(path)
+    return path
+
+
+def test_what_was_found_is_kept_and_holds_for_the_same_text_alone(
+    source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = meaning.read(source)
     assert first == meaning.parse(CODE)
     with monkeypatch.context() as without:
         without.setattr(meaning, "parse", lambda text: pytest.fail("taken apart again"))
-        assert meaning.read(path) == first
-    before = path.stat()
-    path.write_text(CODE.replace("radius**2", "radius**3"))
-    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))  # as old and as long as before
-    assert meaning.read(path) == meaning.parse(CODE.replace("radius**2", "radius**3"))
+        assert meaning.read(source) == first
+    before = source.stat()
+    source.write_text(CODE.replace("radius**2", "radius**3"))
+    os.utime(source, ns=(before.st_atime_ns, before.st_mtime_ns))  # as old and as long as before
+    assert meaning.read(source) == meaning.parse(CODE.replace("radius**2", "radius**3"))
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"[]", b"{}", b"\xff", b'{"of": 1}'])
-def test_what_is_kept_and_damaged_is_made_anew(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: bytes
-) -> None:
-    monkeypatch.setattr(sys, "dont_write_bytecode", False)
-    path = tmp_path / "figure.py"
-    path.write_text(CODE)
-    first = meaning.read(path)
-    (kept,) = (tmp_path / "__pycache__").glob("figure.*.meaning.json")
+def test_what_is_kept_and_damaged_is_made_anew(source: Path, damage: bytes) -> None:
+    first = meaning.read(source)
+    (kept,) = source.parent.glob("__pycache__/figure.*.meaning.json")
     whole = kept.read_bytes()
     kept.write_bytes(damage)
-    assert meaning.read(path) == first
+    assert meaning.read(source) == first
     assert kept.read_bytes() == whole
 
 
+def test_what_can_neither_be_read_nor_kept_is_no_error(source: Path) -> None:
+    first = meaning.read(source)
+    (kept,) = source.parent.glob("__pycache__/figure.*.meaning.json")
+    kept.unlink()
+    kept.mkdir()  # in its way
+    assert meaning.read(source) == first
+
+
 def test_nothing_is_kept_where_no_bytecode_is(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    path = tmp_path / "figure.py"
-    path.write_text(CODE)
-    assert meaning.read(path) == meaning.parse(CODE)
-    assert [p.name for p in tmp_path.iterdir()] == ["figure.py"]
+    assert meaning.read(source) == meaning.parse(CODE)
+    assert [path.name for path in source.parent.iterdir()] == ["figure.py"]
 
 
 # What decides a network's numbers ----------------------------------------------------------------

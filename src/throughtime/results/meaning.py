@@ -47,14 +47,14 @@ def read(path: Path) -> Source:
     of = hashlib.sha256(b"\0".join([text, _this(), sys.version.encode()])).hexdigest()
     place = Path(importlib.util.cache_from_source(str(path))).with_suffix(".meaning.json")
     with suppress(OSError, ValueError, KeyError, TypeError):  # not there, or damaged: made anew
-        kept = json.loads(files.read(place))
+        kept = json.loads(place.read_bytes())
         if kept["of"] == of:
             return Source(kept["meaning"], tuple(kept["imports"]), tuple(kept["siblings"]))
-    found = parse(text.decode())
+    source = parse(text.decode())
     if not sys.dont_write_bytecode:
         with suppress(OSError):  # a folder that nobody may write to
-            files.replace(place, json.dumps({"of": of, **asdict(found)}).encode())
-    return found
+            files.replace(place, json.dumps({"of": of, **asdict(source)}).encode())
+    return source
 
 
 @cache
