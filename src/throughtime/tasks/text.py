@@ -354,7 +354,6 @@ class Characters:
         return repeats(*names(self.valid, self.symbols))
 
 
-@lru_cache(maxsize=1)
 def _corpus(
     name: str, version: tuple[int, ...], encoding: str, folding: bool | str
 ) -> tuple[_corpora.Corpus, bool, float, Integers]:
