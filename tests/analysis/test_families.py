@@ -192,7 +192,7 @@ def test_the_power_of_a_rate_is_how_often_the_interval_lies_above(points):
     assert RatePower(0.2, 0.2, 10, points).value <= 0.05
 
 
-def test_every_confirmatory_claim_states_its_power_or_why_it_has_none():
+def test_every_claim_states_its_power_or_why_it_has_none():
     for path in ROOT.glob("experiments/*/claims.py"):
         name = path.parent.name
         for claim in load_module(path, "CLAIMS").CLAIMS:
