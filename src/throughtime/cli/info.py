@@ -179,7 +179,7 @@ def _search(search: Any, results: Path, speed: float) -> str:
     from throughtime.planning.resources import job_seconds
 
     rounds = search.chosen(results)
-    expected, cost = 0, 0.0
+    expected = 0
     for _, own in search.grid.groupby("curve"):
         lags, seeds = tuple(map(float, own["lag_max"].unique())), own["seed"].nunique()
         expected += adaptive.expected(lags, seeds, search.width)

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import pandas as pd
@@ -334,7 +334,7 @@ def _wrap_title(ax: Axes) -> None:
 
 
 def _hold_title(ax: Axes) -> None:
-    """Keep the title's left end in the figure: its axes have moved since it was placed."""
+    """Keep the title within the figure: its axes have moved since it was placed."""
     title, figure = ax.title if ax.get_title() else _left_title(ax), ax.get_figure(root=True)
     if title.get_text() and figure is not None:
         box = title.get_window_extent()
@@ -343,8 +343,9 @@ def _hold_title(ax: Axes) -> None:
 
 
 def _left_title(ax: Axes) -> Text:
-    found: Any = ax
-    return found._left_title
+    """matplotlib has no public name for the title on the left."""
+    title: Text = cast("Any", ax)._left_title
+    return title
 
 
 def _place_legend(ax: Axes) -> None:

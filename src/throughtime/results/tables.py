@@ -272,9 +272,8 @@ def conform(frame: pd.DataFrame, table: str) -> pd.DataFrame:
         raise ValueError(f"table {table}: columns missing or unknown: {sorted(wrong)}")
     made = frame[names].reset_index(drop=True)
     has = {str(name): str(dtype) for name, dtype in made.dtypes.items()}
-    other = {
-        c.name: c.dtype for c in schema if has[c.name] != c.dtype
-    }  # astype copies every column
+    # astype copies every column that it is given
+    other = {c.name: c.dtype for c in schema if has[c.name] != c.dtype}
     return made.astype(other) if other else made
 
 
