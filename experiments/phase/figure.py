@@ -111,7 +111,7 @@ def plane(task: str, input_gain: float, results: Results, ax: Axes) -> None:
     if math.isfinite(fit["frontier"]):
         border(ax, rows, *(float(fit[c]) for c in ("frontier", "low", "high")))
         title = (
-            f"{words_of(task, input_gain)}: half solved at lag = {fit['frontier']:.0f} ξ "
+            f"{words_of(task, input_gain)}: best fit, lag = {fit['frontier']:.0f} ξ "
             f"({fit['low']:.0f} to {fit['high']:.0f})"
         )
     ax.set(xlabel="initial gain g = σ_w", ylabel=panels.lag_label(rows), title=title)
@@ -144,8 +144,8 @@ def collapse(task: str, input_gain: float, results: Results, ax: Axes) -> None:
         ax.axvspan(
             max(fit["low"], 1e-3), min(fit["high"], 1e4), color=BOUNDARY, alpha=0.2, linewidth=0
         )
-    half = f"half solved at lag = {fit['frontier']:.0f} ξ"
-    said = half if math.isfinite(fit["frontier"]) else "success against lag / ξ"
+    fitted = f"best fit, lag = {fit['frontier']:.0f} ξ"
+    said = fitted if math.isfinite(fit["frontier"]) else "success against lag / ξ"
     ax.set_title(f"{words_of(task, input_gain)}: {said}")
     composition.legend(ax)
 
