@@ -164,8 +164,8 @@ def test_a_network_trained_alone_has_the_bits_it_has_in_a_grid(task, hidden, eng
         "eval_size": 20,
         "lr": 0.1,
     }
-    (job,) = expand("x", "s", {**axes, "gain": [0.5, 1.0, 1.5], "clip": [0.1, "none"]}, "here").jobs
-    full, part = train(job), rows_of(job, [4])
+    (job,) = expand("x", "s", {**axes, "gain": [0.5, 1.5], "clip": [0.1, "none"]}, "here").jobs
+    full, part = train(job), rows_of(job, [2])
     check_rows_equal(full, train(part), part.run_keys)
     check_rows_equal(full, train(job, block=1), job.run_keys)
 

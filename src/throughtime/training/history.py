@@ -63,17 +63,16 @@ class History:
 
     def frame(self, keys: list[str], alive_until: NDArray[np.int64]) -> pd.DataFrame:
         """The curves table: finite values of rows that were alive at that step."""
-        parts = []
-        for step, metric, values in self.points:
-            good = np.isfinite(values) & (step < alive_until)
-            parts.append(
-                pd.DataFrame(
-                    {
-                        "run_key": np.array(keys)[good],
-                        "step": step,
-                        "metric": metric,
-                        "value": values[good],
-                    }
-                )
-            )
-        return tables.conform(pd.concat(parts, ignore_index=True), "curves")
+        steps, metrics, values = zip(*self.points, strict=True)
+        value = np.stack(values)
+        good = np.isfinite(value) & (np.array(steps)[:, None] < alive_until)
+        count = good.sum(1)
+        curves = pd.DataFrame(
+            {
+                "run_key": np.tile(np.array(keys), (len(steps), 1))[good],
+                "step": np.repeat(steps, count),
+                "metric": np.repeat(metrics, count),
+                "value": value[good],
+            }
+        )
+        return tables.conform(curves, "curves")

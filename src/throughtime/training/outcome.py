@@ -222,13 +222,20 @@ def judge(block: Trainer, keys: list[str]) -> tuple[pd.DataFrame, Scores]:
     the training length.
     """
     alive = block.diverged_at == 0
-    parts, scores_by_data = [], {}
+    names, scores_by_data = np.array(keys)[alive], {}
+    values: list[Floats] = []
+    bins: list[tuple[str, str, int, int, str]] = []
     for data, judge in block.judges.final.items():
         scores = scores_by_data[data] = block.scores(judge, block.variant_program(judge.task))
-        for by, bin_ in scores.groups():
-            part = pd.DataFrame({"run_key": keys, "value": scores.measure((by, bin_))})
-            part = part.assign(
-                data=data, by=by, bin=bin_, n=scores.count[by, bin_], measure=judge.task.measure
-            )
-            parts.append(part[alive])
-    return tables.conform(pd.concat(parts, ignore_index=True), "breakdown"), scores_by_data["train"]
+        for group in scores.groups():
+            values.append(scores.measure(group)[alive])
+            bins.append((data, *group, scores.count[group], judge.task.measure))
+    columns = dict(zip(("data", "by", "bin", "n", "measure"), zip(*bins, strict=True), strict=True))
+    breakdown = pd.DataFrame(
+        {
+            "run_key": np.tile(names, len(bins)),
+            "value": np.concatenate(values),
+            **{name: np.repeat(column, len(names)) for name, column in columns.items()},
+        }
+    )
+    return tables.conform(breakdown, "breakdown"), scores_by_data["train"]
