@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy import stats as distributions
+from scipy import special
 
 from throughtime.analysis.claims import LEVEL, Claim, Evidence
 from throughtime.analysis.lines import line
@@ -45,7 +45,7 @@ def bend(x: ArrayLike, y: ArrayLike, level: float = 0.95) -> tuple[float, float,
     found = np.linalg.lstsq(design, np.ones(n))[0]
     rest, mean, c = design @ found - 1, found[1] + found[2], float(found[2])
     error = math.sqrt(float(rest @ rest) / (n - 3) * float(np.linalg.inv(design.T @ design)[2, 2]))
-    half = float(distributions.t.ppf(0.5 + level / 2, n - 3)) * error
+    half = float(special.stdtrit(n - 3, 0.5 + level / 2)) * error
     low, high = sorted(
         (2 * (c - half) / mean, 2 * (c + half) / mean)
     )  # of a falling line the interval turns round

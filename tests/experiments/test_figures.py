@@ -58,17 +58,12 @@ def outside(fig: Figure) -> list[str]:
     ]
 
 
-def drawn(name: str, results: Results) -> tuple[str, bytes]:
-    """Draws the figure for good, and checks what every figure and caption says: its counts, and
-    the PNG.
-    """
+def drawn(name: str, results: Results) -> tuple[str, Figure]:
+    """Draws the figure, and checks what every figure and caption says: its counts."""
     module = draw.load_figure(ROOT / "experiments" / name / "figure.py")
     with mpl.rc_context(draw.STYLE):
         fig = module.figure(results)
         assert outside(fig) == []
-        file = io.BytesIO()
-        fig.savefig(file, format="png", dpi=40)
-    assert len(file.getvalue()) > 2500
     caption, printed = module.caption(results), fig.texts[1].get_text()
     assert re.fullmatch(
         r"n = ([\d,]+) trained networks(, of which n_diverged = ([\d,]+) \(×; counted as "
@@ -82,7 +77,16 @@ def drawn(name: str, results: Results) -> tuple[str, bytes]:
     assert "N = 0" not in caption
     assert "\n" not in caption.strip()
     assert "nan" not in caption
-    return printed, file.getvalue()
+    return printed, fig
+
+
+def rendered(fig: Figure) -> bytes:
+    """A small PNG."""
+    file = io.BytesIO()
+    with mpl.rc_context(draw.STYLE):
+        fig.savefig(file, format="png", dpi=40)
+    assert len(file.getvalue()) > 2500
+    return file.getvalue()
 
 
 def test_none_is_lost():
@@ -113,7 +117,8 @@ def computed(name: str) -> pd.DataFrame:
 @pytest.mark.parametrize("name", NAMES)
 def test_drawn_from_plausible_tables(name, plan, tmp_path):
     results = replace(plausible.results(part(plan, name)), computed=computed(name))
-    printed, picture = drawn(name, results)
+    printed, fig = drawn(name, results)
+    picture = rendered(fig)
     if not SMOKE.experiments[name].alone:  # which measures times
         pictures.compare(picture, name, tmp_path)
     if not SMOKE.experiments[name].reads:  # which draws a part of what it reads

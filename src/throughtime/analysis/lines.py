@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy import special
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def line(x: ArrayLike, y: ArrayLike, confidence: float = 0.95) -> Line:
     intercept = float(ys.mean()) - slope * middle
     rest = float(((ys - intercept - slope * xs) ** 2).sum())
     total = float(((ys - ys.mean()) ** 2).sum())
-    t = float(stats.t.ppf((1 + confidence) / 2, n - 2)) if n > 2 else math.nan
+    t = float(special.stdtrit(n - 2, (1 + confidence) / 2)) if n > 2 else math.nan
     error = math.sqrt(rest / (n - 2)) if n > 2 else math.nan
     ds, di = t * error / math.sqrt(spread), t * error * math.sqrt(1 / n + middle**2 / spread)
     r2 = 1 - rest / total if total > 0 else 1.0

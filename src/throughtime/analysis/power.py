@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
-from scipy import stats as distributions
+from scipy import special
 
 from throughtime.analysis import stats
 from throughtime.core.rng import stream
@@ -58,8 +58,8 @@ class Power:
                 return 0.0
             freedom = self.seeds - 1
             shift = self.effect / self.spread * math.sqrt(self.seeds)
-            reach = float(distributions.t.ppf(1 - alpha / 2, freedom))
-            return float(distributions.nct.sf(reach, freedom, shift)) ** self.points
+            reach = float(special.stdtrit(freedom, 1 - alpha / 2))
+            return float(1 - special.nctdtr(freedom, shift, reach)) ** self.points
         x = stream(0, "power").normal(self.effect, self.spread, size=(DRAWS, self.seeds))
         signs = _signs(self.seeds)
         # one-sided: how often a flip has a sum at least as large
@@ -104,7 +104,9 @@ class RatePower:
         """Between 0 and 1."""
         solved = np.arange(self.seeds + 1)
         low, _ = stats.wilson(solved, self.seeds, 1 - 0.05 / self.points)
-        chance = distributions.binom.pmf(solved, self.seeds, self.rate)
+        chance = special.binom(self.seeds, solved) * (
+            self.rate**solved * (1 - self.rate) ** (self.seeds - solved)
+        )
         return min(1.0, float(chance[low > self.threshold].sum()))
 
 

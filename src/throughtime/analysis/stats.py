@@ -16,8 +16,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
-from scipy import stats as distributions
+from scipy import special  # scipy.stats takes half a second to import
 
 from throughtime.core.rng import stream
 
@@ -453,7 +452,7 @@ def welch(
     if u + v == 0:
         return difference, difference, difference
     freedom = (u + v) ** 2 / (u**2 / (len(x) - 1) + v**2 / (len(y) - 1))
-    half = float(distributions.t.ppf(0.5 + level / 2, freedom) * np.sqrt(u + v))
+    half = float(special.stdtrit(freedom, 0.5 + level / 2) * np.sqrt(u + v))
     return difference, difference - half, difference + half
 
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy import stats as distributions
+from scipy import special
 
 from throughtime.analysis import stats
 from throughtime.analysis.claims import Evidence
@@ -94,9 +94,7 @@ def mean(values: ArrayLike, level: float = stats.LEVEL) -> tuple[float, float, f
     x = x[np.isfinite(x)]
     if len(x) < 2:
         return (float(x[0]) if len(x) else math.nan), math.nan, math.nan, len(x)
-    half = float(
-        distributions.t.ppf(0.5 + level / 2, len(x) - 1) * x.std(ddof=1) / math.sqrt(len(x))
-    )
+    half = float(special.stdtrit(len(x) - 1, 0.5 + level / 2) * x.std(ddof=1) / math.sqrt(len(x)))
     return float(x.mean()), float(x.mean()) - half, float(x.mean()) + half, len(x)
 
 
@@ -178,7 +176,7 @@ def means(
         finite.groupby(list(by), observed=True)[value].agg(["size", "mean", "std"]).reset_index()
     )
     n = points["size"].to_numpy(float)
-    t = distributions.t.ppf(1 - (1 - level) / 2 / max(len(points), 1), np.maximum(n - 1, 1))
+    t = special.stdtrit(np.maximum(n - 1, 1), 1 - (1 - level) / 2 / max(len(points), 1))
     half = np.where(n < 2, math.inf, t * points["std"].fillna(0) / np.sqrt(n))
     return points.assign(n=points["size"], low=points["mean"] - half, high=points["mean"] + half)[
         [*by, "n", "mean", "low", "high"]

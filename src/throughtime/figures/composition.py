@@ -10,6 +10,7 @@ from typing import Any, Literal, cast
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.text import Text
@@ -87,6 +88,17 @@ def choose(panels: Sequence[Panel], names: Iterable[str]) -> list[Panel]:
     return ([by_name[n] for n in names if n in by_name] or list(panels))[:MOST]
 
 
+def blank(width: float, height: float) -> Figure:
+    """A figure without axes, inches, that lays itself out.
+
+    Its canvas keeps one renderer: a figure without one makes a new one for each measurement of a
+    text, and measures every text anew.
+    """
+    fig = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(fig)
+    return fig
+
+
 def compose(results: Results, panels: Sequence[Panel], height: float = HEIGHT) -> Figure:
     """The overview: panels in two columns, with letters, under the experiment's title and counts.
 
@@ -97,7 +109,7 @@ def compose(results: Results, panels: Sequence[Panel], height: float = HEIGHT) -
     """
     columns = min(2, len(panels))
     rows = math.ceil(len(panels) / columns)
-    fig = Figure(figsize=(WIDTH, 0.5 + height * rows), layout="constrained")
+    fig = blank(WIDTH, 0.5 + height * rows)
     grid = fig.add_gridspec(rows, columns)
     for place, panel in enumerate(panels):
         last_alone = place == len(panels) - 1 and place % columns == 0

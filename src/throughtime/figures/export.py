@@ -162,7 +162,7 @@ def draw_alone(panel: Panel, results: Results, width: float, height: float) -> F
         results: its tables.
         width, height: inches.
     """
-    fig = Figure(figsize=(width, height), layout="constrained")
+    fig = composition.blank(width, height)
     ax = fig.add_subplot(projection=panel.projection)
     panel.draw(results, ax)
     composition.fit(fig, [ax])
