@@ -2,7 +2,9 @@
 known.
 """
 
+import json
 from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +24,14 @@ def networks(sweep: str, **axes: Any) -> pd.DataFrame:
     """The summary of a sweep; axes with a dot are written with two underscores. All networks are
     unsolved.
     """
-    plan = expand(
-        "made", sweep, {name.replace("__", "."): value for name, value in axes.items()}, "made"
-    )
-    summary = synthetic.networks(plan)
+    named = {name.replace("__", "."): value for name, value in axes.items()}
+    return _networks(sweep, json.dumps(named)).copy()
+
+
+@cache
+def _networks(sweep: str, axes: str) -> pd.DataFrame:
+    """Many tests ask for the same networks, and give them outcomes of their own."""
+    summary = synthetic.networks(expand("made", sweep, json.loads(axes), "made"))
     return tables.conform(
         summary.assign(status="unsolved", diverged_at=pd.NA, final=summary["chance"]), "summary"
     )

@@ -158,7 +158,8 @@ def _results(
     planned: PlannedJob, seed: int
 ) -> Iterator[tuple[dict[str, Any], dict[str, Any], np.random.Generator]]:
     """Of each network its identity, what came of it, and the random numbers that follow."""
-    for row in identity(planned).to_dict("records"):
+    rows = identity(planned).astype(object)  # columns of Arrow are slow to walk through
+    for row in rows.to_dict("records"):
         rng = stream(seed, row["run_key"])
         named = {str(name): value for name, value in row.items()}
         yield named, _result(named, planned.job, rng), rng
