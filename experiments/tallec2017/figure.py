@@ -135,15 +135,11 @@ def caption(results: Results) -> str:
     bits = analysis.bits(results).mean().dropna()
     said = ", ".join(f"{analysis.METHODS[str(m)]} {v:.3f}" for m, v in bits.items()) or "none"
     ends = analysis.ends(results)
-    runs = ends[ends["series"].isin(LAWS)].groupby("series")["converged"].agg(["sum", "count"])
-    near = ", ".join(
-        f"{name} {runs.at[series, 'sum']} of {runs.at[series, 'count']}"
-        for series, name in LAWS.items()
-        if series in runs.index
-    )
+    runs = {name: ends["converged"][ends["series"] == series] for series, name in LAWS.items()}
+    near = ", ".join(f"{name} {int(own.sum())} of {len(own)}" for name, own in runs.items())
     return (
         "**Truncated gradients without bias (Tallec & Ollivier 2017).** "
         f"{composition.describe(named_panels(results))} "
-        f"Runs of ARTBP that converge: {near or 'none'}. Mean bits per character: {said}. "
+        f"Runs of ARTBP that converge: {near}. Mean bits per character: {said}. "
         f"{describe_networks(results)}"
     )

@@ -164,12 +164,13 @@ def random_factors(
     """
     if math.isinf(tail):
         return np.where(draws < cut_chance(0, K), 0.0, K / max(K - 1, 1))
-    factors, since = np.zeros(draws.shape), np.zeros(draws.shape[1:])
+    factors, since = np.zeros(draws.shape), np.zeros(draws.shape[1:], dtype=int)
+    chance = cut_chance(np.arange(len(draws)), K, tail)
     for t in range(1, len(draws)):
-        c = cut_chance(since, K, tail)
+        c = chance[since]
         cut = draws[t] < c
         factors[t] = np.where(cut, 0.0, 1 / (1 - np.where(cut, 0.0, c)))
-        since = np.where(cut, 0.0, since + 1)
+        since = np.where(cut, 0, since + 1)
     return factors
 
 
