@@ -14,10 +14,13 @@ from throughtime.results.load import Results
 from . import analysis
 
 LEAST = 1e-6  # of the distance that is drawn
+LAWS = {analysis.CONSTANT: "constant chance", "tail 6": "tail 6", "tail 4": "tail 4"}
 
 
 def balancing(results: Results, ax: Axes) -> None:
-    """Distance of theta from the optimum over updates; of ARTBP every run."""
+    """Distance of theta from the optimum over updates; of ARTBP with a constant chance of a cut
+    every run.
+    """
     rows = results.computed[results.computed["quantity"] == "theta"]
     ax.set_title("Influence balancing: distance from the optimum")
     if rows.empty:
@@ -25,14 +28,15 @@ def balancing(results: Results, ax: Axes) -> None:
         return
     ends = analysis.ends(results)
     drawn = 0
-    for series, name in analysis.METHODS.items():
+    for series in ("full", "chunked", analysis.CONSTANT):
+        name = analysis.METHODS[series]
         own = rows[rows["series"] == series]
         for place, (y, path) in enumerate(own.groupby("y")):
             path = path.sort_values("x")
             distance = (path["value"] - analysis.OPTIMUM).abs().clip(lower=LEAST)
             label = f"truncated, K = {y:.0f}" if series == "chunked" else name
             style = panels.SERIES[drawn % len(panels.SERIES)]
-            many = series == "randomized"
+            many = series == analysis.CONSTANT
             ax.plot(
                 path["x"],
                 distance,
@@ -43,11 +47,26 @@ def balancing(results: Results, ax: Axes) -> None:
                 label=label if place == 0 or not many else None,
             )
             drawn += 0 if many else 1
-    artbp = ends[ends["series"] == "randomized"]
+    artbp = ends[ends["series"] == analysis.CONSTANT]
     ax.set(yscale="log", xlabel="update", ylabel="|θ − optimum|")
     if len(artbp):
         converged = int(artbp["converged"].sum())
         ax.set_title(f"Influence balancing: {converged} of {len(artbp)} runs of ARTBP converge")
+    composition.legend(ax)
+
+
+def laws(results: Results, ax: Axes) -> None:
+    """How far runs of ARTBP lie apart, over updates, by the law of cuts."""
+    ax.set_title("ARTBP: how far runs lie apart")
+    apart = analysis.scatter(results).dropna(axis=1, how="all")
+    if apart.empty:
+        panels.empty_panel(ax, "not computed")
+        return
+    for series in apart:
+        place = list(analysis.METHODS).index(str(series))
+        style = {k: v for k, v in panels.SERIES[place].items() if k != "marker"}
+        ax.plot(apart.index, apart[series], **style, label=LAWS[str(series)])
+    ax.set(xlabel="update", ylabel="standard deviation of θ over runs", ylim=(0, None))
     composition.legend(ax)
 
 
@@ -85,21 +104,29 @@ def named_panels(results: Results) -> list[Panel]:
             "balancing",
             balancing,
             "Distance of θ from the optimum of influence balancing in online descent, by updates; "
-            "of ARTBP (mean length 16) a line per run",
+            "of ARTBP (mean length 16, a constant chance of a cut) a line per run",
+            nothing,
+        ),
+        Panel(
+            "laws",
+            laws,
+            "Standard deviation of θ over the runs of ARTBP, with a constant chance of a cut and "
+            "with lengths whose probability falls with the exponent 6 or 4 (tail)",
             nothing,
         ),
         Panel(
             "text",
             text,
             "Final bits per character with the full gradient, truncated (mode chunked) and with "
-            "ARTBP (mode randomized) of the same mean length, a small marker per seed",
+            "ARTBP (mode randomized) of the same mean length and three laws of cuts, a small "
+            "marker per seed",
             interval="bars: Student's 95 % intervals over seeds",
         ),
     ]
 
 
 def figure(results: Results) -> Figure:
-    """Two panels."""
+    """Three panels."""
     return composition.compose(results, named_panels(results), height=2.5)
 
 
@@ -107,8 +134,12 @@ def caption(results: Results) -> str:
     """What is drawn, with the means over seeds."""
     bits = analysis.bits(results).mean().dropna()
     said = ", ".join(f"{analysis.METHODS[str(m)]} {v:.3f}" for m, v in bits.items()) or "none"
+    ends = analysis.ends(results)
+    runs = {name: ends["converged"][ends["series"] == series] for series, name in LAWS.items()}
+    near = ", ".join(f"{name} {int(own.sum())} of {len(own)}" for name, own in runs.items())
     return (
         "**Truncated gradients without bias (Tallec & Ollivier 2017).** "
-        f"{composition.describe(named_panels(results))} Mean bits per character: {said}. "
+        f"{composition.describe(named_panels(results))} "
+        f"Runs of ARTBP that converge: {near}. Mean bits per character: {said}. "
         f"{describe_networks(results)}"
     )

@@ -43,15 +43,19 @@ def measure(results: Results) -> pd.DataFrame:
     worst = truncated[truncated["last"] == truncated["last"].max()]
     summary = results.summary
     failed = summary[summary["status"] == "diverged"]
-    seeds = {m: set(failed["seed"][failed["mode"] == m]) for m in ("chunked", "randomized")}
+    method = analysis.method(failed)
+    seeds = {m: set(failed["seed"][method == m]) for m in analysis.METHODS}
     lost = {m: len(found) for m, found in seeds.items()}
-    either = len(seeds["chunked"] | seeds["randomized"])
+    either = len(seeds["chunked"] | seeds[analysis.CONSTANT])
+    tail = analysis.FALLING[-1]
     return pd.DataFrame(
         [
-            share("artbp_converges", ends["converged"][ends["series"] == "randomized"]),
+            share("artbp_converges", ends["converged"][ends["series"] == analysis.CONSTANT]),
+            share("artbp_tail_converges", ends["converged"][ends["series"].isin(analysis.FALLING)]),
             exact(share("truncated_diverges", worst["left"])),
             of_text("bpc_truncated", bits["chunked"], lost["chunked"]),
-            of_text("bpc_artbp", bits["randomized"], lost["randomized"]),
-            of_text("bpc_saved", bits["chunked"] - bits["randomized"], either),
+            of_text("bpc_artbp", bits[analysis.CONSTANT], lost[analysis.CONSTANT]),
+            of_text("bpc_artbp_tail", bits[tail], lost[tail]),
+            of_text("bpc_saved", bits["chunked"] - bits[analysis.CONSTANT], either),
         ]
     )

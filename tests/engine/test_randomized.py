@@ -1,5 +1,6 @@
 """Randomized truncation: its mean is the full gradient, and its special cases are other modes."""
 
+import math
 from dataclasses import replace
 from itertools import product
 
@@ -8,11 +9,12 @@ import pytest
 import torch
 
 from tests.support.programs import Program, assert_close, program
+from throughtime.core.errors import UserError
 from throughtime.core.rng import stream
 from throughtime.engine.bptt import Weights, gradients
 from throughtime.engine.parameters import views
 from throughtime.engine.sizes import shapes
-from throughtime.engine.truncation import Window, random_factors, windows
+from throughtime.engine.truncation import Window, cut_chance, random_factors, windows
 from throughtime.planning.axes import Job
 from throughtime.planning.sweep import expand
 
@@ -112,6 +114,148 @@ def test_factors_have_the_mean_one_and_lengths_the_mean_K(K: int) -> None:
     assert found.mean() == pytest.approx(float(K > 1), abs=0.02)
 
 
+# Lengths with a tail ------------------------------------------------------------------------------
+def falling(K: int, tail: float, since: int) -> float:
+    """The chance of a cut, as its law was derived: a / (b + d)."""
+    return (tail - 1) / ((tail - 2) * K + 1 + since)
+
+
+def all_patterns(K: int, tail: float) -> tuple[np.ndarray, np.ndarray]:
+    """The factors of every pattern of cuts, (T, rows), and the pattern's chance, (rows,)."""
+    patterns = np.array(list(product([False, True], repeat=STEPS - 1))).T  # (borders, rows)
+    chances = np.ones(ROWS)
+    for row in range(ROWS):
+        since = 0
+        for cut in patterns[:, row]:
+            c = falling(K, tail, since)
+            chances[row] *= c if cut else 1 - c
+            since = 0 if cut else since + 1
+    draws = np.vstack([np.full((1, ROWS), 0.5), np.where(patterns, 0.0, 1 - 1e-9)])
+    return random_factors(draws, K, tail), chances
+
+
+@pytest.mark.parametrize("tail", [2.1, 4.0, 6.0])
+@pytest.mark.parametrize("K", [2, 3, 7])
+def test_with_a_tail_every_product_of_factors_has_the_mean_one(K: int, tail: float) -> None:
+    factors, chances = all_patterns(K, tail)
+    assert chances.sum() == pytest.approx(1, abs=1e-12)
+    for first in range(1, STEPS):
+        for last in range(first, STEPS):
+            mean = chances @ factors[first : last + 1].prod(0)
+            assert mean == pytest.approx(1, abs=1e-12), (first, last)
+
+
+@pytest.mark.parametrize("cell", ["tanh", "lstm"])
+@pytest.mark.parametrize(("K", "tail"), [(2, 2.1), (3, 4.0), (7, 6.0)])
+def test_with_a_tail_the_mean_over_all_patterns_is_the_full_gradient(
+    cell: str, K: int, tail: float
+) -> None:
+    p = one_network(cell, ROWS, learned=True)
+    factors, chances = all_patterns(K, tail)
+    found = flat(gradient(p, [Window(0, 0, STEPS, factors)]))
+    mean = (torch.from_numpy(chances)[:, None] * found).sum(0)
+    full = flat(gradient(p, [Window(0, 0, STEPS)]))[0]
+    assert torch.allclose(mean, full, rtol=0, atol=1e-12 * full.norm().item())
+
+
+def test_with_a_tail_products_over_many_draws_have_the_mean_one() -> None:
+    rows = 40_000
+    factors = random_factors(stream(0, "tail").random((20, rows)), 5, 4.0)
+    for first, last in ((1, 1), (1, 8), (7, 9), (12, 19)):
+        products = factors[first : last + 1].prod(0)
+        z = (products.mean() - 1) / (products.std() / rows**0.5)
+        assert abs(z) < 4, (first, last, z)
+
+
+@pytest.mark.parametrize("tail", [2.5, 4.0, 6.0])
+@pytest.mark.parametrize("K", [1, 2, 16])
+def test_lengths_have_the_mean_K_and_the_stated_tail(K: int, tail: float) -> None:
+    n, a, b = 20_000, tail - 1, (tail - 2) * K + 1
+    chance = cut_chance(np.arange(2 * n), K, tail)
+    for d in (0, 1, K, n):
+        assert chance[d] == pytest.approx(falling(K, tail, d), rel=1e-12)
+    assert ((chance > 0) & (chance <= 1)).all()
+    if K == 1:
+        assert chance[0] == 1
+        return
+    survival = np.concatenate([[1.0], np.cumprod(1 - chance)])
+    beyond = survival[n] * (b + n - 1) / (a - 1)  # the same sum, from n on
+    assert survival[:n].sum() + beyond == pytest.approx(K, rel=1e-9)
+    lengths = -np.diff(survival)  # the chance of 1, 2, .. steps
+    assert np.log2(survival[2 * n] / survival[n]) == pytest.approx(-a, abs=0.02)
+    assert np.log2(lengths[-1] / lengths[n - 1]) == pytest.approx(-tail, abs=0.02)
+
+
+def test_drawn_lengths_survive_as_their_law_says_from_the_update_on_and_from_a_cut_on() -> None:
+    K, tail, steps, rows = 5, 4.0, 60, 20_000
+    cuts = random_factors(stream(1, "tail").random((steps, rows)), K, tail) == 0
+    survival = np.cumprod(1 - cut_chance(np.arange(steps), K, tail))
+    at_3 = cuts[:, cuts[3]][3:]  # rows that are cut before step 3
+    for found in (cuts, at_3):
+        assert found[0].all()
+        for n in (1, 2, 5, 20, 40):
+            share = (~found[1 : n + 1]).all(0).mean()
+            error = (survival[n - 1] * (1 - survival[n - 1]) / found.shape[1]) ** 0.5
+            assert abs(share - survival[n - 1]) < 4 * error, n
+
+
+def test_without_a_tail_factors_keep_their_bits() -> None:
+    draws = stream(0, "x").random((50, 7))
+    for K in (1, 2, 16):
+        expected = np.where(draws < 1 / K, 0.0, K / max(K - 1, 1))
+        assert np.array_equal(random_factors(draws, K), expected)
+        assert np.array_equal(random_factors(draws, K, math.inf), expected)
+    almost = random_factors(draws, 16, 1e12)
+    assert almost[1:] == pytest.approx(random_factors(draws, 16)[1:], rel=1e-9)
+
+
+def test_with_a_tail_a_row_is_the_same_alone() -> None:
+    draws = stream(0, "x").random((50, 7))
+    alone = random_factors(draws[:, 3:4], 4, 3.0)
+    assert np.array_equal(alone, random_factors(draws, 4, 3.0)[:, 3:4])
+
+
+def test_with_a_tail_a_mean_length_of_one_cuts_everywhere() -> None:
+    assert not random_factors(stream(0, "x").random((50, 7)), 1, 3.0).any()
+
+
+@pytest.mark.parametrize(("K", "tail"), [(0, 4.0), (4, 2.0), (4, math.nan), (0, math.inf)])
+def test_lengths_without_a_mean_are_refused(K: int, tail: float) -> None:
+    with pytest.raises(ValueError, match=f"K={K}, tail={tail}: its mean length K is at least 1"):
+        random_factors(np.full((2, 1), 0.5), K, tail)
+
+
+def test_a_tail_is_a_part_of_the_key_where_it_is_not_none() -> None:
+    axes = {"task": "copy", "mode": "randomized", "K": 4}
+    constant, named, falls = (
+        expand("x", "s", {**axes, **tail}, "here").jobs[0]
+        for tail in ({}, {"tail": "none"}, {"tail": 6})
+    )
+    own = {"mode": "randomized", "K": 4, "engine": "torch", "task": "copy"}
+    assert constant.job.canonical() == own
+    assert falls.job.canonical() == {**own, "tail": 6.0}
+    assert constant.key == named.key != falls.key
+    assert constant.run_keys == named.run_keys != falls.run_keys
+
+
+def test_a_tail_has_no_meaning_in_other_modes() -> None:
+    axes = {"task": "copy", "mode": ["chunked", "randomized"], "K": [4, "full"], "tail": 4}
+    plan = expand("x", "s", axes, "here")
+    assert [(job.job.mode, job.job.tail) for job in plan.jobs] == [("randomized", 4.0)]
+    reasons = {s.reason for s in plan.skipped}
+    assert reasons == {
+        f"tail 4: mode {mode} has no random lengths; use none" for mode in ("chunked", "full")
+    }
+
+
+@pytest.mark.parametrize("tail", [2, -1, "heavy", math.nan])
+def test_a_tail_out_of_range_is_refused_and_named(tail: object) -> None:
+    with pytest.raises(UserError, match=r"here\.tail: input should be") as error:
+        expand("x", "s", {"task": "copy", "mode": "randomized", "K": 4, "tail": tail}, "here")
+    assert "\n" not in str(error.value)
+
+
+# What it goes with --------------------------------------------------------------------------------
 def test_it_runs_on_torch_and_its_key_says_so() -> None:
     (job,) = expand("x", "s", {"task": "copy", "mode": "randomized", "K": 4}, "here").jobs
     assert job.job.kernel == "torch"

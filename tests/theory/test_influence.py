@@ -1,5 +1,6 @@
 """Influence balancing against autograd, exact fractions and its own recurrences."""
 
+import math
 from fractions import Fraction
 
 import numpy as np
@@ -12,8 +13,8 @@ from throughtime.engine.bptt import Tape, gradients, with_ones
 from throughtime.engine.cells import cell
 from throughtime.engine.losses._base import Targets
 from throughtime.engine.sizes import Sizes
-from throughtime.engine.truncation import Window, random_factors
-from throughtime.theory.influence import Balancing
+from throughtime.engine.truncation import Window, cut_chance, random_factors
+from throughtime.theory.influence import Balancing, random_lengths
 from throughtime.theory.mean_field import ConvergenceError, DomainError
 
 MODES = ["full", "chunked", "sliding", "buffered"]
@@ -177,7 +178,8 @@ def test_a_limit_too_small_is_said() -> None:
         Balancing().smallest_K("chunked", limit=50)
 
 
-def test_a_randomized_gradient_is_that_of_the_engine_with_the_same_cuts() -> None:
+@pytest.mark.parametrize("tail", [math.inf, 4.0])
+def test_a_randomized_gradient_is_that_of_the_engine_with_the_same_cuts(tail: float) -> None:
     system, K, theta, steps, cuts = Balancing(n=7, positive=3), 4, 0.3, 12, [5, 6]
     ones = torch.ones(steps, 1, 1, 1, dtype=torch.float64)
     weights = {
@@ -195,13 +197,14 @@ def test_a_randomized_gradient_is_that_of_the_engine_with_the_same_cuts() -> Non
         with_ones(theta * ones),
         Targets(ones, ones[..., 0]),
         "regression",
-        [Window(0, 0, steps, random_factors(draws, K))],
+        [Window(0, 0, steps, random_factors(draws, K, tail))],
         torch.ones(1, 1, system.n, dtype=torch.float64),
     )
     engine = float(found["b_h"][0] @ weights["W_xh"][0, 0]) / 2  # its loss is the square
     since = np.concatenate([np.arange(5), [0], np.arange(6)])  # steps since the last cut
     error = system.states(theta, steps)[:, 0] - 1
-    assert engine == pytest.approx(float(error @ system.weighted(K, steps)[since]), rel=1e-12)
+    expected = float(error @ system.weighted(K, steps, tail)[since])
+    assert engine == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.parametrize("K", [2, 16])
@@ -214,10 +217,40 @@ def test_the_mean_of_randomized_gradients_at_rest_is_the_full_one(K: int) -> Non
     assert system.resting("randomized", K) == system.total
 
 
+@pytest.mark.parametrize(("K", "tail"), [(2, 3.0), (16, 4.0), (16, 6.0)])
+def test_with_a_tail_the_mean_of_gradients_at_rest_is_the_full_one(K: int, tail: float) -> None:
+    system, n = Balancing(), 4000
+    survives = np.concatenate([[1.0], np.cumprod(1 - cut_chance(np.arange(n), K, tail))])
+    beyond = survives[n] * ((tail - 2) * K + n) / (tail - 2)  # of losses later than n
+    mean = (float(system.weighted(K, n, tail) @ survives[:n]) + system.total * beyond) / K
+    assert mean == pytest.approx(system.total, rel=1e-5)
+
+
+def test_random_lengths_survive_as_the_chances_of_a_cut_say() -> None:
+    K, tail, count = 16, 4.0, 100_000
+    lengths = random_lengths(K, count, np.random.default_rng(0), tail)
+    survives = np.concatenate([[1.0], np.cumprod(1 - cut_chance(np.arange(300), K, tail))])
+    for n in (0, 1, 4, 16, 60, 200):
+        error = (survives[n] * (1 - survives[n]) / count) ** 0.5
+        assert abs((lengths > n).mean() - survives[n]) <= 4 * error, n
+    geometric = np.random.default_rng(1).geometric(1 / K, 50)
+    assert np.array_equal(random_lengths(K, 50, np.random.default_rng(1)), geometric)
+
+
+@pytest.mark.parametrize(("K", "tail"), [(1, math.inf), (1, 4.0), (16, 2.0)])
+def test_random_lengths_without_a_meaning_are_refused(K: int, tail: float) -> None:
+    with pytest.raises(DomainError, match=f"K={K}, tail={tail}: a mean length"):
+        Balancing().randomized(K, 10, np.random.default_rng(0), tail=tail)
+
+
 @pytest.mark.slow
 def test_randomized_descent_converges_where_chunks_of_the_same_length_diverge() -> None:
     system, updates = Balancing(), 3000
-    ends = [system.randomized(16, updates, np.random.default_rng(s))[-1] for s in range(3)]
+    tails = (math.inf, math.inf, 4.0)
+    ends = [
+        system.randomized(16, updates, np.random.default_rng(seed), tail=tail)[-1]
+        for seed, tail in enumerate(tails)
+    ]
     assert ends == pytest.approx([system.optimum] * 3, abs=0.01)
     assert abs(system.trajectory("chunked", 16, updates)[-1]) > 10
 

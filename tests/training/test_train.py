@@ -108,6 +108,19 @@ def wild(name: str) -> PlannedJob:
     return job
 
 
+def test_a_tail_decides_what_is_trained_where_lengths_are_random() -> None:
+    runs = {
+        (K, tail): train(planned(mode="randomized", K=K, tail=tail)).summary
+        for K in (1, 3)
+        for tail in ("none", 3)
+    }
+    assert runs[3, "none"]["tail"].tolist() == [math.inf]
+    assert runs[3, 3]["tail"].tolist() == [3.0]
+    assert runs[3, 3]["final_loss"].item() != runs[3, "none"]["final_loss"].item()
+    own = ["run_key", "job_key", "tail"]  # K = 1 cuts everywhere with any tail
+    same(*(runs[1, tail].drop(columns=own) for tail in ("none", 3)))
+
+
 @pytest.fixture(scope="module")
 def whole():
     return {name: train(wild(name)) for name in JOBS}

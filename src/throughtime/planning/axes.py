@@ -142,6 +142,12 @@ class Job(BaseModel):
         description="truncation length in steps (randomized: its mean), or full",
     )
     k1: int = Field(1, ge=1, le=1_000_000, description="sliding: steps between backward passes")
+    tail: Annotated[float, BeforeValidator(_infinity)] = Field(
+        math.inf,
+        gt=2,
+        description="randomized: exponent with which the probability of a length between two cuts "
+        "falls; none: infinity, a constant chance of a cut",
+    )
     border: Literal["carry", "reset"] = Field(
         "carry", description="state at a chunk border: detached, or zero"
     )
@@ -193,6 +199,10 @@ class Job(BaseModel):
     @model_validator(mode="after")
     def _randomized(self) -> Self:
         if self.mode != "randomized":
+            if not math.isinf(self.tail):
+                raise ValueError(
+                    f"tail {self.tail:g}: mode {self.mode} has no random lengths; use none"
+                )
             return self
         if self.engine == "numba":
             raise ValueError("mode randomized needs the engine torch; use auto")

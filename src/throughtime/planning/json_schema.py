@@ -93,10 +93,11 @@ def _axes() -> dict[str, Any]:
         **_either(axes["K"], {"const": "full"}),
         "description": axes["K"].get("description", ""),
     }
-    axes["clip"] = {
-        **_either(axes["clip"], {"const": "none"}),
-        "description": axes["clip"].get("description", ""),
-    }
+    for name in ("clip", "tail"):
+        axes[name] = {
+            **_either(axes[name], {"const": "none"}),
+            "description": axes[name].get("description", ""),
+        }
     axes["seeds"] = {
         "type": "integer",
         "minimum": 1,

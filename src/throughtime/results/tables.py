@@ -3,6 +3,7 @@ writes them.
 """
 
 import hashlib
+import math
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -35,7 +36,7 @@ UNITS = {
         ("length", "steps", "lag_min", "lag_max", "lag_mean", "K", "k1", "reach"), "steps"
     ),
     **dict.fromkeys(("updates", "diverged_at", "first_solved_at", "step"), "updates"),
-    **dict.fromkeys(("gain", "input_gain", "output_gain", "lr", "omega"), "1"),
+    **dict.fromkeys(("gain", "input_gain", "output_gain", "lr", "omega", "tail"), "1"),
     "clipped_share": "1",
     **dict.fromkeys(("radius_start", "radius_end", "missed_beyond"), "1"),
     **dict.fromkeys(("signal_start", "signal_end", "signal_max"), "1"),
@@ -87,6 +88,7 @@ updates        | int64   | optimizer steps budgeted
 mode           | str     | truncation mode, what K means
 K              | int64   | truncation length, steps
 k1             | int64   | stride of sliding windows, steps
+tail           | float64 | exponent of the tail of random lengths; inf: a constant chance of a cut
 border         | str     | state at a chunk border
 align          | str     | where windows are anchored
 h0             | str     | initial state
@@ -238,7 +240,7 @@ value          | float64 | in the unit of measure
 
 # Columns that are younger than some tables, and what networks had before there were any: a new axis
 # changes no key, so that older tables stay in use.
-LATER = {"omega": 0.0}
+LATER = {"omega": 0.0, "tail": math.inf}
 
 TABLES = {
     "summary": SUMMARY,

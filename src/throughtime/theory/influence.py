@@ -25,9 +25,36 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import bdtr
 
-from throughtime.engine.truncation import strides
+from throughtime.engine.truncation import cut_chance, strides
 from throughtime.theory.mean_field import ConvergenceError, DomainError, Floats
-from throughtime.theory.reach import depths
+from throughtime.theory.reach import Ints, depths
+
+
+def _check_random(K: int, tail: float) -> None:
+    if K < 2 or not tail > 2:
+        raise DomainError(
+            f"K={K}, tail={tail}: a mean length K of at least 2 and an exponent above 2 are needed"
+        )
+
+
+def random_lengths(K: int, count: int, rng: np.random.Generator, tail: float = math.inf) -> Ints:
+    """(count,): steps between two cuts of randomized truncation, of mean K > 1.
+
+    They are geometrically distributed where the chance of a cut is constant (``tail`` infinite).
+    With the chance of ``throughtime.engine.truncation.cut_chance`` they are a mixture of geometric
+    distributions: each has a chance p of its own, from the beta distribution of ``tail - 1`` and
+    ``(tail - 2) (K - 1)``, whose mean of (1 - p)^n is the chance that more than n steps are uncut.
+
+    Raises:
+        DomainError: K below 2, or ``tail`` not above 2.
+
+    >>> round(random_lengths(4, 10_000, np.random.default_rng(0), tail=4).mean())
+    4
+    """
+    _check_random(K, tail)
+    constant = math.isinf(tail)
+    chance = 1 / K if constant else rng.beta(tail - 1, (tail - 2) * (K - 1), count)
+    return np.asarray(rng.geometric(chance, count))
 
 
 @dataclass(frozen=True)
@@ -213,15 +240,28 @@ class Balancing:
             s = states[-1]
         return np.array(path)
 
-    def weighted(self, K: int, depth: int) -> Floats:
+    def weighted(self, K: int, depth: int, tail: float = math.inf) -> Floats:
         """(depth,): what randomized truncation of mean length K > 1 takes for ds_0 / dtheta at a
-        loss 0, 1, .. steps after the last cut: sums of a_j / (1 - 1 / K)^j.
+        loss i = 0, 1, .. steps after the last cut: the sum over j of a_j S(i - j) / S(i), where
+        S(n) is the chance that more than n steps are uncut.
+
+        With a constant chance of a cut (``tail`` infinite) S(i - j) / S(i) = 1 / (1 - 1 / K)^j; see
+        ``throughtime.engine.truncation.cut_chance`` for others.
+
+        Raises:
+            DomainError: K below 2, which cuts everywhere, or ``tail`` not above 2.
 
         >>> Balancing().weighted(2, 4).tolist()
         [1.0, 3.0, 7.0, 15.0]
+        >>> Balancing().weighted(2, 4, tail=3).round(6).tolist()
+        [1.0, 4.0, 9.0, 16.0]
         """
+        _check_random(K, tail)
         j = np.arange(depth)
-        return np.cumsum(self.influence(j) * (K / (K - 1)) ** j)
+        if math.isinf(tail):
+            return np.cumsum(self.influence(j) * (K / (K - 1)) ** j)
+        survival = np.concatenate([[1.0], np.cumprod(1 - cut_chance(j[:-1], K, tail))])
+        return np.convolve(self.influence(j), survival)[:depth] / survival
 
     def randomized(
         self,
@@ -231,21 +271,25 @@ class Balancing:
         lr: float = 1e-4,
         theta: float = 0.5,
         start: ArrayLike = 1.0,
+        tail: float = math.inf,
     ) -> Floats:
         """(updates + 1,): theta in online descent with randomized truncation (ARTBP; Tallec &
         Ollivier 2017), an update at each cut.
 
-        Segments have random lengths of mean K, geometrically distributed. An update is lr times the
-        sum over the segment's losses, over K and not over its own length: so its mean is that of
-        the mean loss, and not of a quotient.
+        Segments have ``random_lengths`` of mean K. An update is lr times the sum over the segment's
+        losses, over K and not over its own length: so its mean is that of the mean loss, and not of
+        a quotient.
+
+        Raises:
+            DomainError: as of ``weighted``.
 
         >>> path = Balancing().randomized(16, 8000, np.random.default_rng(0))
         >>> path[0].item(), round(path[-1].item(), 6)
         (0.5, -0.166667)
         """
         s, path = np.broadcast_to(np.asarray(start, dtype=float), self.n), [theta]
-        lengths = rng.geometric(1 / K, updates)
-        G = self.weighted(K, int(lengths.max()))
+        lengths = random_lengths(K, updates, rng, tail)
+        G = self.weighted(K, int(lengths.max()), tail)
         for length in lengths.tolist():
             states = self.states(path[-1], length, s)
             path.append(path[-1] - lr * float((states[:, 0] - 1) @ G[:length]) / K)

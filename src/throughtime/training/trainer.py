@@ -161,7 +161,7 @@ class Trainer:
             return found
         seeds, index = np.unique(self.rows["seed"], return_inverse=True)
         draws = [stream(int(s), "truncation", number).random(self.job.steps) for s in seeds]
-        factors = random_factors(np.stack(draws, 1), self.job.K)[:, index]
+        factors = random_factors(np.stack(draws, 1), self.job.K, self.job.tail)[:, index]
         return [replace(window, factors=factors) for window in found]
 
     def resets(self, found: list[Window]) -> frozenset[int]:
