@@ -88,9 +88,9 @@ JOBS = {
         "optimizer": "rmsprop",
         **WILD,
     },
+    "lengths": {"task": "temporal_order", "length": 14, "shortest": 6, **WILD},
 }
 JOBS |= {
-    "lengths": {"task": "temporal_order", "length": 14, "shortest": 6, **WILD},
     "lstm": {**WILD, "cell": "lstm", "mode": "chunked", "K": 3},
     "gru": {**WILD, "cell": "gru", "h0": "learned"},
     "randomized": {**WILD, "mode": "randomized", "K": 3},
@@ -103,6 +103,7 @@ FOREIGN = {
     "text": ("length", "payload", "alphabet"),
     "adding": ("payload", "alphabet"),
     "brackets": ("payload", "alphabet"),
+    "lengths": ("payload", "alphabet"),
 }
 
 
