@@ -1,5 +1,7 @@
 """What figure and reproduction share: the paper's names, and its measure of success."""
 
+import json
+
 import numpy as np
 import pandas as pd
 
@@ -39,9 +41,10 @@ def networks(results: Results) -> pd.DataFrame:
 
 
 def networks_of_many_lengths(results: Results) -> pd.DataFrame:
-    """The same of the networks that learn many lengths; ``length`` is the longest."""
+    """The same of the networks that learn many lengths, from the column shortest to length."""
     rows = _named(results)
-    return rows[rows["many"]]
+    rows = rows[rows["many"]]
+    return rows.assign(shortest=[json.loads(args)["shortest"] for args in rows["task_args"]])
 
 
 def rates(results: Results) -> pd.DataFrame:

@@ -68,7 +68,7 @@ def of_many_lengths(results: Results) -> pd.DataFrame:
 def found_of_many(results: Results) -> str:
     """The title: how many networks learn the whole range."""
     rows = networks_of_many_lengths(results)
-    return f"one network for many lengths: {composition.solved(rows)} solved"
+    return f"One network for many lengths: {composition.solved(rows)} solved"
 
 
 def many_lengths(results: Results, ax: Axes) -> None:
@@ -80,10 +80,8 @@ def many_lengths(results: Results, ax: Axes) -> None:
         panels.empty_panel(ax, "no networks of many lengths")
         return
     ax.set_xscale("log")
-    trained = (
-        table[table["by"] == "length"]["length"].min(),
-        of_many_lengths(results)["length"].max(),
-    )
+    own = networks_of_many_lengths(results)
+    trained = int(own["shortest"].min()), int(own["length"].max())
     ax.axvspan(*trained, color="0.93", lw=0, label="trained lengths")
     means = stats.summarize(table, ["scheme", "method", "length"], "value", "mean")
     for series, ((scheme, method), rows) in enumerate(means.groupby(["scheme", "method"])):

@@ -49,7 +49,7 @@ def one_model(results: Results) -> list[Made]:
     judged = table[table["run_key"].isin(own["run_key"])]
     if judged.empty:
         return [missing(name, "no network of many lengths in this preset") for name in names]
-    trained = int(judged.loc[judged["by"] == "length", "length"].min()), int(own["length"].max())
+    trained = int(own["shortest"].min()), int(own["length"].max())
     budget = why(int(own["updates"].max()))
     ranged = "" if trained == RANGE else "lengths {} to {}".format(*trained)
     row = stats.success(own.assign(all=0), ["all"]).iloc[0]
