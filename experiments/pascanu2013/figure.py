@@ -91,7 +91,7 @@ def many_lengths(results: Results, ax: Axes) -> None:
     ax.set_xticks(marks, [str(mark) for mark in marks])
     ax.minorticks_off()
     ax.axhline(0.25, color="0.5", lw=0.8, ls=":")
-    ax.set(xlabel="length of a sequence (steps)", ylabel="share of sequences right", ylim=(0, 1.05))
+    ax.set(xlabel="length of a sequence (steps)", ylabel="share right", ylim=(0, 1.05))
     ax.set_title(found_of_many(results))
     composition.legend(ax)
 
