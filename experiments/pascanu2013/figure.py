@@ -1,4 +1,4 @@
-"""Success over the length, a panel per initial scheme."""
+"""Success over the length, a panel per initial scheme, and one of networks of many lengths."""
 
 from functools import partial
 
@@ -6,18 +6,21 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from throughtime.analysis import stats
 from throughtime.figures import composition, panels
 from throughtime.figures.captions import describe_networks
 from throughtime.figures.composition import Panel
 from throughtime.results.load import Results
 
-from .analysis import METHODS, SCHEMES, networks, rates
+from .analysis import METHODS, SCHEMES, by_length, networks, networks_of_many_lengths, rates
 
 TITLES = {
     "sigmoid": "Sigmoid, σ = 0.01",
     "basic-tanh": "Basic tanh, σ = 0.1",
     "smart-tanh": "Smart tanh, radius 0.95",
 }
+MANY = "many-lengths"
+SHORT = {"clip": "clipped", "omega": "with Ω"}
 
 
 def of_scheme(scheme: str, results: Results) -> pd.DataFrame:
@@ -55,8 +58,46 @@ def lengths(scheme: str, results: Results, ax: Axes) -> None:
         composition.legend(ax)
 
 
+def of_many_lengths(results: Results) -> pd.DataFrame:
+    """The networks that learn many lengths."""
+    return results.summary[
+        results.summary["run_key"].isin(networks_of_many_lengths(results)["run_key"])
+    ]
+
+
+def found_of_many(results: Results) -> str:
+    """The title: how many networks learn the whole range."""
+    rows = networks_of_many_lengths(results)
+    return f"One network for many lengths: {composition.solved(rows)} solved"
+
+
+def many_lengths(results: Results, ax: Axes) -> None:
+    """Share of sequences classified rightly over their length, a line per scheme and method; the
+    trained lengths are shaded.
+    """
+    table = by_length(results)
+    if table.empty:
+        panels.empty_panel(ax, "no networks of many lengths")
+        return
+    ax.set_xscale("log")
+    own = networks_of_many_lengths(results)
+    trained = int(own["shortest"].min()), int(own["length"].max())
+    ax.axvspan(*trained, color="0.93", lw=0, label="trained lengths")
+    means = stats.summarize(table, ["scheme", "method", "length"], "value", "mean")
+    for series, ((scheme, method), rows) in enumerate(means.groupby(["scheme", "method"])):
+        label = f"{TITLES[str(scheme)].split(',')[0]}, {SHORT[str(method)]}"
+        panels.points(ax, rows, "length", "value", series, label, line=True)
+    marks = [*trained, *sorted(table[table["by"] == "all"]["length"].unique())]
+    ax.set_xticks(marks, [str(mark) for mark in marks])
+    ax.minorticks_off()
+    ax.axhline(0.25, color="0.5", lw=0.8, ls=":")
+    ax.set(xlabel="length of a sequence (steps)", ylabel="share right", ylim=(0, 1.05))
+    ax.set_title(found_of_many(results))
+    composition.legend(ax)
+
+
 def named_panels(results: Results) -> list[Panel]:
-    """One per scheme."""
+    """One per scheme, and one of networks of many lengths."""
     return [
         Panel(
             scheme,
@@ -67,16 +108,27 @@ def named_panels(results: Results) -> list[Panel]:
             "Solved: the criterion is met at any check, where the authors stop.",
         )
         for scheme in SCHEMES
+    ] + [
+        Panel(
+            MANY,
+            many_lengths,
+            "Mean share of sequences that networks trained on many lengths classify rightly, over "
+            "the length of a sequence",
+            of_many_lengths,
+            "bars: 95 % bootstrap intervals over seeds",
+            "Grey: the lengths of the training, one per batch; dotted: chance. To the right, "
+            "sequences twice and five times as long as the longest of the training.",
+        )
     ]
 
 
 def overview(results: Results) -> list[Panel]:
     """All of them."""
-    return composition.choose(named_panels(results), SCHEMES)
+    return composition.choose(named_panels(results), [*SCHEMES, MANY])
 
 
 def figure(results: Results) -> Figure:
-    """Three panels."""
+    """Four panels."""
     return composition.compose(results, overview(results))
 
 
@@ -88,7 +140,7 @@ def caption(results: Results) -> str:
         for method, label in METHODS.items()
         if len(own := rows[rows["method"] == method])
     )
-    counts = f" Over all schemes and lengths: {shares}." if shares else ""
+    counts = f" Over all schemes and lengths, one per network: {shares}." if shares else ""
     return (
         "**Temporal order after Pascanu, Mikolov & Bengio 2013: what clipping and the penalty Ω "
         f"solve, from three initial schemes.** {composition.describe(overview(results))} Solved: "

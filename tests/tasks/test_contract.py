@@ -19,15 +19,18 @@ from throughtime.tasks.streaming_copy import StreamingCopy
 from throughtime.tasks.temporal_order import TemporalOrder
 
 ALL = [cls() for cls in tasks().values()]
-VARIANTS = [variant for task in ALL for variant in task.evaluation_sets.values()]
+MANY = TemporalOrder(length=40, shortest=10)  # whose batches differ in length
+VARIANTS = [variant for task in [*ALL, MANY] for variant in task.evaluation_sets.values()]
 by_name = pytest.mark.parametrize("task", ALL, ids=lambda t: t.name)
-also_variants = pytest.mark.parametrize("task", ALL + VARIANTS, ids=lambda t: t.name)
+also_variants = pytest.mark.parametrize("task", [*ALL, MANY, *VARIANTS], ids=lambda t: t.name)
 
 
 def check(task: Task, batch: Batch, size: int) -> None:
     """Shapes, dtypes and ranges."""
     tail = () if task.tokens else (task.inputs,)
-    assert batch.inputs.shape == (task.steps, size, *tail)
+    steps = task.steps if task.longest == task else len(batch.inputs)
+    assert task.scored <= steps <= task.steps
+    assert batch.inputs.shape == (steps, size, *tail)
     assert batch.inputs.dtype == (np.int64 if task.tokens else np.float32)
     tail = () if task.head == "softmax" else (task.outputs,)
     assert batch.targets.shape == (task.scored, size, *tail)

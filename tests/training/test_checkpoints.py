@@ -48,6 +48,7 @@ JOBS: dict[str, dict[str, Any]] = {
         "mode": "randomized",
         "K": 3,
     },
+    "lengths": {"task": "temporal_order", "length": 20, "shortest": 8, "mode": "chunked", "K": 9},
     "carried state": {"task": "text", "window": 6, "optimizer": "rmsprop"},
     "probed": {
         "task": "adding",

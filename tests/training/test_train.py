@@ -88,17 +88,22 @@ JOBS = {
         "optimizer": "rmsprop",
         **WILD,
     },
+    "lengths": {"task": "temporal_order", "length": 14, "shortest": 6, **WILD},
 }
 JOBS |= {
     "lstm": {**WILD, "cell": "lstm", "mode": "chunked", "K": 3},
     "gru": {**WILD, "cell": "gru", "h0": "learned"},
     "randomized": {**WILD, "mode": "randomized", "K": 3},
-    **{f"{name} by torch": {**JOBS[name], "engine": "torch"} for name in ("copy", "odd", "text")},
+    **{
+        f"{name} by torch": {**JOBS[name], "engine": "torch"}
+        for name in ("copy", "odd", "text", "lengths")
+    },
 }
 FOREIGN = {
     "text": ("length", "payload", "alphabet"),
     "adding": ("payload", "alphabet"),
     "brackets": ("payload", "alphabet"),
+    "lengths": ("payload", "alphabet"),
 }
 
 

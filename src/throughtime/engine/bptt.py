@@ -14,6 +14,8 @@ windows, and nothing else here knows of modes.
 """
 
 from collections.abc import Sequence
+from copy import copy
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -78,6 +80,25 @@ class Tape:
         self.carried_back = tuple(c.transpose(1, 2) for c in self.carried)
         self.ds_carried = self.ds[..., self.carrier]
         self.resets: frozenset[int] = frozenset()
+
+    def first(self, steps: int) -> "Tape":
+        """The first ``steps`` steps, a program of their own in the same memory.
+
+        Raises:
+            ValueError: fewer steps than are scored, or more than there are.
+        """
+        if steps == self.sizes.steps:
+            return self
+        self.sizes.check(steps)
+        tape = copy(self)
+        tape.sizes = replace(self.sizes, steps=steps)
+        tape.states, tape.zs = self.states[: steps + 1], self.zs[:steps]
+        tape.dzs = None if self.dzs is None else self.dzs[:steps]
+        tape.state, tape.z = self.state[: steps + 1], self.z[:steps]
+        tape.h, tape.h_back = self.h[: steps + 1], self.h_back[: steps + 1]
+        tape.carried = self.carried[: steps + 1]
+        tape.carried_back = self.carried_back[: steps + 1]
+        return tape
 
     def x_part(self, z: Tensor) -> Tensor:
         """The part of z, or of dL/dz, (.., Y) that the inputs reach; (.., Z)."""

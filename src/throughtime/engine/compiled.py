@@ -135,7 +135,8 @@ class CompiledProgram(Program):
         y = np.empty((s.rows, s.scored * s.batch * s.outputs), self.dtype)
         alive, none = np.ones(s.rows, bool), np.empty((len(examples.x), 0), self.dtype)
         kernels.run(
-            self.shape, self.memory, flat.numpy(), *self._inputs(examples, start, resets), alive,
+            self._shape(examples.steps), self.memory, flat.numpy(),
+            *self._inputs(examples, start, resets), alive,
             self.states, y, none.astype(np.int64), none, none, np.empty(0, np.int64), False,
             np.empty(0, self.dtype), none,
         )  # fmt: skip
@@ -159,7 +160,7 @@ class CompiledProgram(Program):
         if self.gradient is None:
             self.loss, self.gradient = np.empty(rows, self.dtype), np.empty(flat.shape, self.dtype)
         kernels.run(
-            self.shape,
+            self._shape(examples.steps),
             self.memory,
             flat.numpy(),
             *self._inputs(examples, start, resets),
@@ -170,11 +171,16 @@ class CompiledProgram(Program):
             none if whole else values,
             examples.weight.reshape(sources, -1),
             np.array([(w.start, w.scored, w.stop) for w in windows], np.int64).ravel(),
-            overlapping([w for w in windows if w.stop > self.sizes.steps - self.sizes.scored]),
+            overlapping([w for w in windows if w.stop > examples.steps - self.sizes.scored]),
             self.loss,
             self.gradient,
         )
         return torch.from_numpy(self.loss), torch.from_numpy(self.gradient)
+
+    def _shape(self, steps: int) -> kernels.Shape:
+        """The program of so many steps; its memory is the first part of what there is."""
+        self.sizes.check(steps)
+        return self.shape._replace(T=steps)
 
     def _inputs(
         self, examples: Examples, start: Tensor | None, resets: frozenset[int]
@@ -183,7 +189,7 @@ class CompiledProgram(Program):
         sources = len(examples.x)
         x = examples.x.reshape(sources, -1)
         none = np.empty((sources, 0), self.dtype)
-        reset = np.zeros(self.sizes.steps, bool)
+        reset = np.zeros(examples.steps, bool)
         reset[list(resets)] = True
         before = np.empty((self.sizes.rows, 0), self.dtype)
         if start is not None:

@@ -18,6 +18,8 @@ Where paper and code differ, this follows the authors' code (RNN.py of pascanur/
 - The paper's state is the pre-activation, the code's is h, as here: phi' stands before W_hh^T.
 """
 
+from copy import copy
+
 import torch
 from torch import Tensor
 
@@ -38,6 +40,16 @@ class Omega:
     ) -> None:
         self.dhs, self.dzs, self.us = torch.zeros((3, *shape), dtype=dtype, device=device).unbind()
         self.dh, self.dz, self.u = self.dhs.unbind(), self.dzs.unbind(), self.us.unbind()
+
+    def first(self, steps: int) -> "Omega":
+        """The first ``steps`` steps, in the same memory."""
+        if steps == len(self.dh):
+            return self
+        own = copy(self)
+        own.dhs, own.dzs = self.dhs[:steps], self.dzs[:steps]
+        own.us, own.u = self.us[:steps], self.u[:steps]
+        own.dh, own.dz = self.dh[:steps], self.dz[:steps]
+        return own
 
     def clear(self) -> None:
         """Forget the last pass: steps that are not visited do not count."""

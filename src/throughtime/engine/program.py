@@ -32,7 +32,8 @@ class Examples:
     Shapes: S sources, T steps, B sequences, I inputs, Ts scored steps, O outputs, G networks.
 
     Attributes:
-        x: (S, T, B) symbols, or (S, T, B, I) features in the program's dtype.
+        x: (S, T, B) symbols, or (S, T, B, I) features in the program's dtype; T may be less than
+            the program's, which then runs so many steps.
         values: (S, Ts, B) classes, or (S, Ts, B, O) values in the program's dtype.
         weight: (S, Ts, B) in the program's dtype, see losses.Targets.
         rows: (G) the source of each network.
@@ -42,6 +43,11 @@ class Examples:
     values: NDArray[Any]
     weight: NDArray[Any]
     rows: NDArray[np.int64]
+
+    @property
+    def steps(self) -> int:
+        """T of this batch."""
+        return self.x.shape[1]
 
     def tensors(self, sizes: Sizes, device: str = "cpu") -> tuple[Tensor, Targets]:
         """Inputs and targets of all networks, time first, as bptt.forward and losses take them."""
@@ -60,7 +66,7 @@ def spread(parts: Sequence[Tensor], rows: Tensor, sizes: Sizes) -> tuple[Tensor,
 
 
 class Program(ABC):
-    """Forward and backward of G networks over T steps."""
+    """Forward and backward of G networks over T steps, or as many fewer as a batch has."""
 
     sizes: Sizes
 
@@ -128,6 +134,7 @@ class TorchProgram(Program):
             device,
         )
         self.tape = Tape(cell, sizes, dtype, device, overlap=overlap)
+        self.used = self.tape  # its steps that the last call ran
         self.omega: Omega | None = None
         self.penalty: Tensor | None = None
 
@@ -141,7 +148,7 @@ class TorchProgram(Program):
     @property
     def final(self) -> Tensor:
         """See Program."""
-        return self.tape.states[-1]
+        return self.used.states[-1]
 
     def outputs(
         self,
@@ -152,7 +159,8 @@ class TorchProgram(Program):
     ) -> Tensor:
         """See Program."""
         x, _ = examples.tensors(self.sizes, self.device)
-        return forward(self.tape, acting(self.cell, flat, self.shapes), x, start, resets)
+        self.used = self.tape.first(len(x))
+        return forward(self.used, acting(self.cell, flat, self.shapes), x, start, resets)
 
     def gradients(
         self,
@@ -178,12 +186,14 @@ class TorchProgram(Program):
     ) -> tuple[Tensor, Tensor]:
         """``gradients`` of what ``spread`` has made of a batch."""
         weights = acting(self.cell, flat, self.shapes)
-        loss, dy = loss_of(self.head)(forward(self.tape, weights, x, start, resets), targets)
-        if self.omega is not None:
-            self.omega.clear()
-        named = backward(self.tape, weights, x, dy, windows, self.omega)
-        if self.omega is not None and self.penalty is not None:
-            _, derivative = self.omega.differentiate(weights["W_hh"])
+        self.used = self.tape.first(len(x))
+        loss, dy = loss_of(self.head)(forward(self.used, weights, x, start, resets), targets)
+        omega = None if self.omega is None else self.omega.first(len(x))
+        if omega is not None:
+            omega.clear()
+        named = backward(self.used, weights, x, dy, windows, omega)
+        if omega is not None and self.penalty is not None:
+            _, derivative = omega.differentiate(weights["W_hh"])
             penalized = named["W_hh"] + self.penalty * derivative
             named["W_hh"] = torch.where(self.penalty > 0, penalized, named["W_hh"])
         if self.cell.transformed:

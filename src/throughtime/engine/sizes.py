@@ -32,3 +32,12 @@ class Sizes:
     outputs: int
     scored: int
     tokens: bool
+
+    def check(self, steps: int) -> None:
+        """Raise ValueError where a batch of ``steps`` steps does not fit: a compiled engine would
+        write beside its memory.
+        """
+        if not self.scored <= steps <= self.steps:
+            raise ValueError(
+                f"a batch has {steps} steps, and this program takes {self.scored} to {self.steps}"
+            )

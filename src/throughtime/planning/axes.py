@@ -251,12 +251,13 @@ class Job(BaseModel):
         """(k1, k2) of the truncation, in steps."""
         return strides(self.mode, self.steps, self.K, self.k1)
 
-    def offset(self, phase: float = 0.0) -> int:
-        """Length of the first stride of the windows; ``phase`` in [0, 1) is used where ``align`` is
-        random.
+    def offset(self, phase: float = 0.0, steps: int | None = None) -> int:
+        """Length of the first stride of the windows over ``steps`` steps (None: T); ``phase`` in
+        [0, 1) is used where ``align`` is random.
         """
         k1, _ = self.strides
-        return {"end": self.steps % k1, "start": 0, "random": int(phase * k1)}[self.align]
+        end = (steps or self.steps) % k1
+        return {"end": end, "start": 0, "random": int(phase * k1)}[self.align]
 
     @property
     def reach(self) -> int:
@@ -272,18 +273,19 @@ class Job(BaseModel):
 
     @property
     def cost(self) -> float:
-        """Arithmetic of one network's training: steps x gates (N^2 + 20 N) x B of the recurrence
-        and Ts x N O x B of the readout, per update. What the planner balances, not a time.
+        """Arithmetic of one network's training: mean steps x gates (N^2 + 20 N) x B of the
+        recurrence and Ts x N O x B of the readout, per update. What the planner balances, not a
+        time.
         """
-        k1, k2 = self.strides
+        steps, (k1, k2) = self.task.mean_steps, self.strides
         visits = (
-            min(self.steps, k2) * math.ceil(self.task.scored / k1)
+            min(steps, k2) * math.ceil(self.task.scored / k1)
             if self.task.scored < self.steps
-            else self.steps * k2 / k1
+            else steps * k2 / k1
         )
         per_step = self.batch * self.cell.work(self.hidden, k2)
         readout = self.batch * self.task.scored * self.hidden * self.task.outputs
-        return self.updates * (per_step * (2 * self.steps + max(visits, 1)) / 3 + readout)
+        return self.updates * (per_step * (2 * steps + max(visits, 1)) / 3 + readout)
 
     @property
     def probed(self) -> list[int]:

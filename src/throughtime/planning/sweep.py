@@ -113,10 +113,9 @@ def expand(
                 text = ", ".join(f"{k}={v}" for k, v in shown.items())
                 skipped[Skipped(experiment, sweep, text, str(reason))] = None
                 continue
-            if device != "cpu" and (not job.cell.recurrent or job.mode == "randomized"):
-                axis, what = ("mode", job.mode) if job.cell.recurrent else ("cell", job.cell.name)
-                where_not = f"device {device}: {what} runs on the CPU alone"
-                skipped[Skipped(experiment, sweep, f"{axis}={what}", where_not)] = None
+            if device != "cpu" and (what := _on_the_cpu_alone(job)):
+                where_not = f"device {device}: {what[1]} runs on the CPU alone"
+                skipped[Skipped(experiment, sweep, "=".join(what), where_not)] = None
                 continue
             own_rows, reasons = _possible_rows(job, rows)
             text = ", ".join(f"{k}={v}" for k, v in chosen.items())
@@ -289,12 +288,34 @@ def _possible(job: Job) -> Job:
         raise SkipCombination(
             f"border=reset needs disjoint windows; in mode {job.mode} they overlap"
         )
+    if job.task.longest != job.task:
+        if job.border == "reset":
+            raise SkipCombination(
+                f"border=reset: batches of {job.task.name} differ in length, and borders differ "
+                "with them; use carry"
+            )
+        if job.align != "end":
+            raise SkipCombination(
+                f"align={job.align}: batches of {job.task.name} differ in length, and the last "
+                "window's depth would differ with them; use end"
+            )
     if job.align == "start" and job.steps % k1:
         raise SkipCombination(
             f"align=start needs a stride that divides the sequence: {job.steps} % {k1} = "
             f"{job.steps % k1}"
         )
     return job
+
+
+def _on_the_cpu_alone(job: Job) -> tuple[str, str] | None:
+    """The axis, with its value, that no device has; None: a device can train the job."""
+    if not job.cell.recurrent:
+        return "cell", job.cell.name
+    if job.mode == "randomized":
+        return "mode", job.mode
+    if job.task.longest != job.task:
+        return "task", f"{job.task.name} of many lengths"
+    return None
 
 
 OFTEN_WITHOUT = ("frozen", "omega")  # axes of rows that not every job has

@@ -138,7 +138,7 @@ still_learning | boolean | improvement beyond the stated number of standard erro
 plateau        | boolean | none of these
 failure        | str     | none, or of a network that failed the first that holds of: diverged, truncated, vanishing, clipped, still learning, plateau; not applicable where no cause can be asked for
 parameters     | int64   | trained numbers of the network
-tokens         | int64   | sequence steps seen in training: updates done x B x T
+tokens         | int64   | sequence steps seen in training: updates done x B x T, or each batch's own length
 """)
 
 CURVES = _columns("""
@@ -151,7 +151,7 @@ value          | float64 | finite
 BREAKDOWN = _columns("""
 run_key        | str     | names the trained network
 data           | str     | train (fresh sequences of the training length) or a named variant, e.g. long
-by             | str     | what errors are grouped by: all, lag, distance, depth, position, word, repeat
+by             | str     | what errors are grouped by: all, lag, length, distance, depth, position, word, repeat
 bin            | int64   | the group, in the unit of by (steps, levels); 0 for all
 n              | int64   | scored positions in the group
 measure        | str     | accuracy, mse or bpc

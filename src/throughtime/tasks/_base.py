@@ -20,10 +20,11 @@ POOL = 32
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """B sequences.
+    """B sequences of one length.
 
     Attributes:
-        inputs: (T, B) int64 tokens in [0, I), or (T, B, I) float32 features.
+        inputs: (T, B) int64 tokens in [0, I), or (T, B, I) float32 features; fewer steps than T
+            where a task's batches differ in length.
         targets: (Ts, B) int64 classes in [0, O), or (Ts, B, O) float32 values, for the last Ts
             steps.
         mask: (Ts, B) bool, True where a target is scored; None: all are.
@@ -120,6 +121,20 @@ class Task(Component, ABC):
     def tokens(self) -> bool:
         """True where inputs are integer symbols, False where they are features."""
         return True
+
+    @property
+    def longest(self) -> "Task":
+        """The task whose batches all have T steps; itself, but where batches differ in length."""
+        return self
+
+    @property
+    def mean_steps(self) -> float:
+        """The mean steps of a training batch."""
+        return self.steps
+
+    def steps_read(self, updates: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Steps of a sequence in the first ``updates`` training batches together."""
+        return updates * self.steps
 
     # The dependency -------------------------------------------------------------------------------
     @property

@@ -20,7 +20,7 @@ def examples(
     """Inputs and targets of all rows, from one batch per distinct source.
 
     Args:
-        batches: S batches of equal shapes.
+        batches: S batches of equal shapes; their steps may be fewer than those of ``sizes``.
         rows: (G) the source of each row, in 0..S-1.
         sizes: of the block.
         dtype: of features, values and weights, ``float32`` or ``float64``.

@@ -199,6 +199,9 @@ class Evaluators:
 
     def __init__(self, job: Job) -> None:
         self.check = Evaluator(job, job.task, "check", min(CHECK, job.eval_size))
+        self.longest = self.check
+        if job.task.longest != job.task:
+            self.longest = Evaluator(job, job.task.longest, "check", self.check.size)
         self.job = job
         variants: dict[str, Task] = {"train": job.task, **job.task.evaluation_sets}
         self.final = {
@@ -207,10 +210,10 @@ class Evaluators:
 
     @cached_property
     def signal(self) -> Batch:
-        """SIGNAL sequences of the check data, those first whose last step is scored: the gradient's
-        signal is that of the loss there. All of them where there are fewer.
+        """SIGNAL of the longest sequences of the check data, those first whose last step is scored:
+        the gradient's signal is that of the loss there. All of them where there are fewer.
         """
-        batches = self.check.batches
+        batches = self.longest.batches
 
         def joined(arrays: Iterable[NDArray]) -> NDArray:
             return np.concatenate(list(arrays), 1)

@@ -185,7 +185,7 @@ def train_block(
         missed_beyond=beyond,
         improvement=improved,
         parameters=size(block.shapes),
-        tokens=done * job.batch * job.steps,
+        tokens=job.batch * task.steps_read(done),
     )
     for column in ("diverged_at", "first_solved_at"):
         summary[column] = summary[column].mask(summary[column] == 0)

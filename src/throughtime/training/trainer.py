@@ -147,9 +147,12 @@ class Trainer:
         assert isinstance(self.model, Cell), f"{self.model.name} has no recurrent cell"
         return self.model
 
-    def windows(self, phase: float = 0.0) -> list[Window]:
-        """The job's windows; ``phase`` matters where they are aligned at random."""
-        return windows(self.job.steps, *self.job.strides, self.job.offset(phase))
+    def windows(self, phase: float = 0.0, steps: int | None = None) -> list[Window]:
+        """The job's windows over ``steps`` steps (None: T); ``phase`` matters where they are
+        aligned at random.
+        """
+        steps = steps or self.job.steps
+        return windows(steps, *self.job.strides, self.job.offset(phase, steps))
 
     def randomized(self, found: list[Window], number: int) -> list[Window]:
         """The windows of an update with its random factors, in mode randomized.
@@ -254,11 +257,12 @@ class Trainer:
 
     def update(self, number: int) -> None:
         """One optimizer step of every row that is alive; ``number`` counts from 1."""
-        windows_of_update = self.randomized(self.windows(float(self.phases.random())), number)
+        examples, phase = next(self.feed), float(self.phases.random())
+        windows_of_update = self.randomized(self.windows(phase, examples.steps), number)
         alive = torch.from_numpy(self.diverged_at == 0)
         loss, gradient = self.program.gradients(
             self.flat,
-            next(self.feed),
+            examples,
             windows_of_update,
             self.state,
             self.resets(windows_of_update),
@@ -305,8 +309,10 @@ class Trainer:
 
     @property
     def check_data(self) -> Evaluator:
-        """The data of the checks during training."""
-        return self.judges.check
+        """The data of the checks during training; of the longest sequences alone, where batches
+        differ in length.
+        """
+        return self.judges.longest
 
     # Measurement ----------------------------------------------------------------------------------
     def measure(self, step: int) -> None:
@@ -366,7 +372,7 @@ class Trainer:
         """
         if not self.model.recurrent:
             return np.full((len(self.rows), self.job.steps), math.nan)
-        batch, judge = self.judges.signal, self.judges.check
+        batch, judge = self.judges.signal, self.judges.longest
         tape = Tape(
             self.cell,
             replace(self.sizes, batch=batch.size),
