@@ -34,7 +34,8 @@ def over_K(results: Results, ax: Axes) -> None:
         rows = [(K, *f[:3]) for K, f in zip(analysis.LENGTHS, found, strict=True) if f[3]]
         if rows:
             means = pd.DataFrame(rows, columns=["K", "value", "low", "high"])
-            if pair := composition.extremes(means):
+            pair = composition.extremes(means)
+            if pair and name != "fixed":  # a title has room for two
                 ends = [f"{row['value']:.3g} at K = {row['K']:g}" for row in reversed(pair)]
                 said.append(f"{' to '.join(ends)} ({SHORT[name]})")
             x, value, low, high = (list(c) for c in zip(*rows, strict=True))
