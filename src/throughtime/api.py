@@ -13,6 +13,7 @@ means, ``tt.columns()``.
 
 import ast
 import inspect
+import json
 import math
 import multiprocessing
 import os
@@ -376,7 +377,7 @@ class Runs:
         from throughtime.engine.modules import torch_module
 
         weights = {n: torch.from_numpy(np.array(w)) for n, w in self._weights(key).items()}
-        return torch_module(str(row["cell"]), weights)
+        return torch_module(str(row["cell"]), weights, **json.loads(str(row["cell_args"])))
 
 
 def _names(by: str | Sequence[str]) -> list[str]:

@@ -12,6 +12,7 @@ import throughtime as tt
 from tests.support.programs import program
 from throughtime.core.rng import stream
 from throughtime.engine.bptt import forward
+from throughtime.engine.cells import cell as cell_named
 from throughtime.engine.modules import MODULES, torch_module
 from throughtime.engine.program import program as engine_program
 from throughtime.pipeline import stages
@@ -24,15 +25,18 @@ from throughtime.training.batches import examples
 
 pytestmark = pytest.mark.slow
 
-KINDS = {"tanh": nn.RNN, "relu": nn.RNN, "irnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
+KINDS = {
+    "tanh": nn.RNN, "relu": nn.RNN, "irnn": nn.RNN, "lstm": nn.LSTM, "stacked_lstm": nn.LSTM,
+    "gru": nn.GRU,
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("tokens", [True, False])
 @pytest.mark.parametrize("learned", [True, False])
 @pytest.mark.parametrize("cell", MODULES)
 def test_outputs_are_those_of_the_engine(cell: str, learned: bool, tokens: bool) -> None:
-    p = program(cell, scored=5, tokens=tokens, learned=learned)
-    outputs = forward(p.tape, p.weights, p.x)
+    p = program(cell, hidden=6, scored=5, tokens=tokens, learned=learned)
+    outputs = forward(p.tape, cell_named(cell).acting(p.weights), p.x)
     for row in range(p.sizes.rows):
         module = torch_module(cell, {name: w[row] for name, w in p.weights.items()})
         assert type(module.recurrent) is KINDS[cell]
@@ -51,7 +55,7 @@ def test_no_random_state_is_moved() -> None:
 
 
 AXES: dict[str, Any] = {
-    "task": ["copy", "adding"], "length": 6, "hidden": 5, "batch": 3, "updates": 3,
+    "task": ["copy", "adding"], "length": 6, "hidden": 6, "batch": 3, "updates": 3,
     "dtype": "float64", "lr": 0.1, "seeds": 2, "keep_weights": True,
 }  # fmt: skip
 
@@ -88,6 +92,17 @@ def test_a_trained_network_computes_the_same(cell: str, tmp_path: Path) -> None:
                 assert module.readout.weight.dtype == torch.float64
                 mine = module(x)[-planned.job.task.scored :]
                 torch.testing.assert_close(mine, y[:, row], rtol=0, atol=1e-12)
+
+
+def test_a_stack_of_more_layers_is_read_with_its_parameters() -> None:
+    axes = {**AXES, "task": "copy", "cell": "stacked_lstm", "layers": 3, "seeds": 1}
+    runs = tt.train(**axes, workers=1)
+    (planned,) = expand("mine", "train", axes, "test").jobs
+    key = runs.summary["run_key"][0]
+    flat = torch.cat([torch.from_numpy(w.ravel()) for w in runs._weights(key).values()])
+    x, y = engine_outputs(planned, flat[None])
+    mine = runs.network(key)(x)[-planned.job.task.scored :]
+    torch.testing.assert_close(mine, y[:, 0], rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize(

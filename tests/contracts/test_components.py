@@ -52,6 +52,7 @@ SHIPPED = {
         "orthogonal",
         "relu",
         "sigmoid",
+        "stacked_lstm",
         "tanh",
     ),
     "optimizer": ("adam", "adamw", "rmsprop", "sgd"),

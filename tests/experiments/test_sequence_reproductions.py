@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from experiments.aicher2019 import reproduction as aicher
 from experiments.arjovsky2016 import analysis as curves
 from experiments.arjovsky2016 import reproduction as arjovsky
 from experiments.hewitt2020 import analysis as closing
@@ -139,3 +140,26 @@ def test_tables_of_papers_say_where_each_number_was_read() -> None:
             assert missing == (
                 "not be found" in row["source"] or "not of the paper" in row["source"]
             )
+
+
+def test_the_papers_two_layers_stand_for_it_where_there_are_any() -> None:
+    """At K = 10 both were trained, at K = 5 one layer alone; perplexity is 2 to the bits."""
+
+    def trained(sweep: str, K: int, bits: float) -> dict:
+        budget = {"updates": 14_000, "steps": 60, "batch": 64, "status": "solved"}
+        return {"sweep": sweep, "K": K, "final": bits, "chance": 1.5, **budget}
+
+    rows = [trained("coupled_5", 5, bits) for bits in (0.9, 1.1)]
+    rows += [trained("coupled_10", 10, bits) for bits in (0.5, 0.7)]
+    rows += [trained("two_layers_10", 10, bits) for bits in (0.0, 1.0)]
+    rows += [trained("fixed", 10, bits) for bits in (2.0, 3.0)]
+    measured = aicher.measure(of(rows)).set_index("quantity")
+    assert measured["value"]["ppl_10"] == pytest.approx(1.5)
+    assert measured["why"]["ppl_10"] == ""
+    assert measured["value"]["ppl_5"] == pytest.approx((2**0.9 + 2**1.1) / 2)
+    assert measured["why"]["ppl_5"] == "one layer of LSTM, the paper two"
+    fewer = [{**row, "updates": 1_000, "batch": 16} for row in rows]
+    assert aicher.measure(of(fewer)).set_index("quantity")["why"]["ppl_10"] == (
+        "a smaller budget: 60,000 steps of each stream, the paper up to 840,000; "
+        "fewer streams: 16, the paper 64"
+    )

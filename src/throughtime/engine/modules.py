@@ -5,11 +5,13 @@ Shapes: T steps, B sequences, I inputs, N units, O outputs.
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from throughtime.core.errors import UserError
+from throughtime.engine.cells import cells
 
 # cell -> the module of torch that computes it, from I and N
 MODULES: dict[str, Callable[..., nn.RNNBase]] = {
@@ -17,6 +19,7 @@ MODULES: dict[str, Callable[..., nn.RNNBase]] = {
     "relu": partial(nn.RNN, nonlinearity="relu"),
     "irnn": partial(nn.RNN, nonlinearity="relu"),
     "lstm": nn.LSTM,
+    "stacked_lstm": nn.LSTM,
     "gru": nn.GRU,
 }
 
@@ -62,12 +65,13 @@ class Network(nn.Module):
         return contiguous if isinstance(self.recurrent, nn.LSTM) else contiguous[0]
 
 
-def torch_module(cell: str, weights: Mapping[str, Tensor]) -> Network:
+def torch_module(cell: str, weights: Mapping[str, Tensor], **parameters: Any) -> Network:
     """One network of the engine as a module of torch that computes the same outputs.
 
     Args:
         cell: name of the cell.
         weights: name -> tensor of one network, as engine/parameters.py says; copied.
+        parameters: of the cell.
 
     Raises:
         UserError: torch has no such cell.
@@ -81,6 +85,9 @@ def torch_module(cell: str, weights: Mapping[str, Tensor]) -> Network:
         raise UserError(
             f"cell {cell!r}: torch has no module that computes it; it has {', '.join(MODULES)}"
         )
+    if cells()[cell].transformed:
+        trained = {name: w[None] for name, w in weights.items()}
+        weights = {n: w[0] for n, w in cells()[cell](**parameters).acting(trained).items()}
     (inputs, _), (hidden, outputs) = weights["W_xh"].shape, weights["W_hy"].shape
     dtype = weights["W_hh"].dtype
     with torch.random.fork_rng(devices=[]):  # torch draws initial weights: no state is moved

@@ -202,7 +202,7 @@ class TorchProgram(Program):
 
 
 class TransformedProgram(Program):
-    """A program of the weights that act, seen from those that are trained; of equal shapes."""
+    """A program of the weights that act, seen from those that are trained."""
 
     def __init__(self, inner: Program, cell: Cell, shapes: Shapes) -> None:
         self.inner, self.cell, self.shapes, self.sizes = inner, cell, shapes, inner.sizes
@@ -237,9 +237,12 @@ class TransformedProgram(Program):
     ) -> tuple[Tensor, Tensor]:
         """See Program."""
         named = views(flat, self.shapes)
-        weights = self._flat(self.cell.acting(named))
-        loss, gradient = self.inner.gradients(weights, examples, windows, start, resets, alive)
-        return loss, self._flat(self.cell.pull_back(named, views(gradient, self.shapes)))
+        acts = self.cell.acting(named)
+        inner = {name: tuple(acts[name].shape[1:]) for name in self.shapes}  # may be others
+        loss, gradient = self.inner.gradients(
+            self._flat(acts), examples, windows, start, resets, alive
+        )
+        return loss, self._flat(self.cell.pull_back(named, views(gradient, inner)))
 
 
 def program(
