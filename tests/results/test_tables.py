@@ -99,7 +99,7 @@ def test_a_table_from_before_an_axis_has_its_default(tmp_path: Path) -> None:
     assert tables.read("summary", tmp_path / "new.parquet")["omega"].tolist() == [2.0]
     assert tables.read("summary", tmp_path / "old.parquet")["omega"].tolist() == [0.0]
     for name, value in tables.LATER.items():
-        assert Row.model_fields[name].default == value
+        assert (Row.model_fields | Job.model_fields)[name].default == value
 
 
 def test_conform_orders_columns_and_refuses_what_a_dtype_cannot_hold() -> None:

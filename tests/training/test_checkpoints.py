@@ -48,6 +48,18 @@ JOBS: dict[str, dict[str, Any]] = {
         "mode": "randomized",
         "K": 3,
     },
+    "adaptive": {
+        "task": "streaming_copy",
+        "window": 9,
+        "payload": 2,
+        "cell": "lstm",
+        "mode": "buffered",
+        "K": 3,
+        "align": "random",
+        "adapt": 0.5,
+        "adapt_every": 2,
+        "adapt_rates": True,
+    },
     "carried state": {"task": "text", "window": 6, "optimizer": "rmsprop"},
     "probed": {
         "task": "adding",
