@@ -1,4 +1,6 @@
-"""Test perplexity over K, with the paper's coupling and without, beside the paper's."""
+"""Test perplexity over K, with the paper's coupling, without, and of K that adapts, beside the
+paper's; and K that adapts over training.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -45,6 +47,7 @@ def over_K(results: Results, ax: Axes) -> None:
     dotted: dict[str, Any] = {"color": "0.2", "marker": "x", "linestyle": ":", "linewidth": 1}
     told = [paper[f"ppl_{K}"]["value"] for K in analysis.LENGTHS]
     ax.plot(analysis.LENGTHS, told, label="paper, 2 layers", **dotted)
+    draw_adaptive(results, ax, paper["ppl_adaptive"])
     ax.axvline(10, color="0.6", linewidth=0.8, linestyle="--", label="lag")
     ax.set(
         xlabel="truncation length K, steps",
@@ -55,21 +58,62 @@ def over_K(results: Results, ax: Axes) -> None:
     composition.legend(ax)
 
 
+def draw_adaptive(results: Results, ax: Axes, published: dict[str, Any]) -> None:
+    """Of each delta the mean perplexity at the mean K, with Student's interval; the paper's range
+    over its settings as a band.
+    """
+    label = "adaptive K, at its mean (beside: δ)"
+    for delta, own in analysis.adaptive(results).groupby("adapt"):
+        value, low, high, _ = verdicts.mean(own["perplexity"])
+        bar = [[value - low], [high - value]] if low == low else None
+        K = analysis.mean_length(results, float(delta))
+        style = {**panels.SERIES[3], "linestyle": "none"}
+        ax.errorbar([K], [value], yerr=bar, label=label, capsize=2, markersize=4, **style)
+        ax.annotate(f"{delta:g}", (K, value), (4, 4), textcoords="offset points", fontsize="small")
+        label = "_"  # one entry of the legend for all
+    span = {"color": "0.8", "zorder": 0, "label": "paper, adaptive"}
+    ax.axhspan(published["low"], published["high"], **span)
+
+
+def over_updates(results: Results, ax: Axes) -> None:
+    """K in use over updates, of each delta: the mean over seeds, and from the smallest to the
+    largest.
+    """
+    for series, (delta, own) in enumerate(analysis.lengths(results).groupby("adapt")):
+        rows = own.groupby("step")["K"].agg(["mean", "min", "max"]).reset_index()
+        style = {**panels.SERIES[series], "marker": ""}
+        ax.step(rows["step"], rows["mean"], where="post", label=f"δ = {delta:g}", **style)
+        ax.fill_between(
+            rows["step"], rows["min"], rows["max"], step="post", alpha=0.15, color=style["color"]
+        )
+    ax.axhline(10, color="0.6", linewidth=0.8, linestyle="--", label="lag")
+    ax.set(xlabel="updates", ylabel="K in use, steps", title="K that adapts, over training")
+    composition.legend(ax)
+
+
 def named_panels(results: Results) -> list[Panel]:
-    """Perplexity over K."""
+    """Perplexity over K, and K over training."""
     return [
         Panel(
             "perplexity",
             over_K,
             "Test perplexity of streaming copy over K (mode buffered), with the paper's coupling "
-            "of K with learning rate and clip, and with both fixed, beside the paper's numbers",
+            "of K with learning rate and clip, with both fixed, and of K that adapts to a relative "
+            "bias of at most δ, beside the paper's numbers",
             interval="bars: Student's 95 % intervals over seeds",
-        )
+        ),
+        Panel(
+            "length",
+            over_updates,
+            "K in use over updates, of networks whose K adapts (mean over seeds)",
+            behind=analysis.adaptive,
+            interval="bands: smallest to largest over seeds",
+        ),
     ]
 
 
 def figure(results: Results) -> Figure:
-    """One panel."""
+    """Both panels."""
     return composition.compose(results, named_panels(results), height=3.0)
 
 
@@ -78,8 +122,10 @@ def caption(results: Results) -> str:
     table = analysis.perplexities(results)
     means = table[table["coupled"]].groupby("K")["perplexity"].mean()
     said = ", ".join(f"K = {K}: {v:.3f}" for K, v in means.items()) or "none"
+    adaptive = analysis.adaptive(results).groupby("adapt")["perplexity"].mean()
+    told = ", ".join(f"δ = {delta:g}: {v:.3f}" for delta, v in adaptive.items()) or "none"
     return (
         "**Truncation length on streaming copy (Aicher, Foti & Fox 2019).** "
-        f"{composition.describe(named_panels(results))} Mean perplexity with the coupling: {said}. "
-        f"{describe_networks(results)}"
+        f"{composition.describe(named_panels(results))} Mean perplexity with the coupling: {said}; "
+        f"of K that adapts: {told}. {describe_networks(results)}"
     )
