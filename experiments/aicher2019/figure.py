@@ -21,6 +21,8 @@ from . import analysis
 SHORT = {True: "coupled", False: "fixed"}
 NAMES = {True: "coupled: rate √K, clip 1/K", False: "rate and clip fixed"}
 
+BESIDE = {0.9: 37.0, 0.5: 43.0, 0.1: 49.0}  # delta -> where it is drawn, right of all K
+
 
 def over_K(results: Results, ax: Axes) -> None:
     """Mean perplexity over K with Student's interval."""
@@ -50,27 +52,27 @@ def over_K(results: Results, ax: Axes) -> None:
     draw_adaptive(results, ax, paper["ppl_adaptive"])
     ax.axvline(10, color="0.6", linewidth=0.8, linestyle="--", label="lag")
     ax.set(
-        xlabel="truncation length K, steps",
+        xlabel="truncation length K, steps; right: adaptive, δ",
         ylabel="test perplexity (mean)",
         title="Streaming copy, lag 10: perplexity " + (", ".join(said) or "over K"),
-        xticks=list(analysis.LENGTHS),
     )
+    ticks = {float(K): str(K) for K in analysis.LENGTHS}
+    ticks |= {place: f"{delta:g}" for delta, place in BESIDE.items()}
+    ax.set_xticks(list(ticks), list(ticks.values()))
     composition.legend(ax)
 
 
 def draw_adaptive(results: Results, ax: Axes, published: dict[str, Any]) -> None:
-    """Of each delta the mean perplexity at the mean K, with Student's interval; the paper's range
+    """Of each delta the mean perplexity with Student's interval, right of all K; the paper's range
     over its settings as a band.
     """
-    label = "adaptive K, at its mean (beside: δ)"
     for delta, own in analysis.adaptive(results).groupby("adapt"):
         value, low, high, _ = verdicts.mean(own["perplexity"])
         bar = [[value - low], [high - value]] if low == low else None
-        K = analysis.mean_length(results, float(delta))
+        label = "adaptive K" if delta == min(BESIDE) else None
         style = {**panels.SERIES[3], "linestyle": "none"}
-        ax.errorbar([K], [value], yerr=bar, label=label, capsize=2, markersize=4, **style)
-        ax.annotate(f"{delta:g}", (K, value), (4, 4), textcoords="offset points", fontsize="small")
-        label = "_"  # one entry of the legend for all
+        place = BESIDE.get(float(delta), max(BESIDE.values()))
+        ax.errorbar([place], [value], yerr=bar, label=label, capsize=2, markersize=4, **style)
     span = {"color": "0.8", "zorder": 0, "label": "paper, adaptive"}
     ax.axhspan(published["low"], published["high"], **span)
 
@@ -81,6 +83,8 @@ def over_updates(results: Results, ax: Axes) -> None:
     """
     for series, (delta, own) in enumerate(analysis.lengths(results).groupby("adapt")):
         rows = own.groupby("step")["K"].agg(["mean", "min", "max"]).reset_index()
+        end = rows.tail(1).assign(step=own["updates"].max())  # the last K serves until then
+        rows = pd.concat([rows, end])
         style = {**panels.SERIES[series], "marker": ""}
         ax.step(rows["step"], rows["mean"], where="post", label=f"δ = {delta:g}", **style)
         ax.fill_between(
@@ -105,7 +109,7 @@ def named_panels(results: Results) -> list[Panel]:
         Panel(
             "length",
             over_updates,
-            "K in use over updates, of networks whose K adapts (mean over seeds)",
+            "K in use over updates, of networks whose K adapts, as means over seeds",
             behind=analysis.adaptive,
             interval="bands: smallest to largest over seeds",
         ),
@@ -123,7 +127,13 @@ def caption(results: Results) -> str:
     means = table[table["coupled"]].groupby("K")["perplexity"].mean()
     said = ", ".join(f"K = {K}: {v:.3f}" for K, v in means.items()) or "none"
     adaptive = analysis.adaptive(results).groupby("adapt")["perplexity"].mean()
-    told = ", ".join(f"δ = {delta:g}: {v:.3f}" for delta, v in adaptive.items()) or "none"
+    told = (
+        ", ".join(
+            f"δ = {delta:g}: {v:.3f} (mean K {analysis.mean_length(results, float(delta)):.3g})"
+            for delta, v in adaptive.items()
+        )
+        or "none"
+    )
     return (
         "**Truncation length on streaming copy (Aicher, Foti & Fox 2019).** "
         f"{composition.describe(named_panels(results))} Mean perplexity with the coupling: {said}; "
