@@ -66,14 +66,17 @@ def draw_adaptive(results: Results, ax: Axes, published: dict[str, Any]) -> None
     """Of each delta the mean perplexity with Student's interval, right of all K; the paper's range
     over its settings as a band.
     """
-    for delta, own in analysis.adaptive(results).groupby("adapt"):
+    table = analysis.adaptive(results)
+    for delta, place in BESIDE.items():
+        own = table[table["adapt"] == delta]
+        if own.empty:
+            continue
         value, low, high, _ = verdicts.mean(own["perplexity"])
         bar = [[value - low], [high - value]] if low == low else None
-        label = "adaptive K" if delta == min(BESIDE) else None
+        label = "adaptive K" if delta == min(table["adapt"]) else None
         style = {**panels.SERIES[3], "linestyle": "none"}
-        place = BESIDE.get(float(delta), max(BESIDE.values()))
         ax.errorbar([place], [value], yerr=bar, label=label, capsize=2, markersize=4, **style)
-    span = {"color": "0.8", "zorder": 0, "label": "paper, adaptive"}
+    span: dict[str, Any] = {"color": "0.8", "zorder": 0, "label": "paper, adaptive"}
     ax.axhspan(published["low"], published["high"], **span)
 
 
@@ -126,16 +129,15 @@ def caption(results: Results) -> str:
     table = analysis.perplexities(results)
     means = table[table["coupled"]].groupby("K")["perplexity"].mean()
     said = ", ".join(f"K = {K}: {v:.3f}" for K, v in means.items()) or "none"
-    adaptive = analysis.adaptive(results).groupby("adapt")["perplexity"].mean()
-    told = (
-        ", ".join(
-            f"δ = {delta:g}: {v:.3f} (mean K {analysis.mean_length(results, float(delta)):.3g})"
-            for delta, v in adaptive.items()
-        )
-        or "none"
-    )
+    adaptive = analysis.adaptive(results)
+    told = [
+        f"δ = {delta:g}: {adaptive['perplexity'][adaptive['adapt'] == delta].mean():.3f} "
+        f"(mean K {analysis.mean_length(results, delta):.3g})"
+        for delta in BESIDE
+        if (adaptive["adapt"] == delta).any()
+    ]
     return (
         "**Truncation length on streaming copy (Aicher, Foti & Fox 2019).** "
         f"{composition.describe(named_panels(results))} Mean perplexity with the coupling: {said}; "
-        f"of K that adapts: {told}. {describe_networks(results)}"
+        f"of K that adapts: {', '.join(told) or 'none'}. {describe_networks(results)}"
     )
