@@ -1,4 +1,8 @@
-"""Test perplexity by K, of one layer and two, with and without the paper's coupling. No torch."""
+"""Test perplexity by K, of one layer and two, with and without the paper's coupling, and of K that
+adapts. No torch.
+"""
+
+import math
 
 import numpy as np
 import pandas as pd
@@ -12,13 +16,23 @@ SERIES = ("two_layers", "coupled", "fixed")  # how names of sweeps begin
 
 
 def perplexities(results: Results) -> pd.DataFrame:
-    """The summary with ``perplexity``, 2 to the bits per step (chance where it diverged), and
-    ``series``, of SERIES.
+    """Networks whose K stays: the summary with ``perplexity``, 2 to the bits per step (chance where
+    it diverged), and ``series``, of SERIES.
     """
-    rows = results.summary
-    bits = rows["final"].fillna(rows["chance"])
+    rows = _with_perplexity(results.summary)
     series = rows["sweep"].str.replace(r"_\d+$", "", regex=True)
-    return rows.assign(perplexity=np.exp2(bits.astype(float)), series=series)
+    return rows.assign(series=series)[rows["adapt"] == 0]
+
+
+def adaptive(results: Results) -> pd.DataFrame:
+    """Networks whose K adapts: the summary with ``perplexity``."""
+    rows = _with_perplexity(results.summary)
+    return rows[rows["adapt"] > 0]
+
+
+def _with_perplexity(rows: pd.DataFrame) -> pd.DataFrame:
+    bits = rows["final"].fillna(rows["chance"])
+    return rows.assign(perplexity=np.exp2(bits.astype(float)))
 
 
 def as_the_paper(results: Results, K: int) -> pd.DataFrame:
@@ -29,3 +43,22 @@ def as_the_paper(results: Results, K: int) -> pd.DataFrame:
     own = table[table["K"] == K]
     two = own[own["series"] == "two_layers"]
     return two if len(two) else own[own["series"] == "coupled"]
+
+
+def lengths(results: Results) -> pd.DataFrame:
+    """K in use of every network that adapts: run_key, adapt, step, K, and ``during``, for how many
+    updates.
+    """
+    points = results.curves[results.curves["metric"] == "K"].rename(columns={"value": "K"})
+    own = adaptive(results)[["run_key", "adapt", "updates"]]
+    found = points.merge(own, on="run_key").sort_values(["run_key", "step"])
+    until = found.groupby("run_key")["step"].shift(-1).fillna(found["updates"])
+    return found.assign(during=until - found["step"])
+
+
+def mean_length(results: Results, delta: float) -> float:
+    """Mean K over the updates of the networks with this delta; NaN without any."""
+    own = lengths(results)
+    own = own[own["adapt"] == delta]
+    updates = own["during"].sum()
+    return float((own["K"] * own["during"]).sum() / updates) if updates else math.nan

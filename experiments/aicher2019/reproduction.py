@@ -1,6 +1,5 @@
 """What was measured, beside published.csv."""
 
-import math
 from typing import Any
 
 import pandas as pd
@@ -13,20 +12,31 @@ from . import analysis
 
 def measure(results: Results) -> pd.DataFrame:
     """Mean test perplexity over seeds at each K, with the paper's coupling, of two layers where
-    there are any.
+    there are any; and of adaptive K over its settings.
     """
-    rows = [at(K, analysis.as_the_paper(results, K)) for K in analysis.LENGTHS]
-    none = {"value": math.nan, "low": math.nan, "high": math.nan, "n": 0, "n_diverged": 0}
-    rows.append({"quantity": "ppl_adaptive", **none, "why": "adaptive K is not implemented"})
-    return pd.DataFrame(rows)
+    rows = [at(f"ppl_{K}", analysis.as_the_paper(results, K)) for K in analysis.LENGTHS]
+    return pd.DataFrame([*rows, over_settings(analysis.adaptive(results))])
 
 
-def at(K: int, rows: pd.DataFrame) -> dict[str, Any]:
-    """The row of one K."""
+def over_settings(rows: pd.DataFrame) -> dict[str, Any]:
+    """The row of adaptive K, as the paper's range over its settings: the mean of their means, and
+    from the lowest end of their intervals to the highest.
+    """
+    name = "ppl_adaptive"
+    settings = pd.DataFrame([at(name, own) for _, own in rows.groupby("adapt")])
+    if settings.empty:
+        return at(name, rows)
+    means = {"value": settings["value"].mean()}
+    ends = {"low": settings["low"].min(), "high": settings["high"].max()}
+    return at(name, rows) | means | ends
+
+
+def at(quantity: str, rows: pd.DataFrame) -> dict[str, Any]:
+    """The row of these networks."""
     value, low, high, _ = mean(rows["perplexity"])
     diverged = int((rows["status"] == "diverged").sum())
     own = {"value": value, "low": low, "high": high, "n": len(rows), "n_diverged": diverged}
-    return {"quantity": f"ppl_{K}", **own, "why": "; ".join(differences(rows))}
+    return {"quantity": quantity, **own, "why": "; ".join(differences(rows))}
 
 
 def differences(rows: pd.DataFrame) -> list[str]:
@@ -40,6 +50,6 @@ def differences(rows: pd.DataFrame) -> list[str]:
     streams = int(rows["batch"].max()) if len(rows) else 0
     if streams < analysis.STREAMS:
         found.append(f"fewer streams: {streams}, the paper {analysis.STREAMS}")
-    if (rows["series"] == "coupled").any():
+    if (rows["cell"] == "lstm").any():
         found.append("one layer of LSTM, the paper two")
     return found

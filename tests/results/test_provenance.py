@@ -188,5 +188,19 @@ def test_what_runs_on_a_device_alone_decides_no_number_of_the_cpu(
     assert provenance.COMPILED <= on_device
 
 
+def test_what_adapts_K_decides_no_number_of_a_K_that_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    left_out: list[frozenset[str]] = []
+    monkeypatch.setattr(
+        provenance, "_digest", lambda modules, without: left_out.append(without) or "digest"
+    )
+    for delta in (0, 0.5):
+        axes = {"task": "copy", "length": 3, "mode": "chunked", "K": 2, "adapt": delta}
+        (job,) = expand("x", "s", axes, "here").jobs
+        provenance.training_digest(job)
+    stays, adapts = left_out
+    assert modules() >= provenance.ADAPTIVE <= stays
+    assert not provenance.ADAPTIVE & adapts
+
+
 def test_the_adam_update_decides_the_numbers_of_adamw_too() -> None:
     assert "throughtime.engine.optimizers.adam" in modules(optimizer="adamw")

@@ -259,6 +259,8 @@ def _curves(
     fall = np.linspace(1, 0.1 if result["status"] == "solved" else 0.7, points)
     lines = {m: fall * rng.lognormal(0, 0.05, points) for m in METRICS}
     lines["clipped_share"] = np.full(points, result["clipped_share"])
+    if row["adapt"]:
+        lines["K"] = np.full(points, row["K"])
     made = [
         {"run_key": row["run_key"], "step": int(s), "metric": m, "value": float(v)}
         for m, line in lines.items()

@@ -49,6 +49,18 @@ JOBS: dict[str, dict[str, Any]] = {
         "K": 3,
     },
     "lengths": {"task": "temporal_order", "length": 20, "shortest": 8, "mode": "chunked", "K": 9},
+    "adaptive": {
+        "task": "streaming_copy",
+        "window": 9,
+        "payload": 2,
+        "cell": "lstm",
+        "mode": "buffered",
+        "K": 3,
+        "align": "random",
+        "adapt": 0.5,
+        "adapt_every": 2,
+        "adapt_rates": True,
+    },
     "carried state": {"task": "text", "window": 6, "optimizer": "rmsprop"},
     "probed": {
         "task": "adding",

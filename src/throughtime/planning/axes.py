@@ -154,6 +154,21 @@ class Job(BaseModel):
     align: Literal["end", "start", "random"] = Field(
         "end", description="where windows are anchored"
     )
+    adapt: float = Field(
+        0.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="largest relative bias of the gradient, by which K is estimated anew during "
+        "training (Aicher, Foti & Fox 2019), and the first K is K; 0: K stays",
+    )
+    adapt_every: int = Field(
+        100, ge=1, le=1_000_000_000, description="where K adapts: updates between two estimates"
+    )
+    adapt_rates: bool = Field(
+        False,
+        description="where K adapts: True: from the first K on the learning rate goes with the "
+        "square root of K, and the clip threshold with 1 / K",
+    )
     h0: Literal["zero", "learned"] = Field("zero", description="initial state")
     optimizer: SerializeAsAny[Optimizer] = Field(
         default_factory=lambda: optimizers()["sgd"](),
@@ -213,6 +228,23 @@ class Job(BaseModel):
         return self
 
     @model_validator(mode="after")
+    def _adaptive(self) -> Self:
+        if not self.adapt:
+            return self
+        if self.mode not in ("chunked", "buffered"):
+            raise ValueError(f"adapt: mode {self.mode} has no K to adapt; use chunked or buffered")
+        if self.border == "reset":
+            raise ValueError("border reset: where K adapts, borders move; use carry")
+        if self.align == "start":
+            raise ValueError("align start: where K adapts, it need not divide the steps; use end")
+        if self.largest_K < self.K:
+            raise ValueError(
+                f"K={self.K}: the first K that adapts has windows that fit the {self.steps} steps "
+                f"of a sequence; use at most {self.largest_K}"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _without_state(self) -> Self:
         if self.cell.recurrent:
             return self
@@ -251,6 +283,11 @@ class Job(BaseModel):
         """(k1, k2) of the truncation, in steps."""
         return strides(self.mode, self.steps, self.K, self.k1)
 
+    @property
+    def largest_K(self) -> int:
+        """The largest K whose windows fit a sequence: a bound where K adapts."""
+        return (self.steps + 1) // 2 if self.mode == "buffered" else self.steps
+
     def offset(self, phase: float = 0.0, steps: int | None = None) -> int:
         """Length of the first stride of the windows over ``steps`` steps (None: T); ``phase`` in
         [0, 1) is used where ``align`` is random.
@@ -262,11 +299,14 @@ class Job(BaseModel):
     @property
     def reach(self) -> int:
         """The largest lag at which any scored loss reaches an input; where windows are aligned at
-        random, at any phase. Of attention: what its layers see together.
+        random, at any phase. Of attention: what its layers see together. Where K adapts: of the
+        largest K.
         """
         if not self.cell.recurrent:
             far = self.cell.parameters().get("layers", 1) * (self.K - 1)
             return self.steps - 1 if self.mode == "full" else min(self.steps - 1, far)
+        if self.adapt:
+            return strides(self.mode, self.steps, self.largest_K)[1] - 1
         k1, k2 = self.strides
         offsets = range(k1) if self.align == "random" else [self.offset()]
         return max(reach(self.steps, k1, k2, self.task.scored, offset) for offset in offsets)

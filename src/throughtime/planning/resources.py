@@ -165,13 +165,16 @@ def _itemsize(job: Job) -> int:
 
 def rows_at_once(job: Job, memory: int = MEMORY, *, penalized: bool = False) -> int:
     """Rows of a block: as many as fit ``memory`` bytes, and with the engine torch as one step's
-    weights, their gradient and four states fit CACHE.
+    weights, their gradient and four states fit CACHE. One where K adapts: rows of a block share
+    their windows.
 
     Raises:
         UserError: not even one row fits.
     """
     need, shared = bytes_per_row(job, penalized=penalized), bytes_shared(job)
     _refuse_if_too_large(job, need + shared, memory)
+    if job.adapt:
+        return 1
     if job.kernel == "numba":
         return min(MOST_COMPILED, (memory - shared) // need)
     step = 4 * (2 * job.hidden**2 + 4 * job.batch * job.hidden)

@@ -113,9 +113,10 @@ def expand(
                 text = ", ".join(f"{k}={v}" for k, v in shown.items())
                 skipped[Skipped(experiment, sweep, text, str(reason))] = None
                 continue
-            if device != "cpu" and (what := _on_the_cpu_alone(job)):
-                where_not = f"device {device}: {what[1]} runs on the CPU alone"
-                skipped[Skipped(experiment, sweep, "=".join(what), where_not)] = None
+            if device != "cpu" and (only := _of_the_cpu(job)):
+                axes_of_it, what = only
+                where_not = f"device {device}: {what} runs on the CPU alone"
+                skipped[Skipped(experiment, sweep, axes_of_it, where_not)] = None
                 continue
             own_rows, reasons = _possible_rows(job, rows)
             text = ", ".join(f"{k}={v}" for k, v in chosen.items())
@@ -265,6 +266,8 @@ def _job(parts: dict[str, str], chosen: dict[str, Any], where: str) -> Job:
             fields = {**fields, "mode": "full", "K": steps, "k1": 1, "align": "end"}
         if fields["mode"] != "sliding":
             fields["k1"] = 1  # only sliding has a stride of its own
+        if not fields.get("adapt"):  # what adapts is not asked for
+            fields = {k: v for k, v in fields.items() if k not in OF_ADAPTING}
         job = Job(**own, **fields)
     except ValidationError as error:
         if all(e["type"] == "value_error" for e in error.errors()):
@@ -289,6 +292,11 @@ def _possible(job: Job) -> Job:
             f"border=reset needs disjoint windows; in mode {job.mode} they overlap"
         )
     if job.task.longest != job.task:
+        if job.adapt:
+            raise SkipCombination(
+                f"adapt={job.adapt:g}: batches of {job.task.name} differ in length, and the "
+                "largest K would differ with them; give one length"
+            )
         if job.border == "reset":
             raise SkipCombination(
                 f"border=reset: batches of {job.task.name} differ in length, and borders differ "
@@ -307,17 +315,20 @@ def _possible(job: Job) -> Job:
     return job
 
 
-def _on_the_cpu_alone(job: Job) -> tuple[str, str] | None:
-    """The axis, with its value, that no device has; None: a device can train the job."""
+def _of_the_cpu(job: Job) -> tuple[str, str] | None:
+    """What of a job runs on the CPU alone, as its axis with its value and in words; None: all of it
+    runs on a device.
+    """
     if not job.cell.recurrent:
-        return "cell", job.cell.name
+        return f"cell={job.cell.name}", job.cell.name
     if job.mode == "randomized":
-        return "mode", job.mode
+        return f"mode={job.mode}", job.mode
     if job.task.longest != job.task:
-        return "task", f"{job.task.name} of many lengths"
-    return None
+        return f"task={job.task.name}", f"{job.task.name} of many lengths"
+    return (f"adapt={job.adapt:g}", "a K that adapts") if job.adapt else None
 
 
+OF_ADAPTING = ("adapt_every", "adapt_rates")  # axes of jobs whose K adapts
 OFTEN_WITHOUT = ("frozen", "omega")  # axes of rows that not every job has
 
 

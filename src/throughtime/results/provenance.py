@@ -47,6 +47,8 @@ DECIDES_NO_NUMBER = frozenset(
 )
 
 COMPILED = {"throughtime.engine.compiled", "throughtime.engine.kernels"}  # the engine numba alone
+# what decides numbers where K adapts alone
+ADAPTIVE = {"throughtime.engine.adaptive_truncation", "throughtime.training.adaptive_trainer"}
 # what decides numbers on another device alone
 ON_A_DEVICE = {f"throughtime.training.{n}" for n in ("device_scores", "device_updates", "devices")}
 
@@ -70,6 +72,8 @@ def training_digest(planned: PlannedJob) -> str:
     unused = set(COMPILED)
     if planned.device == "cpu":
         unused = ON_A_DEVICE | (set() if planned.job.kernel == "numba" else COMPILED)
+    if not planned.job.adapt:
+        unused |= ADAPTIVE
     return _digest(training_modules(planned), DECIDES_NO_NUMBER | unused)
 
 

@@ -35,8 +35,10 @@ UNITS = {
     **dict.fromkeys(
         ("length", "steps", "lag_min", "lag_max", "lag_mean", "K", "k1", "reach"), "steps"
     ),
-    **dict.fromkeys(("updates", "diverged_at", "first_solved_at", "step"), "updates"),
-    **dict.fromkeys(("gain", "input_gain", "output_gain", "lr", "omega", "tail"), "1"),
+    **dict.fromkeys(
+        ("updates", "diverged_at", "first_solved_at", "step", "adapt_every"), "updates"
+    ),
+    **dict.fromkeys(("gain", "input_gain", "output_gain", "lr", "omega", "tail", "adapt"), "1"),
     "clipped_share": "1",
     **dict.fromkeys(("radius_start", "radius_end", "missed_beyond"), "1"),
     **dict.fromkeys(("signal_start", "signal_end", "signal_max"), "1"),
@@ -86,11 +88,14 @@ hidden         | int64   | N, hidden units
 batch          | int64   | B, sequences per batch
 updates        | int64   | optimizer steps budgeted
 mode           | str     | truncation mode, what K means
-K              | int64   | truncation length, steps
+K              | int64   | truncation length, steps; where it adapts, the first
 k1             | int64   | stride of sliding windows, steps
 tail           | float64 | exponent of the tail of random lengths; inf: a constant chance of a cut
 border         | str     | state at a chunk border
 align          | str     | where windows are anchored
+adapt          | float64 | largest relative bias of the gradient, by which K adapts; 0: K stays
+adapt_every    | int64   | updates between two estimates of K, where it adapts
+adapt_rates    | bool    | learning rate and clip threshold go with K, where it adapts
 h0             | str     | initial state
 optimizer      | str     | update rule
 optimizer_args | str     | the optimizer's parameters, canonical JSON
@@ -144,7 +149,7 @@ tokens         | int64   | sequence steps seen in training: updates done x B x T
 CURVES = _columns("""
 run_key        | str     | names the trained network
 step           | int64   | updates done
-metric         | str     | loss (training, mean since the last point), eval_loss, eval_measure, grad_norm (before clipping, median since the last point), grad_norm_max, clipped_share (since the last point), radius (start and end)
+metric         | str     | loss (training, mean since the last point), eval_loss, eval_measure, grad_norm (before clipping, median since the last point), grad_norm_max, clipped_share (since the last point), radius (start and end), K (in use from this update on, where it adapts)
 value          | float64 | finite
 """)
 
@@ -240,7 +245,9 @@ value          | float64 | in the unit of measure
 
 # Columns that are younger than some tables, and what networks had before there were any: a new axis
 # changes no key, so that older tables stay in use.
-LATER = {"omega": 0.0, "tail": math.inf}
+LATER: dict[str, float | int | bool] = {
+    "omega": 0.0, "tail": math.inf, "adapt": 0.0, "adapt_every": 100, "adapt_rates": False,
+}  # fmt: skip
 
 TABLES = {
     "summary": SUMMARY,

@@ -36,7 +36,7 @@ def measure(
     with one_thread():
         for start in range(0, len(keys), height):
             rows = planned.grid.iloc[start : start + height].reset_index(drop=True)
-            own, names = with_twin(rows, keys[start : start + height])
+            own, names = with_twin(rows, keys[start : start + height], always_alone=job.adapt > 0)
             trainer = Trainer(job, own, judges, planned.device, probe)
             for moment in job.probed:
                 if moment == job.updates and moment > 0:

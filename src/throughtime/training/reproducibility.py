@@ -41,14 +41,16 @@ def same_bits_anywhere() -> bool:
     return all(torch.equal(products[0], p) for p in products)
 
 
-def with_twin(rows: pd.DataFrame, keys: list[str]) -> tuple[pd.DataFrame, list[str]]:
+def with_twin(
+    rows: pd.DataFrame, keys: list[str], *, always_alone: bool = False
+) -> tuple[pd.DataFrame, list[str]]:
     """A row alone gets a twin, because torch multiplies a single matrix by another routine, which
-    rounds otherwise.
+    rounds otherwise; not where rows of this job are ``always_alone``.
 
     >>> with_twin(pd.DataFrame({"seed": [3]}), ["a"])[1]
     ['a', 'twin']
     """
-    if len(rows) > 1:
+    if len(rows) > 1 or always_alone:
         return rows, keys
     return pd.concat([rows, rows], ignore_index=True), [*keys, TWIN]
 

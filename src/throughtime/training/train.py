@@ -13,6 +13,7 @@ import numpy as np
 from throughtime.planning.plan import PlannedJob
 from throughtime.results.tables import JOB_TABLES
 from throughtime.results.trained import join
+from throughtime.training.adaptive_trainer import AdaptiveTrainer
 from throughtime.training.checkpoints import CheckpointStore
 from throughtime.training.device_updates import DeviceTrainer
 from throughtime.training.devices import prepare_device, rows_of_a_block
@@ -40,7 +41,8 @@ def train(
     Args:
         planned: the job, its rows and its device; on any but ``cpu`` it has not been run.
         progress: called with the number of networks finished so far, after each block.
-        block: rows at once; None: devices.rows_of_a_block. Changes no number on the CPU.
+        block: rows at once; None: devices.rows_of_a_block. Changes no number on the CPU. Where K
+            adapts it is one.
         keeper: keeps what was reached and is asked for it at the start; None: nothing is kept.
             Changes no number.
         probe: name -> what measures networks; needed where the job has probes.
@@ -56,13 +58,15 @@ def train(
     most = block or rows_of_a_block(planned)
     height = block or math.ceil(len(rows) / math.ceil(len(rows) / most))  # even blocks
     made_by = Trainer if planned.device == "cpu" else DeviceTrainer
+    if job.adapt:
+        height, made_by = 1, AdaptiveTrainer
     judges = Evaluators(job)
     parts = keeper.finished() if keeper else []
     with one_thread():
         warn_if_bits_depend_on_places()
         for start in range(sum(len(part.summary) for part in parts), len(rows), height):
             piece = rows.iloc[start : start + height].reset_index(drop=True)
-            own, names = with_twin(piece, keys[start : start + height])
+            own, names = with_twin(piece, keys[start : start + height], always_alone=job.adapt > 0)
             trainer = made_by(job, own, judges, planned.device, probe)
             trained = train_block(planned, own, names, trainer, keeper)
             kept = {n: t[t["run_key"] != TWIN] for n, t in zip(JOB_TABLES, trained, strict=True)}
