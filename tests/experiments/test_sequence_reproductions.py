@@ -146,8 +146,9 @@ def test_the_papers_two_layers_stand_for_it_where_there_are_any() -> None:
     """At K = 10 both were trained, at K = 5 one layer alone; perplexity is 2 to the bits."""
 
     def trained(sweep: str, K: int, bits: float) -> dict:
-        budget = {"updates": 14_000, "steps": 60, "batch": 64, "status": "solved"}
-        return {"sweep": sweep, "K": K, "final": bits, "chance": 1.5, **budget}
+        budget = {"updates": 14_000, "steps": 60, "batch": 64, "status": "solved", "adapt": 0.0}
+        cell = "stacked_lstm" if sweep.startswith("two_layers") else "lstm"
+        return {"sweep": sweep, "cell": cell, "K": K, "final": bits, "chance": 1.5, **budget}
 
     rows = [trained("coupled_5", 5, bits) for bits in (0.9, 1.1)]
     rows += [trained("coupled_10", 10, bits) for bits in (0.5, 0.7)]
