@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from throughtime.cli import main
 from throughtime.core.errors import UserError
 from throughtime.engine.cells.tanh import Tanh
-from throughtime.planning.axes import Job, Row, grid
+from throughtime.planning.axes import CALLS, Job, Row, grid
 from throughtime.planning.plan import Plan
 from throughtime.planning.project import Experiment, Project
 from throughtime.planning.sweep import expand
@@ -548,6 +548,27 @@ def test_the_cost_grows_with_size_depth_and_budget() -> None:
     assert job(mode="sliding", K=20).cost > job(mode="sliding", K=5).cost
     assert job(hidden=64).cost > 2 * job(hidden=32).cost
     assert math.isclose(job(batch=40).cost, 2 * job(batch=20).cost)
+
+
+@pytest.mark.parametrize(("engine", "split"), [("numba", [1, 1, 1, 1]), ("torch", [4])])
+def test_what_a_block_costs_whatever_its_rows_is_shared(engine: str, split: list[int]) -> None:
+    """Of the engine torch four networks of ten units cost less than the calls for one of them."""
+    sweep = {"task": "copy", "hidden": 10, "K": "full", "engine": engine, "seeds": 4}
+    (whole,) = expand("reach", "main", sweep, "somewhere").jobs
+    calls = {"numba": 0, "torch": CALLS * whole.job.updates * whole.job.steps}[engine]
+    assert math.isclose(whole.cost, 4 * whole.job.cost + calls)
+    parts = expand("reach", "main", sweep, "somewhere", max_cost=whole.job.cost).jobs
+    assert [len(part.grid) for part in parts] == split
+    assert whole.without(whole.run_keys).cost == 0
+
+
+def test_the_calls_of_torch_grow_with_gates_and_attention_has_none() -> None:
+    def calls(cell: str) -> float:
+        sweep = {"task": "copy", "hidden": 8, "K": "full", "engine": "torch", "cell": cell}
+        (planned,) = expand("reach", "main", sweep, "somewhere").jobs
+        return planned.job.calls
+
+    assert calls("lstm") == 4 * calls("tanh") > calls("attention") == 0
 
 
 def test_task_arguments_are_canonical() -> None:

@@ -67,8 +67,8 @@ class PlannedJob:
 
     @property
     def cost(self) -> float:
-        """Arithmetic of the whole job, in the unit of Job.cost."""
-        return self.job.cost * len(self.grid)
+        """Arithmetic and calls of the whole job, in the unit of Job.cost."""
+        return self.job.cost * len(self.grid) + (self.job.calls if len(self.grid) else 0)
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,7 @@ class Search:
             for planned in self.full.jobs:
                 part = planned.only(keys)
                 if len(part.grid):
-                    split = pieces(part.grid, part.job.cost, self.max_cost)
+                    split = pieces(part.grid, part.job, self.max_cost)
                     jobs += [replace(part, grid=rows) for rows in split]
         return Plan(tuple(jobs), self.full.skipped)
 

@@ -124,7 +124,7 @@ def expand(
             if own_rows.empty:
                 continue
             # a job asked for twice is one
-            for number, piece in enumerate(pieces(own_rows, job.cost, max_cost)):
+            for number, piece in enumerate(pieces(own_rows, job, max_cost)):
                 jobs[job, number] = PlannedJob(experiment, sweep, job, piece, device)
     return Plan(tuple(jobs.values()), tuple(skipped))
 
@@ -358,11 +358,13 @@ def _without(job: Job) -> dict[str, str]:
     return reasons
 
 
-def pieces(rows: pd.DataFrame, cost: float, max_cost: float) -> Iterator[pd.DataFrame]:
-    """Rows of a grid in even parts, none of which costs more than ``max_cost`` (of one row:
-    ``cost``), if one row does not.
+def pieces(rows: pd.DataFrame, job: Job, max_cost: float) -> Iterator[pd.DataFrame]:
+    """Rows of a job's grid in even parts, whose networks do not cost more than ``max_cost``, if one
+    does not. What costs the same however many they are is shared by as many as cost as much.
     """
-    size = len(rows) if math.isinf(max_cost) or cost == 0 else max(1, int(max_cost / cost))
+    size = len(rows)
+    if job.cost and not math.isinf(max_cost):
+        size = max(1, int(max_cost / job.cost), math.ceil(job.calls / job.cost))
     count = math.ceil(len(rows) / size)
     size = math.ceil(len(rows) / count)  # even pieces
     for start in range(0, len(rows), size):
