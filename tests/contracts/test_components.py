@@ -29,7 +29,7 @@ from throughtime.engine.sizes import Sizes, shapes, size
 from throughtime.engine.truncation import windows
 from throughtime.engine.updates import Updater
 from throughtime.planning.axes import JOB_AXES, ROW_AXES, grid
-from throughtime.probes import COLUMNS, probe, probe_names
+from throughtime.probes import COLUMNS, context, probe, probe_names
 from throughtime.tasks import tasks
 
 PLACES: dict[str, Callable[[], Mapping[str, type[Component]]]] = {
@@ -250,8 +250,11 @@ def test_the_recurrent_matrix_is_proportional_to_the_gain(name: str) -> None:
 
 @pytest.mark.parametrize("name", RECURRENT)
 @pytest.mark.slow
-def test_every_probe_measures_a_trained_network_of_every_cell(name: str) -> None:
+def test_every_probe_measures_a_trained_network_of_every_cell(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """On ``text``, on which all probes but ``closing`` have something to say."""
+    monkeypatch.setattr(context, "POSITIONS", 500)
     made = block("text", cell=name, gain=[0.7, 1.3], seeds=1)
     made.train()
     brackets = block("brackets", cell=name, gain=[0.7, 1.3], seeds=1, generate=True, opening=0.5)

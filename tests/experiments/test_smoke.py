@@ -13,6 +13,7 @@ from throughtime.figures import draw
 from throughtime.pipeline import stages
 from throughtime.pipeline.workflow import FIGURES
 from throughtime.planning.project import Project
+from throughtime.probes import context
 from throughtime.results import tables
 
 pytestmark = pytest.mark.slow
@@ -26,6 +27,13 @@ OTHERS = sorted(set(PROJECT.experiments) - EXPERIMENTS)
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the tables of all these experiments."""
     folder = tmp_path_factory.mktemp("results")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(context, "POSITIONS", 500)
+        train_and_collect(folder)
+    return folder
+
+
+def train_and_collect(folder: Path) -> None:
     for name in OTHERS:
         jobs = PLAN.select(name).jobs
         assert stages.train_jobs(jobs, folder, checkpoint_every=60) == []
@@ -34,7 +42,6 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
             assert stages.references(PLAN, folder, name) > 0
         if (ROOT / "experiments" / name / "compute.py").exists():
             assert stages.compute(ROOT, folder, name, "smoke") > 0
-    return folder
 
 
 @pytest.mark.parametrize("name", OTHERS)

@@ -8,8 +8,9 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("src", "experiments", "profiles")
 FILES = ("Snakefile", "config.yaml")
-# The machine code of the engine goes along: to compile it anew takes a minute per copy.
-IGNORED = shutil.ignore_patterns("*.pyc*", "*.tmp.*", "*.egg-info", ".*")
+# Bytecode goes along, and the machine code of the engine: to compile that anew takes a minute per
+# copy. What is being written does not.
+IGNORED = shutil.ignore_patterns("*.pyc.*", "*.tmp.*", "*.egg-info", ".*")
 
 
 def copy_project(
