@@ -262,3 +262,27 @@ def test_clipping_is_that_of_the_torch_engine(dtype: str) -> None:
         assert made[0][3].tolist() == [True] * 4 + [False] * 2
 
     property_()
+
+
+@pytest.mark.parametrize("tokens", [False, True])
+def test_parts_of_larger_arrays_are_not_compiled_anew(*, tokens: bool) -> None:
+    """Every second step, row or weight of something: the same numbers, by what is compiled."""
+    rng, s = np.random.default_rng(5), Sizes(2, 3, 2, 4, 5, 3, 2, tokens=tokens)
+    layout = shapes(cell("tanh"), s.inputs, s.hidden, s.outputs)
+    made, _ = both("tanh", "regression", s, layout, "float64")
+    whole, flat = batch(rng, s, "regression", "float64"), weights(rng, layout, 2, "float64")
+    start = torch.from_numpy(rng.standard_normal((2, 2, 5)))
+    expected = [part.clone() for part in made.gradients(flat, whole, windows(3, 3, 3), start)]
+
+    def part(array: np.ndarray) -> np.ndarray:
+        return np.repeat(array, 2, axis=-1)[..., ::2]
+
+    parts = Examples(part(whole.x), part(whole.values), part(whole.weight), whole.rows)
+    before = len(kernels.run.signatures)
+    wide, later = (
+        torch.cat([flat, flat], 1)[:, : flat.shape[1]],
+        torch.cat([start, start], 1)[:, :2],
+    )
+    found = made.gradients(wide, parts, windows(3, 3, 3), later)
+    assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
+    assert len(kernels.run.signatures) == before

@@ -1,6 +1,7 @@
 """A program for the CPU by numba: see kernels.py. What it computes is what bptt.py computes."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -41,6 +42,13 @@ def padded(n: int, dtype: DTypeLike) -> int:
     """
     lanes = kernels.BYTES // np.dtype(dtype).itemsize
     return -(-n // lanes) * lanes
+
+
+def flattened(array: NDArray[Any]) -> NDArray[Any]:
+    """(first, all others), contiguous: numba compiles anew, half a minute, for an array that is a
+    part of another.
+    """
+    return np.ascontiguousarray(array).reshape(len(array), -1)
 
 
 class CompiledProgram(Program):
@@ -135,7 +143,7 @@ class CompiledProgram(Program):
         y = np.empty((s.rows, s.scored * s.batch * s.outputs), self.dtype)
         alive, none = np.ones(s.rows, bool), np.empty((len(examples.x), 0), self.dtype)
         kernels.run(
-            self._shape(examples.steps), self.memory, flat.numpy(),
+            self._shape(examples.steps), self.memory, flattened(flat.numpy()),
             *self._inputs(examples, start, resets), alive,
             self.states, y, none.astype(np.int64), none, none, np.empty(0, np.int64), False,
             np.empty(0, self.dtype), none,
@@ -154,7 +162,7 @@ class CompiledProgram(Program):
         """See Program; windows with factors are the engine ``torch``'s."""
         assert all(w.factors is None for w in windows)
         rows, sources = self.sizes.rows, len(examples.x)
-        values = examples.values.reshape(sources, -1)
+        values = flattened(examples.values)
         none = np.empty((sources, 0), self.dtype)
         whole = values.dtype.kind == "i"
         if self.gradient is None:
@@ -162,14 +170,14 @@ class CompiledProgram(Program):
         kernels.run(
             self._shape(examples.steps),
             self.memory,
-            flat.numpy(),
+            flattened(flat.numpy()),
             *self._inputs(examples, start, resets),
             np.ones(rows, bool) if alive is None else alive.numpy(),
             self.states,
             np.empty((rows, 0), self.dtype),
             values if whole else none.astype(np.int64),
             none if whole else values,
-            examples.weight.reshape(sources, -1),
+            flattened(examples.weight),
             np.array([(w.start, w.scored, w.stop) for w in windows], np.int64).ravel(),
             overlapping([w for w in windows if w.stop > examples.steps - self.sizes.scored]),
             self.loss,
@@ -187,13 +195,13 @@ class CompiledProgram(Program):
     ) -> tuple[NDArray[np.generic], ...]:
         """From ``source`` to ``start`` of kernels.run."""
         sources = len(examples.x)
-        x = examples.x.reshape(sources, -1)
+        x = flattened(examples.x)
         none = np.empty((sources, 0), self.dtype)
         reset = np.zeros(examples.steps, bool)
         reset[list(resets)] = True
         before = np.empty((self.sizes.rows, 0), self.dtype)
         if start is not None:
-            before = start.expand_as(self.final).reshape(self.sizes.rows, -1).numpy()
+            before = flattened(start.expand_as(self.final).numpy())
         tokens, features = (x, none) if self.sizes.tokens else (none.astype(np.int64), x)
         return examples.rows, tokens, features, reset, before
 
