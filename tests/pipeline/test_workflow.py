@@ -1,4 +1,4 @@
-"""The true DAG on tiny grids, in a copy of the project with half of its experiments: what runs,
+"""The true DAG on tiny grids, in a copy of the project with four of its experiments: what runs,
 what is run again after an edit, and that numbers do not change.
 
 The other experiments go through the same stages in one process: tests/experiments/test_smoke.py.
@@ -35,11 +35,11 @@ PACK = re.compile(r"train_(\w+)_\d+")  # the rule of a pack: its experiment
 REDRAWN = ("atlas", "cliff")  # maps, a surface in three dimensions
 LAST = {"all", "report", "track", "track_early"}  # they follow every figure
 
-# one that reads others, plain ones, two that compute, one of them alone
-EXPERIMENTS = {"atlas", "brackets", "cliff", "clipping", "cost"}
+# one that reads others, a plain one, two that compute, one of them alone
+EXPERIMENTS = {"atlas", "brackets", "cliff", "cost"}
 JOBS = [j for j in Project.open(ROOT, "smoke").plan().jobs if j.experiment in EXPERIMENTS]
 TRAINED = {j.experiment for j in JOBS}
-WITH_COPY = {j.experiment for j in JOBS if j.job.task.name == "copy"}
+WITH_BRACKETS = {j.experiment for j in JOBS if j.job.task.name == "brackets"}
 COMPUTING = {name for name in EXPERIMENTS if (ROOT / "experiments" / name / "compute.py").exists()}
 TIMED = {"cost"}  # its tables hold wall times
 
@@ -387,24 +387,6 @@ def test_the_command_line_says_what_was_trained(finished: Copy) -> None:
     assert "make ui" in said
 
 
-def test_figures_and_claims_come_back_byte_for_byte_without_torch(
-    finished: Copy, poison: Path
-) -> None:
-    folder, claims = (
-        finished.root / "results" / "figures",
-        finished.root / "results" / "claims.parquet",
-    )
-    files = [p for name in REDRAWN for p in sorted(folder.glob(f"{name}.*"))]
-    before, judged = {p.name: p.read_bytes() for p in files}, claims.read_bytes()
-    assert len(before) == len(REDRAWN) * len(FIGURES)
-    for path in (*files, claims):
-        path.unlink()
-    finished.snakemake("figures", "claims", "--cores", "2", *SMOKE, first_on_path=poison)
-    assert [p.name for p in files if p.read_bytes() != before[p.name]] == []
-    assert claims.read_bytes() == judged
-    finished.snakemake("--cores", "2", *SMOKE)  # what follows figures, for the tests below
-
-
 @pytest.mark.parametrize(
     ("file", "expected"),
     [
@@ -462,9 +444,9 @@ def test_another_preset_computes_anew() -> None:
 
 
 def test_an_edit_of_a_task_trains_what_uses_it(finished: Copy) -> None:
-    with finished.edited("src/throughtime/tasks/copy.py", "\nEDITED = True\n"):
+    with finished.edited("src/throughtime/tasks/brackets.py", "\nEDITED = True\n"):
         scheduled = finished.scheduled()
-    assert scheduled["train"] == WITH_COPY < TRAINED
+    assert scheduled["train"] == WITH_BRACKETS < TRAINED
 
 
 @pytest.mark.parametrize(
@@ -481,13 +463,13 @@ def test_a_comment_reruns_nothing(finished: Copy, file: str) -> None:
 
 
 def test_one_experiment_or_one_figure_can_be_asked_for(finished: Copy) -> None:
-    figure = finished.root / "results" / "figures" / "clipping.pdf"
+    figure = finished.root / "results" / "figures" / "cliff.pdf"
     before = figure.read_bytes()
     figure.unlink()
-    assert finished.scheduled("results/figures/clipping.pdf") == {"figure": {"clipping"}}
-    again = ("figure", "clipping", "track_experiment", "report_experiment")
-    assert finished.scheduled("clipping") == {
-        rule: set() if rule == "clipping" else {"clipping"} for rule in again
+    assert finished.scheduled("results/figures/cliff.pdf") == {"figure": {"cliff"}}
+    again = ("figure", "cliff", "track_experiment", "report_experiment")
+    assert finished.scheduled("cliff") == {
+        rule: set() if rule == "cliff" else {"cliff"} for rule in again
     }
     # Its figure is there; at most it is recorded again, where --touch made figures look newer.
     later = {"brackets", "track_experiment", "report_experiment"}
@@ -497,11 +479,7 @@ def test_one_experiment_or_one_figure_can_be_asked_for(finished: Copy) -> None:
 
 
 def test_the_numbers_are_the_same_again_and_on_one_core(finished: Copy) -> None:
-    names = [
-        f"{n}/{table}.parquet"
-        for n in ("brackets", "cliff")
-        for table in (*JOB_TABLES, "references")
-    ]
+    names = [f"brackets/{table}.parquet" for table in (*JOB_TABLES, "references")]
     names += [f"{n}/computed.parquet" for n in sorted(COMPUTING - TIMED)]
     finished.snakemake(*(f"again/{n}" for n in names), "--cores", "1", *SMOKE, "results=again")
     first, second = (
@@ -509,6 +487,23 @@ def test_the_numbers_are_the_same_again_and_on_one_core(finished: Copy) -> None:
         for folder in ("results", "again")
     )
     assert [n for n in names if first[n] != second[n]] == []
+
+
+def test_figures_and_claims_come_back_byte_for_byte_without_torch(
+    finished: Copy, poison: Path
+) -> None:
+    folder, claims = (
+        finished.root / "results" / "figures",
+        finished.root / "results" / "claims.parquet",
+    )
+    files = [p for name in REDRAWN for p in sorted(folder.glob(f"{name}.*"))]
+    before, judged = {p.name: p.read_bytes() for p in files}, claims.read_bytes()
+    assert len(before) == len(REDRAWN) * len(FIGURES)
+    for path in (*files, claims):
+        path.unlink()
+    finished.snakemake("figures", "claims", "--cores", "2", *SMOKE, first_on_path=poison)
+    assert [p.name for p in files if p.read_bytes() != before[p.name]] == []
+    assert claims.read_bytes() == judged
 
 
 def test_what_a_failed_job_leaves_can_be_collected(finished: Copy) -> None:
