@@ -12,7 +12,8 @@ from throughtime.core.rng import stream
 from throughtime.engine.bptt import forward
 from throughtime.probes import context
 from throughtime.probes._base import Subject, ladder
-from throughtime.probes.context import Reader, losses, measure, positions
+from throughtime.probes._reader import Reader
+from throughtime.probes.context import losses, measure, positions
 
 pytestmark = pytest.mark.slow
 

@@ -8,7 +8,7 @@ import torch
 from tests.support.blocks import block
 from throughtime.engine.bptt import forward
 from throughtime.probes._base import Subject
-from throughtime.probes.context import Reader
+from throughtime.probes._reader import Reader
 from throughtime.probes.generated import LENGTH, PROMPT, measure, write
 
 

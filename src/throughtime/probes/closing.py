@@ -33,7 +33,7 @@ from torch import Tensor
 from throughtime.core.rng import stream
 from throughtime.engine.parameters import acting
 from throughtime.probes._base import Networks, empty, frame
-from throughtime.probes.context import Reader
+from throughtime.probes._reader import Reader
 from throughtime.tasks import Batch
 from throughtime.tasks.brackets import Brackets, innermost
 
