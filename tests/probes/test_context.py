@@ -1,5 +1,6 @@
 """Loss against context: what is read, in which order, and what that must give."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,9 @@ from throughtime.core.rng import stream
 from throughtime.engine.bptt import forward
 from throughtime.probes import context
 from throughtime.probes._base import Subject, ladder
-from throughtime.probes._reader import Reader
+from throughtime.probes._reader import Reader, RecurrentReader, reader_of
 from throughtime.probes.context import losses, measure, positions
+from throughtime.training.batches import examples
 
 pytestmark = pytest.mark.slow
 
@@ -38,6 +40,11 @@ class Record(Reader):
 
     def read(self, state, symbols):
         return (*state, np.array(symbols))
+
+    def step(self, state, symbol):
+        raise NotImplementedError
+
+    logits = step
 
     def loss(self, state, target):
         return np.concatenate(state)
@@ -70,7 +77,7 @@ def test_a_reader_is_the_engines_forward(made):
     subject = Subject(made)
     (run,) = subject.runs(1)
     batch = made.judges.check.batches[0]
-    reader = Reader(subject.cell, subject.weights)
+    reader = RecurrentReader(subject.cell, subject.weights)
     state = reader.read(reader.start(4), batch.inputs)
     assert torch.allclose(state, subject.tape.states[-1], rtol=1e-12)
     nats = -torch.log_softmax(run.y[-1], -1).gather(-1, run.targets.values[-1][..., None])[..., 0]
@@ -81,7 +88,7 @@ def test_a_learned_start_is_where_a_reader_starts():
     made = block("text", h0="learned")
     made.weights["h_0"].copy_(torch.randn(4, 5))
     subject = Subject(made)
-    reader = Reader(subject.cell, subject.weights)
+    reader = RecurrentReader(subject.cell, subject.weights)
     (_,) = subject.runs(1)
     assert torch.equal(reader.start(4), subject.tape.states[0])
     forward(
@@ -185,3 +192,39 @@ def test_fewer_positions_are_held_against_the_same_ones(made, monkeypatch):
     only = measure(made).set_index(["row", "quantity", "index"])["value"]
     assert len(few) == len(every) == len(only)
     assert few[1, "loss_replaced", 5] != every[1, "loss_replaced", 5]
+
+
+# Attention ----------------------------------------------------------------------------------------
+
+ATTENTION = {"cell": "attention", "hidden": 8, "layers": 2, "heads": 2}
+
+
+def test_attention_reads_as_its_program_does() -> None:
+    """Symbol by symbol, or all at once, of each network its own; and no more than T of them."""
+    made = block("text", **ATTENTION)
+    batch = made.judges.check.batches[0]
+    alike = np.zeros(len(made.flat), np.int64)
+    read = examples([batch], alike, replace(made.sizes, batch=batch.size), "float64")
+    expected = made.program.outputs(made.flat, read)  # (T, G, B, O)
+    subject = reader_of(made, made.flat)
+    state = subject.start(batch.size)
+    for t, symbols in enumerate(batch.inputs):
+        state = subject.step(state, torch.from_numpy(np.tile(symbols, (len(made.flat), 1))))
+        assert torch.allclose(subject.logits(state), expected[t], rtol=1e-12)
+    again = subject.read(subject.start(batch.size), batch.inputs)
+    assert torch.equal(again, state)
+    longer = np.concatenate([np.zeros((3, batch.size), np.int64), batch.inputs])
+    assert torch.equal(subject.read(subject.start(batch.size), longer), state)
+
+
+def test_attention_uses_no_more_context_than_its_layers_see(monkeypatch) -> None:
+    """Two layers with a window of 3 see 4 steps back: 5 characters, the last one included."""
+    monkeypatch.setattr(context, "POSITIONS", 60)
+    made = block("text", **ATTENTION, mode="sliding", K=3, seeds=1, window=12)
+    made.train()
+    found = measure(made)
+    assert set(found["quantity"]) == {"loss_reset", "loss_shuffled", "loss_replaced"}
+    for quantity, rows in found.groupby("quantity"):
+        by_length = rows[rows["row"] == 0].set_index("index")["value"]
+        assert by_length[[n for n in by_length.index if n >= 5]].round(9).nunique() == 1, quantity
+        assert by_length[3] != pytest.approx(by_length[5], rel=1e-6)

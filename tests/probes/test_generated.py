@@ -8,7 +8,7 @@ import torch
 from tests.support.blocks import block
 from throughtime.engine.bptt import forward
 from throughtime.probes._base import Subject
-from throughtime.probes._reader import Reader
+from throughtime.probes._reader import RecurrentReader
 from throughtime.probes.generated import LENGTH, PROMPT, measure, write
 
 
@@ -38,7 +38,7 @@ def test_the_prompt_is_of_the_validation_text_and_what_follows_of_its_symbols(ma
 def test_a_step_of_each_networks_own_symbol_is_the_engines_forward(cell):
     made = block("text", cell=cell)
     subject = Subject(made)
-    reader = Reader(subject.cell, subject.weights)
+    reader = RecurrentReader(subject.cell, subject.weights)
     batch = made.judges.check.batches[0]
     x, _ = made.judges.check.inputs(batch, subject.tape)
     forward(subject.tape, subject.weights, x)
@@ -55,7 +55,7 @@ def test_symbols_are_drawn_as_often_as_they_are_predicted(made):
     p = torch.zeros(plain.job.task.outputs)
     p[:3] = torch.tensor([0.5, 0.3, 0.2])
     plain.weights["b_y"].copy_(torch.log(p))
-    reader = Reader(*(lambda s: (s.cell, s.weights))(Subject(plain)))
+    reader = RecurrentReader(*(lambda s: (s.cell, s.weights))(Subject(plain)))
     grid = torch.linspace(0, 1, 1001, dtype=torch.float64)[:-1]
     written = write(reader, reader.start(1), grid)
     for row in written.numpy():

@@ -33,6 +33,7 @@ from throughtime.tasks import Task
 # Job.cost of the calls of the engine torch, per gate, step and update: measured with 2 to 16
 # networks of 32 to 64 units, tanh took 4e5, tanh with Omega 1e6, LSTM 1e6
 CALLS = 6e5
+WITHOUT_STATE = {"updates", "context", "generated"}  # probes of models that carry no state
 
 
 @cache
@@ -258,7 +259,7 @@ class Job(BaseModel):
                 raise ValueError(
                     f"{axis} {value}: {name} has {axis} {' or '.join(map(str, allowed))}"
                 )
-        if others := set(self.probes) - {"updates"}:
+        if others := set(self.probes) - WITHOUT_STATE:
             raise ValueError(f"probe {min(others)}: {name} has no recurrent state to measure")
         return self
 

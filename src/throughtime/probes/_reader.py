@@ -1,5 +1,7 @@
 """Networks that read symbol by symbol and keep nothing for backward."""
 
+from abc import ABC, abstractmethod
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -7,13 +9,51 @@ from torch import Tensor
 
 from throughtime.engine.bptt import Weights
 from throughtime.engine.cells._base import Cell
+from throughtime.engine.cells.attention import Attention
 from throughtime.engine.losses.softmax import log_softmax
+from throughtime.engine.parameters import acting
+from throughtime.probes._base import Networks
 
 Symbols = NDArray[np.int64]
 
 
-class Reader:
-    """Networks that read and keep nothing for backward.
+class Reader(ABC):
+    """What networks know after reading is a tensor of theirs, their state."""
+
+    @abstractmethod
+    def start(self, batch: int) -> Tensor:
+        """(G, B, ..): nothing has been read."""
+
+    @abstractmethod
+    def read(self, state: Tensor, symbols: Symbols) -> Tensor:
+        """The state after ``symbols`` (steps, B); ``state`` is not changed."""
+
+    @abstractmethod
+    def step(self, state: Tensor, symbol: Tensor) -> Tensor:
+        """The state after ``symbol`` (G, B), each network's own."""
+
+    @abstractmethod
+    def logits(self, state: Tensor) -> Tensor:
+        """(G, B, O) of the symbol that follows."""
+
+    def loss(self, state: Tensor, target: Symbols) -> NDArray[np.float64]:
+        """(G, B) nats of the symbols that follow."""
+        y = self.logits(state)
+        index = torch.from_numpy(target).to(y.device).expand(len(y), -1)[..., None]
+        return -log_softmax(y).gather(-1, index)[..., 0].cpu().numpy()
+
+
+def reader_of(networks: Networks, flat: Tensor) -> Reader:
+    """What reads with the weights ``flat`` (G, P), of some of the networks or all, in float64."""
+    job, named = networks.job, acting(networks.job.cell, flat.double(), networks.shapes)
+    if isinstance(job.cell, Attention):
+        window = job.steps if job.mode == "full" else job.K
+        return AttentionReader(job.cell, named, job.steps, window)
+    return RecurrentReader(networks.cell, named)
+
+
+class RecurrentReader(Reader):
+    """The state is the cell's, (G, B, S).
 
     Args:
         cell: of the networks.
@@ -57,12 +97,42 @@ class Reader:
         return new
 
     def logits(self, state: Tensor) -> Tensor:
-        """(G, B, O) of the character that follows."""
+        """See Reader."""
         h = state[..., : self.w_hh.shape[1]]
         return torch.baddbmm(self.weights["b_y"][:, None], h, self.weights["W_hy"])
 
-    def loss(self, state: Tensor, target: Symbols) -> NDArray[np.float64]:
-        """(G, B) nats of the characters that follow."""
-        y = self.logits(state)
-        index = torch.from_numpy(target).to(y.device).expand(len(y), -1)[..., None]
-        return -log_softmax(y).gather(-1, index)[..., 0].cpu().numpy()
+
+class AttentionReader(Reader):
+    """The state is what was read, (G, B, symbols): at most the last ``steps``, because attention
+    has seen no longer text in training.
+
+    Args:
+        model: of the networks.
+        weights: name -> (G, *shape).
+        steps: T.
+        window: K, steps that a step attends to.
+    """
+
+    def __init__(self, model: Attention, weights: Weights, steps: int, window: int) -> None:
+        self.model, self.weights, self.steps, self.window = model, weights, steps, window
+
+    def start(self, batch: int) -> Tensor:
+        """See Reader."""
+        return torch.zeros(len(self.weights["b_y"]), batch, 0, dtype=torch.int64)
+
+    def read(self, state: Tensor, symbols: Symbols) -> Tensor:
+        """See Reader."""
+        new = torch.from_numpy(np.ascontiguousarray(symbols.T)).expand(len(state), -1, -1)
+        return torch.cat([state, new], -1)[..., -self.steps :]
+
+    def step(self, state: Tensor, symbol: Tensor) -> Tensor:
+        """See Reader."""
+        return torch.cat([state, symbol[..., None]], -1)[..., -self.steps :]
+
+    def logits(self, state: Tensor) -> Tensor:
+        """See Reader; one network after another."""
+        found = []
+        for row, read in enumerate(state):
+            named = {name: weight[row] for name, weight in self.weights.items()}
+            found.append(self.model.outputs(named, read.T, self.window, 1)[0])
+        return torch.stack(found)

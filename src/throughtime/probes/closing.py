@@ -31,9 +31,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from throughtime.core.rng import stream
-from throughtime.engine.parameters import acting
 from throughtime.probes._base import Networks, empty, frame
-from throughtime.probes._reader import Reader
+from throughtime.probes._reader import Reader, reader_of
 from throughtime.tasks import Batch
 from throughtime.tasks.brackets import Brackets, innermost
 
@@ -55,10 +54,9 @@ def measure(networks: Networks) -> pd.DataFrame:
     frames = [empty()]
     # One network after another: its bits do not depend on those beside it.
     for row in np.flatnonzero(networks.diverged_at == 0):
-        own = networks.flat[row : row + 1].double()
-        reader = Reader(networks.cell, acting(networks.cell, own, networks.shapes))
+        own = reader_of(networks, networks.flat[row : row + 1])
         for name, (variant, batch) in drawn.items():
-            scores = judge(variant, batch, predictions(reader, batch))
+            scores = judge(variant, batch, predictions(own, batch))
             frames.append(scores.assign(row=row, quantity=name + scores["quantity"]))
     return pd.concat(frames[1:] or frames, ignore_index=True)
 

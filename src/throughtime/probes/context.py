@@ -28,9 +28,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from throughtime.core.rng import stream
-from throughtime.engine.parameters import acting
 from throughtime.probes._base import Networks, empty, ladder, records
-from throughtime.probes._reader import Reader, Symbols
+from throughtime.probes._reader import Reader, Symbols, reader_of
 from throughtime.tasks.text import Characters, Text
 
 LONGEST = 100  # characters of context, at most
@@ -50,9 +49,8 @@ def measure(networks: Networks) -> pd.DataFrame:
     found = []
     # One network after another: its bits do not depend on those beside it.
     for row in np.flatnonzero(networks.diverged_at == 0):
-        own = networks.flat[row : row + 1].double()
-        reader = Reader(networks.cell, acting(networks.cell, own, networks.shapes))
-        means = of_network(reader, networks.job.task.data, int(networks.rows["seed"].iloc[row]))
+        own = reader_of(networks, networks.flat[row : row + 1])
+        means = of_network(own, networks.job.task.data, int(networks.rows["seed"].iloc[row]))
         found += [(int(row), quantity, n, value.item()) for (quantity, n), value in means.items()]
     return records(found)
 

@@ -17,9 +17,8 @@ import torch
 from torch import Tensor
 
 from throughtime.core.rng import stream
-from throughtime.engine.parameters import acting
 from throughtime.probes._base import Networks, empty, frame
-from throughtime.probes._reader import Reader
+from throughtime.probes._reader import Reader, reader_of
 from throughtime.tasks.text import Text
 
 PROMPT = 100  # characters read; the middle of the validation text follows them
@@ -33,10 +32,10 @@ def measure(networks: Networks) -> pd.DataFrame:
     data = networks.job.task.data
     middle = len(data.valid) // 2
     prompt = data.valid[max(0, middle - PROMPT) : middle].astype(np.int64)
-    weights = acting(networks.cell, networks.flat.double(), networks.shapes)
-    reader = Reader(networks.cell, weights)
+    all_networks = reader_of(networks, networks.flat)
     uniform = torch.from_numpy(stream(0, "generated").random(LENGTH)).to(networks.flat.device)
-    written = write(reader, reader.read(reader.start(1), prompt[:, None]), uniform)
+    read = all_networks.read(all_networks.start(1), prompt[:, None])
+    written = write(all_networks, read, uniform)
     points = np.array([ord(s) for s in data.symbols])
     alive = np.flatnonzero(networks.diverged_at == 0)
     return pd.concat(
