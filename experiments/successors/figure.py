@@ -233,7 +233,11 @@ def over_plane(results: Results, ax: Axes) -> None:
 
 def text_rows(results: Results) -> pd.DataFrame:
     """The networks of text, with ``label``: model, and the window where it is not all."""
-    rows = reported(results, "text", "text_attention")
+    return labelled(reported(results, "text", "text_attention"))
+
+
+def labelled(rows: pd.DataFrame) -> pd.DataFrame:
+    """With ``label``: model, and the window where it is not all."""
     short = rows["mode"] != "full"
     return rows.assign(
         label=rows["model"].where(~short, rows["model"] + ", K = " + rows["K"].astype(str))
@@ -258,17 +262,21 @@ def text(results: Results, ax: Axes) -> None:
 
 
 def context(results: Results, ax: Axes) -> None:
-    """Effective context of every recurrent model of text."""
+    """Effective context of every model of text."""
     ax.set_title("Text: effective context")
-    table = contexts(results)
+    table = labelled(contexts(results))
     if table.empty:
         panels.empty_panel(ax, "nothing probed")
         return
-    models = ordered(table["model"])
-    for place, model in enumerate(models):
-        own = table[table["model"] == model]["effective"]
-        bars(ax, place, own.median(), own.min(), own.max(), place)
-    model_axis(ax, models)
+    in_order = [
+        (model, label)
+        for model in ordered(table["model"])
+        for label in sorted(set(table["label"][table["model"] == model]))
+    ]
+    for place, (_, label) in enumerate(in_order):
+        own = table[table["label"] == label]["effective"]
+        bars(ax, place, own.median(), own.min(), own.max(), min(place, 6))
+    model_axis(ax, [label for _, label in in_order])
     ax.set_xlabel("characters of context (median, range)")
 
 
@@ -338,7 +346,7 @@ def named_panels(results: Results) -> list[Panel]:
         Panel("plane", over_plane, "Final score on adding over gain and clip threshold", plane,
               BOOTSTRAP),
         Panel("text", text, "Bits per character of text, by model", of_text, BOOTSTRAP),
-        Panel("text-context", context, "Effective context of text, by recurrent model", of_text,
+        Panel("text-context", context, "Effective context of text, by model", of_text,
               "bars: range over seeds"),
     ]  # fmt: skip
 
