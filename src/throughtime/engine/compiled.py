@@ -84,6 +84,8 @@ class CompiledProgram(Program):
         self.memory = self._memory(cell, n, o)
         self.loss = np.empty(0, dtype)
         self.gradient: NDArray[np.float64] | None = None
+        self._asked: tuple[Sequence[Window], int] = (), 0
+        self._answer = np.empty(0, np.int64), False
         self.states = np.zeros((sizes.rows, sizes.batch * cell.states * sizes.hidden), dtype)
 
     def _memory(self, cell: Cell, n: int, o: int) -> kernels.Memory:
@@ -178,12 +180,20 @@ class CompiledProgram(Program):
             values if whole else none.astype(np.int64),
             none if whole else values,
             flattened(examples.weight),
-            np.array([(w.start, w.scored, w.stop) for w in windows], np.int64).ravel(),
-            overlapping([w for w in windows if w.stop > examples.steps - self.sizes.scored]),
+            *self._arranged(windows, examples.steps),
             self.loss,
             self.gradient,
         )
         return torch.from_numpy(self.loss), torch.from_numpy(self.gradient)
+
+    def _arranged(self, windows: Sequence[Window], steps: int) -> tuple[NDArray[np.int64], bool]:
+        """``windows`` and ``overlap`` of kernels.run; kept for a call with the same list."""
+        if self._asked[0] is not windows or self._asked[1] != steps:
+            flat = np.array([(w.start, w.scored, w.stop) for w in windows], np.int64).ravel()
+            first = steps - self.sizes.scored
+            self._asked = windows, steps
+            self._answer = flat, overlapping([w for w in windows if w.stop > first])
+        return self._answer
 
     def _shape(self, steps: int) -> kernels.Shape:
         """The program of so many steps; its memory is the first part of what there is."""

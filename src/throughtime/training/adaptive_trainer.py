@@ -32,7 +32,7 @@ from throughtime.engine.adaptive_truncation import choose_K, gradients_by_lag
 from throughtime.engine.bptt import Tape, forward
 from throughtime.engine.losses._base import Targets
 from throughtime.engine.parameters import acting
-from throughtime.engine.truncation import Window, windows
+from throughtime.engine.truncation import Window
 from throughtime.planning.axes import Job
 from throughtime.tasks import Batch
 from throughtime.training.batches import examples
@@ -58,7 +58,7 @@ class AdaptiveTrainer(Trainer):
     def windows(self, phase: float = 0.0, steps: int | None = None) -> list[Window]:
         """See Trainer; of the K in use."""
         steps = steps or self.job.steps
-        return windows(steps, *self.now.strides, self.now.offset(phase, steps))
+        return self._windows(steps, *self.now.strides, self.now.offset(phase, steps))
 
     def lengths(self) -> Floats:
         """(G) the K in use."""

@@ -5,6 +5,7 @@ are each row's own.
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -78,6 +79,7 @@ class Trainer:
     ) -> None:
         self.job, self.rows, self.judges, self.device, self.probe = job, rows, judges, device, probe
         self.model, self.dtype = job.cell, getattr(torch, job.dtype)
+        self._windows = cache(windows)  # as long as the trainer: most updates have the same
         self.sizes = sizes(job, job.task, len(rows))
         self.shapes = weight_shapes(job)
         self.flat = initial(self.model, rows, self.shapes, self.dtype).to(device)
@@ -152,7 +154,7 @@ class Trainer:
         aligned at random.
         """
         steps = steps or self.job.steps
-        return windows(steps, *self.job.strides, self.job.offset(phase, steps))
+        return self._windows(steps, *self.job.strides, self.job.offset(phase, steps))
 
     def randomized(self, found: list[Window], number: int) -> list[Window]:
         """The windows of an update with its random factors, in mode randomized.
