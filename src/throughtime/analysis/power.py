@@ -56,10 +56,12 @@ class Power:
         if self.test == "t":
             if self.seeds < 2:
                 return 0.0
+            from scipy.stats import nct  # half a second; special.nctdtr is NaN at large shifts
+
             freedom = self.seeds - 1
             shift = self.effect / self.spread * math.sqrt(self.seeds)
             reach = float(special.stdtrit(freedom, 1 - alpha / 2))
-            return float(1 - special.nctdtr(freedom, shift, reach)) ** self.points
+            return float(nct.sf(reach, freedom, shift)) ** self.points
         x = stream(0, "power").normal(self.effect, self.spread, size=(DRAWS, self.seeds))
         signs = _signs(self.seeds)
         # one-sided: how often a flip has a sum at least as large
