@@ -70,6 +70,8 @@ def number(value: float, low: float = NAN, high: float = NAN, why: str = "") -> 
         (number(1.0, 0.9, 1.1), number(0.5, 0.4, 0.89), "differs", ""),
         (number(1.0), number(1.0, 1.0, 1.0, "fewer updates"), "not comparable", "fewer updates"),
         (number(NAN), number(1.0, 1.0, 1.0), "not comparable", "the paper's number is missing"),
+        (number(NAN, 0.9, 1.1), number(1.2, 1.05, 1.3), "same", ""),  # the paper gives a range
+        (number(NAN, 0.9, 1.1), number(1.3, 1.2, 1.4), "differs", ""),
         (number(1.0), number(NAN), "not comparable", "our number is missing"),
         (number(1.0), number(1.0), "not comparable", "our number has no interval"),
         (

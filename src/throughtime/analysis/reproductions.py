@@ -211,7 +211,8 @@ def judge(paper: dict[str, Any], ours: dict[str, Any]) -> tuple[str, str]:
     """The verdict on one number, and why the two are not comparable where they are not.
 
     Args:
-        paper: ``value``, ``low``, ``high``; an interval that is missing is the number itself.
+        paper: ``value``, ``low``, ``high``; an interval that is missing is the number itself, and
+            a range needs no value.
         ours: the same, and ``why``: empty, or why the two are not comparable.
 
     >>> judge(
@@ -221,7 +222,8 @@ def judge(paper: dict[str, Any], ours: dict[str, Any]) -> tuple[str, str]:
     ('same', '')
     """
     reasons = [ours["why"]] if ours["why"] else []
-    reasons += ["the paper's number is missing"] if math.isnan(paper["value"]) else []
+    if math.isnan(paper["value"]) and math.isnan(paper["low"]):
+        reasons.append("the paper's number is missing")
     if math.isnan(ours["value"]):
         reasons.append("our number is missing")
     elif math.isnan(ours["low"]):
@@ -254,13 +256,13 @@ def text(compared: pd.DataFrame) -> str:
 
 
 def interval(value: float, low: float, high: float) -> str:
-    """A number with its interval, as far as there is one.
+    """A number with its interval, as far as there is one, or a range.
 
     >>> interval(1.5, 1, 2), interval(1.5, math.nan, math.nan), interval(math.nan, 1, 2)
-    ('1.5 [1, 2]', '1.5', 'none')
+    ('1.5 [1, 2]', '1.5', '1 to 2')
     """
     if math.isnan(value):
-        return "none"
+        return "none" if math.isnan(low) else f"{low:.4g} to {high:.4g}"
     exact = math.isnan(low) or low == value == high
     return f"{value:.4g}" + ("" if exact else f" [{low:.4g}, {high:.4g}]")
 
