@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from tests.support.measured import best_constant, uniform
 from throughtime.planning.plan import PlannedJob
 from throughtime.planning.sweep import expand
+from throughtime.tasks import Batch
 from throughtime.tasks.temporal_order import BINS, CLASSES, SYMBOLS, TemporalOrder
 from throughtime.training.evaluation import Evaluators
 from throughtime.training.train import train
@@ -29,17 +30,23 @@ def places(length: int, tenths: int) -> list[int]:
     ]
 
 
+def read_slowly(batch: Batch, b: int, length: int) -> int:
+    """Checks the places of sequence ``b`` and its class; the lag of its first symbol."""
+    text = "".join(SYMBOLS[i] for i in batch.inputs[:, b])
+    first, second = (t for t in range(length) if text[t] in "AB")
+    assert first in places(length, 1)
+    assert second in places(length, 5)
+    assert CLASSES[batch.targets[0, b]] == text[first] + text[second]
+    return length - 1 - first
+
+
 @given(length=st.integers(6, 130), seed=st.integers(0, 99))
 def test_symbols_places_and_class_by_a_slow_reading(length: int, seed: int) -> None:
     task = TemporalOrder(length=length)
     batch = task.sample(np.random.default_rng(seed), 4)
     for b in range(4):
-        text = "".join(SYMBOLS[i] for i in batch.inputs[:, b])
-        first, second = (t for t in range(length) if text[t] in "AB")
-        assert first in places(length, 1)
-        assert second in places(length, 5)
-        assert CLASSES[batch.targets[0, b]] == text[first] + text[second]
-        assert 0 <= length - 1 - first - batch.groups["lag"][0, b] < task.bin_width
+        lag = read_slowly(batch, b, length)
+        assert 0 <= lag - batch.groups["lag"][0, b] < task.bin_width
 
 
 # .1 * 30 and .1 * 70 are no whole numbers in floating point
@@ -98,15 +105,12 @@ def test_a_batch_of_many_lengths_is_one_of_its_own_length() -> None:
         islice(MANY.drawn_lengths(), 40), MANY.batches(np.random.default_rng(2), 3), strict=False
     ):
         for b in range(3):
-            text = "".join(SYMBOLS[i] for i in batch.inputs[:, b])
-            first, second = (t for t in range(length) if text[t] in "AB")
-            assert first in places(length, 1)
-            assert second in places(length, 5)
-            assert CLASSES[batch.targets[0, b]] == text[first] + text[second]
-            assert length - 1 - first in MANY.lags_of(int(batch.groups["lag"][0, b]))
+            lag = read_slowly(batch, b, length)
+            assert lag in MANY.lags_of(int(batch.groups["lag"][0, b]))
             bin_ = int(batch.groups["length"][0, b])
             assert bin_ <= length < bin_ + 2  # 30 lengths in at most 20 bins
-            assert MANY.show(batch, b).splitlines()[0] == "input   " + " ".join(text)
+            read = " ".join(SYMBOLS[i] for i in batch.inputs[:, b])
+            assert MANY.show(batch, b).splitlines()[0] == f"input   {read}"
 
 
 def test_lags_are_those_of_all_lengths() -> None:

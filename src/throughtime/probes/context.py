@@ -1,5 +1,5 @@
 """How much context a language model uses: validation loss against n, the characters of true context
-that its state holds.
+that its state holds. Attention carries no state: it holds the last T characters that it has read.
 
 Quantities, index = n (the current character included), nats per character, over positions of the
 validation text that are drawn per network. Networks of the same seed get the same ones, so that
