@@ -284,19 +284,30 @@ def fit(fig: Figure, axes: Sequence[Axes]) -> None:
     one of them is larger than its tile, and labels of ticks that would run into each other are
     thinned.
     """
-    fig.draw_without_rendering()
+    _lay_out(fig)
     _place_words(axes)
-    fig.draw_without_rendering()
+    _lay_out(fig)
     wrapped = [_wrap_label(ax) for ax in axes]
     if any(wrapped):
-        fig.draw_without_rendering()
+        _lay_out(fig)
     _place_words(axes)  # again: shorter axes have other ticks, and so another left end
-    fig.draw_without_rendering()
+    _lay_out(fig)
     for ax in axes:
         _hold_title(ax)
         _hide_numbers(ax)
         _thin_ticks(ax)
     fig.set_layout_engine("none")  # all stays where it is, and saving need not lay out again
+
+
+def _lay_out(fig: Figure) -> None:
+    """Give the axes their places. Drawing does it too, and takes three times as long; only axes in
+    three dimensions need it.
+    """
+    engine = fig.get_layout_engine()
+    if engine is None or any(ax.name == "3d" for ax in fig.axes):
+        fig.draw_without_rendering()
+    else:
+        engine.execute(fig)
 
 
 def _place_words(axes: Sequence[Axes]) -> None:

@@ -4,10 +4,10 @@ import math
 from io import BytesIO
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import matplotlib as mpl
 import pandas as pd
-import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -22,9 +22,34 @@ from throughtime.planning.project import Experiment
 from throughtime.planning.project import load as load_yaml
 from throughtime.results.load import Results
 
-STYLE = {
-    **sns.axes_style("ticks"),
-    **sns.plotting_context("paper", font_scale=0.8),
+
+def scaled(font: float, marks: float) -> dict[str, float]:
+    """Sizes of words, and of lines and marks, points, as rcParams.
+
+    >>> scaled(7.7, 0.8)["lines.linewidth"]
+    1.2
+    """
+    smaller = font * 11 / 12
+    lengths = {"major.size": 6, "major.width": 1.25, "minor.size": 4, "minor.width": 1}
+    return {
+        "font.size": font, "axes.labelsize": font, "axes.titlesize": font,
+        "legend.title_fontsize": font, "legend.fontsize": smaller,
+        "xtick.labelsize": smaller, "ytick.labelsize": smaller,
+        "axes.linewidth": 1.25 * marks, "grid.linewidth": marks, "patch.linewidth": marks,
+        "lines.linewidth": round(1.5 * marks, 9), "lines.markersize": 6 * marks,
+        **{f"{axis}tick.{name}": n * marks for axis in "xy" for name, n in lengths.items()},
+    }  # fmt: skip
+
+
+STYLE: dict[Any, Any] = {
+    **{f"{part}.color": "0.15" for part in ("text", "xtick", "ytick")},
+    "axes.labelcolor": "0.15",
+    "axes.edgecolor": "0.15",
+    "axes.axisbelow": True,
+    "lines.solid_capstyle": "round",
+    "patch.edgecolor": "w",
+    "patch.force_edgecolor": True,
+    **scaled(7.68, 0.8),
     "font.family": ["DejaVu Sans"],  # comes with matplotlib: the same on every machine
     "axes.grid": True,
     "grid.color": "0.9",

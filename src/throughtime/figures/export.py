@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any, cast
 
 import matplotlib as mpl
-import seaborn as sns
 from matplotlib import font_manager
 from matplotlib.figure import Figure
 
 from throughtime.core.errors import UserError, locate_errors, nearest
 from throughtime.figures import composition
 from throughtime.figures.composition import Panel
-from throughtime.figures.draw import STYLE, UNDATED, freeze_layout, load_figure
+from throughtime.figures.draw import STYLE, UNDATED, freeze_layout, load_figure, scaled
 from throughtime.planning.project import Experiment
 from throughtime.planning.project import load as load_yaml
 from throughtime.results.load import Results, has_tables
@@ -36,13 +35,13 @@ class Style:
 
     width: float
     height: float
-    settings: dict[str, Any]
+    settings: dict[Any, Any]
 
 
 STYLES = {
     "paper": Style(3.3, 2.6, STYLE),
-    "slide": Style(9.0, 5.06, {**STYLE, **sns.plotting_context("talk", font_scale=0.95)}),
-    "notebook": Style(4.5, 3.2, {**STYLE, **sns.plotting_context("paper", font_scale=1.0)}),
+    "slide": Style(9.0, 5.06, {**STYLE, **scaled(17.1, 1.5)}),
+    "notebook": Style(4.5, 3.2, {**STYLE, **scaled(9.6, 0.8)}),
 }
 
 

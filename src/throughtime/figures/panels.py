@@ -11,8 +11,8 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
@@ -89,6 +89,18 @@ def empty_panel(ax: Axes, text: str) -> None:
     )
 
 
+def luminance(colour: Any) -> float:
+    """The relative luminance of a colour, from 0, black, to 1, white (WCAG 2.2, "Relative
+    luminance").
+
+    >>> luminance("black"), round(luminance("0.5"), 3), luminance("white")
+    (0.0, 0.214, 1.0)
+    """
+    rgb = np.asarray(to_rgb(colour))
+    linear = np.where(rgb <= 0.03928, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    return float(linear @ (0.2126, 0.7152, 0.0722))
+
+
 def heatmap(
     ax: Axes,
     table: pd.DataFrame,
@@ -130,12 +142,20 @@ def heatmap(
         row, column = rows.index(getattr(point, y)), columns.index(getattr(point, x))
         crosses = f"\n{point.n_diverged}×" if point.n_diverged else ""
         labels.iloc[row, column] = text(point) + crosses
-    sns.heatmap(
-        grid.fillna(limits[0]), mask=(labels == ""), annot=labels if numbers else None, fmt="",
-        ax=ax, cbar=False, cmap="cividis", vmin=limits[0], vmax=limits[1],
-        linewidths=0.6, linecolor="white",
-        annot_kws={"fontsize": "small", "linespacing": 0.95, "gid": TILE},
+    masked = (labels == "").to_numpy()
+    mesh = ax.pcolormesh(
+        np.ma.masked_array(grid.fillna(limits[0]), masked),
+        cmap="cividis", vmin=limits[0], vmax=limits[1], linewidths=0.6, edgecolor="white",
     )  # fmt: skip
+    ax.set(xlim=(0, len(columns)), ylim=(len(rows), 0), xlabel=x, ylabel=y)
+    ax.spines[:].set_visible(False)
+    colours = mesh.to_rgba(grid.fillna(limits[0]).to_numpy())
+    for row, column in np.argwhere(~masked) if numbers else ():
+        dark = luminance(colours[row, column]) <= 0.408
+        ax.text(
+            column + 0.5, row + 0.5, labels.iloc[row, column], ha="center", va="center",
+            color="w" if dark else ".15", fontsize="small", linespacing=0.95, gid=TILE,
+        )  # fmt: skip
     ax.set_facecolor("0.88")  # a grid point that was not run
     for point in table[table["n_diverged"] > 0].itertuples():
         corner = columns.index(getattr(point, x)), rows.index(getattr(point, y))
@@ -153,6 +173,7 @@ def heatmap(
         np.arange(len(grid.index)) + 0.5,
         [format_number(v, infinite[1]) for v in grid.index],
         rotation=0,
+        va="center",
     )
 
 

@@ -27,7 +27,6 @@ PACKAGES = (
     "pydantic",
     "snakemake",
     "mlflow",
-    "seaborn",
     "matplotlib",
 )
 
