@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from throughtime.analysis import adaptive
 from throughtime.core import files
 from throughtime.core.component import Component
 from throughtime.core.errors import UserError, locate_errors, one_line
@@ -121,6 +120,8 @@ def choose(search: Search, results: Path, number: int) -> pd.DataFrame:
         )
     read = [_read(results, planned, "summary") for planned in search.plan(before).jobs]
     summary = pd.concat(read) if read else tables.empty("summary")
+    from throughtime.analysis import adaptive  # it needs scipy: a fifth of a second at every start
+
     chosen = adaptive.choose(search.grid, summary, search.width)
     content = {
         "round": number,
