@@ -191,7 +191,8 @@ def over_window(results: Results, ax: Axes) -> None:
     needy: list[str] = []
     for series, model in enumerate(ordered(rows["model"])):
         table = stats.summarize(rows[rows["model"] == model], ["K"], "score", "mean")
-        panels.points(ax, table, "K", "value", series, model, 0.15 * (series - 1), line=True)
+        shift = 0.1 * (series - 3)
+        panels.points(ax, table, "K", "value", series, model, shift, line=True)
         found = composition.ends(table)
         needy += [model] if found and composition.apart(found[1], found[0]) else []
     lag = int(short["lag_max"].iloc[0])
@@ -224,7 +225,7 @@ def over_plane(results: Results, ax: Axes) -> None:
         table = stats.summarize(rows[rows["model"] == model], ["gain", "clip"], "score", "mean")
         places = [pairs.index(p) for p in zip(table["gain"], table["clip"], strict=True)]
         panels.points(ax, table.assign(place=places), "place", "value", series, model,
-                      0.08 * (2 * series - 1))  # fmt: skip
+                      0.09 * (series - 3))  # fmt: skip
     names = [f"g {gain:g},\nclip {panels.format_number(clip)}" for gain, clip in pairs]
     ax.set_xticks(range(len(pairs)), names)
     ax.set(xlabel="initial gain and clip threshold", ylabel=SCORE, ylim=(-0.05, 1.05))
@@ -344,7 +345,7 @@ def named_panels(results: Results) -> list[Panel]:
         Panel("window", over_window, "Final score on copy over K in sliding windows", window,
               BOOTSTRAP),
         Panel("plane", over_plane, "Final score on adding over gain and clip threshold", plane,
-              BOOTSTRAP),
+              BOOTSTRAP, "In the orthogonal cell and in attention the gain does nothing."),
         Panel("text", text, "Bits per character of text, by model", of_text, BOOTSTRAP),
         Panel("text-context", context, "Effective context of text, by model", of_text,
               "bars: range over seeds"),
@@ -397,8 +398,8 @@ def caption(results: Results) -> str:
         "Models of a task have as many parameters within 5 %, and the same updates, data and "
         "clipping; all read all steps (K = T). Each has the learning rate that was the better one "
         f"on other seeds ({told or 'none chosen'}); all other networks are left out of figure and "
-        "claims, and are counted below. LRU is trained on copy alone. Steps per second are of one "
-        "thread, and differ from machine to machine. What K, gain, clipping and the forget bias "
-        "change, and text, are panels of their own (`throughtime figure successors --list`). "
+        "claims, and are counted below. Steps per second are of one thread, and differ from "
+        "machine to machine. What K, gain, clipping and the forget bias change, and text, are "
+        "panels of their own (`throughtime figure successors --list`). "
         f"Frontiers in steps: {'; '.join(said) or 'none'}. {describe_networks(results)}"
     )

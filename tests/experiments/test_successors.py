@@ -127,6 +127,21 @@ def test_gates_and_the_gap(solved: dict[str, bool], gates: str, gap: str) -> Non
         assert "100% of the gap" in evidence.detail
 
 
+@pytest.mark.parametrize(("task", "verdict"), [("adding", "supported"), ("copy", "undecided")])
+def test_the_claim_about_the_lru_leaves_copy_out(task: str, verdict: str) -> None:
+    """The LRU alone solves one of two tasks."""
+    parts = []
+    for name, payload in (("copy", {"payload": 3}), ("adding", {})):
+        for cell in ({"cell": "tanh", "init": "gaussian"}, {"cell": "lru", "hidden": 8}):
+            axes = {"task": name, "length": [7, 17], "K": "full", "optimizer": "adam", **payload}
+            rows = made.networks(name, **axes, **cell, seeds=10)
+            yes = name == task and cell["cell"] == "lru"
+            parts.append(rows.assign(status="solved" if yes else "unsolved"))
+    found = made.results(pd.concat(parts, ignore_index=True))
+    evidence = made.decide("successors", "lru_reaches_farther", found)
+    assert (evidence.verdict, evidence.n) == (verdict, 20)
+
+
 @pytest.mark.parametrize(
     ("lost", "verdict"), [(0.0, "supported"), (0.3, "not supported"), (0.05, "undecided")]
 )
