@@ -12,11 +12,18 @@ import pandas as pd
 from tests.support import synthetic
 from throughtime.analysis import claims
 from throughtime.analysis.claims import Evidence
+from throughtime.planning.plan import Plan
 from throughtime.planning.project import Project
 from throughtime.results.load import Results
 
 ROOT = Path(__file__).parents[2]
 Rule = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+@cache
+def plan(preset: str) -> Plan:
+    """Of all experiments."""
+    return Project.open(ROOT, preset).plan()
 
 
 @cache
@@ -26,7 +33,7 @@ def networks(experiment: str, preset: str = "evening") -> pd.DataFrame:
         synthetic.identity(p).assign(
             reach=p.job.reach, measure=p.job.task.measure, chance=p.job.task.chance
         )
-        for p in Project.open(ROOT, preset).plan().select(experiment).jobs
+        for p in plan(preset).select(experiment).jobs
     ]
     outcome = {
         "status": "unsolved",
@@ -37,15 +44,20 @@ def networks(experiment: str, preset: str = "evening") -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True).assign(**outcome)
 
 
+@cache
+def _rows(experiment: str, preset: str) -> list[dict[str, Any]]:
+    """The same, one network after another."""
+    found: list[dict[str, Any]] = networks(experiment, preset).astype(object).to_dict("records")
+    return found
+
+
 def world(experiment: str, rule: Rule, preset: str = "evening", **tables: pd.DataFrame) -> Results:
     """Results whose networks have what ``rule`` says of each: a row of the summary in, changed
     columns out.
     """
-    summary = pd.DataFrame(
-        [{**row, **rule(row)} for row in networks(experiment, preset).to_dict("records")]
-    )
+    changed = pd.DataFrame([rule(row) for row in _rows(experiment, preset)])
     return Results(
-        summary=summary,
+        summary=networks(experiment, preset).assign(**dict(changed.items())),
         **{t: getattr(Results.empty(), t) for t in ("curves", "breakdown", "references")},
         **tables,
     )
