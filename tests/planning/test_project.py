@@ -17,6 +17,7 @@ from throughtime.engine.cells.tanh import Tanh
 from throughtime.planning.axes import CALLS, Job, Row, grid
 from throughtime.planning.plan import Plan
 from throughtime.planning.project import Experiment, Project
+from throughtime.planning.resources import SPEED
 from throughtime.planning.sweep import expand
 from throughtime.tasks.copy import Copy
 
@@ -693,3 +694,23 @@ def test_a_server_or_a_file_below_the_project_is_a_store(uri: str) -> None:
 def test_an_unknown_key_of_mlflow_is_refused() -> None:
     with pytest.raises(UserError, match=r"mlflow\.url"):
         Project.open(Path(__file__).parents[2], overrides={"mlflow": {"url": "http://x"}})
+
+
+@pytest.mark.parametrize(
+    ("hidden", "axes", "milliseconds"),
+    [
+        (32, {"task": "copy", "length": 16, "payload": 3}, 13.3),
+        (32, {"task": "adding", "length": 30}, 18.7),
+        (8, {"task": "copy", "length": 17, "payload": 3}, 6.7),
+        (8, {"task": "adding", "length": 40}, 9.1),
+        (8, {"task": "brackets", "length": 48}, 13.2),
+        (8, {"task": "temporal_order", "length": 50}, 14.6),
+    ],
+)
+def test_attention_costs_what_was_measured_within_a_factor_of_1_5(
+    hidden: int, axes: dict[str, Any], milliseconds: float
+) -> None:
+    """Of an update of two layers, batch 20; LOGBOOK.md, 2026-11-30."""
+    attention = {"cell": "attention", "layers": 2, "heads": 1, "hidden": hidden, "updates": 1000}
+    (planned,) = expand("x", "s", {**axes, **attention}, "h").jobs
+    assert planned.job.cost / SPEED == pytest.approx(milliseconds, rel=0.5)

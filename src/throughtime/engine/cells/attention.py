@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from throughtime.engine.sizes import Sizes
 
 # What torch's autograd costs, one network at a time, beside the compiled engine for the same
-# arithmetic. At N = 32, B = 20 an update took 31 (copy, T = 22) and 46 (adding, T = 30) times as
-# long as tanh's, with 16.5 and 17 times the arithmetic (LOGBOOK.md, 2026-11-30).
+# arithmetic, and what a layer costs per step and sequence whatever its width. At N = 32, B = 20 an
+# update took 13.3 ms (T = 22) and 18.7 ms (T = 30), at N = 8 6.7, 9.1, 13.2 and 14.6 ms (T = 23,
+# 40, 48, 50), on one of two busy threads (LOGBOOK.md, 2026-11-30).
 OVERHEAD = 2.3
+SMALL = 4e4
 
 
 class Attention(Model):
@@ -91,7 +93,7 @@ class Attention(Model):
 
     def work(self, hidden: int, depth: int) -> float:
         """See Model."""
-        return OVERHEAD * self.layers * (12 * hidden**2 + 2 * depth * hidden)
+        return self.layers * (OVERHEAD * (12 * hidden**2 + 2 * depth * hidden) + SMALL)
 
     def tape_bytes(self, sizes: Sizes, itemsize: int = 4, *, overlap: bool = True) -> int:
         """See Model. Quadratic in T: every head keeps its weights on all pairs of steps."""
