@@ -147,7 +147,7 @@ def gradient(moment: str, results: Results, ax: Axes) -> None:
         if own["run_key"].nunique() > 1
     }
     table = pd.DataFrame({m: {"low": e["min"], "high": e["max"]} for m, e in ends.items()}).T
-    words = "more of the gradient left at the longest lag", "less of it"
+    words = [f"{much} gradient left at the longest lag" for much in ("more", "less")]
     said = compared(table, *words, neutral="gradient by lag")
     ax.set_title(f"Copy, {moment} training: {said}")
     low, high = ax.get_ylim()

@@ -96,6 +96,16 @@ def test_a_title_is_wrapped_within_its_axes_and_keeps_its_words():
     assert title.get_window_extent().x1 <= fig.bbox.x1 + 1
 
 
+def test_a_title_wider_than_the_figure_takes_no_room_from_its_axes():
+    with mpl.rc_context(draw.STYLE):
+        fig = composition.blank(5.5, 4.0)
+        axes = fig.subplots(1, 2)
+        axes[0].set_title(f"(a) {'longer lags with one ' * 8}", loc="left")
+        composition.fit(fig, list(axes))
+    assert min(ax.bbox.width for ax in axes) > 0.35 * fig.bbox.width
+    assert axes[0].get_title(loc="left").count("\n") >= 3
+
+
 def test_a_legend_lies_below_the_label_of_x_within_the_figure():
     fig = Figure(figsize=(3.3, 2.4), layout="constrained")
     ax = fig.subplots()

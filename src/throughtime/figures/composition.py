@@ -284,6 +284,9 @@ def fit(fig: Figure, axes: Sequence[Axes]) -> None:
     one of them is larger than its tile, and labels of ticks that would run into each other are
     thinned.
     """
+    for ax in axes:
+        if _own_title(ax).get_window_extent().width > fig.bbox.width:  # no layout has such room
+            _wrap_title(ax)
     _lay_out(fig)
     _place_words(axes)
     _lay_out(fig)
@@ -358,16 +361,18 @@ def _wrap_title(ax: Axes) -> None:
 
 def _hold_title(ax: Axes) -> None:
     """Keep the title within the figure: its axes have moved since it was placed."""
-    title, figure = ax.title if ax.get_title() else _left_title(ax), ax.get_figure(root=True)
+    title, figure = _own_title(ax), ax.get_figure(root=True)
     if title.get_text() and figure is not None:
         box = title.get_window_extent()
         aside = max(0.0, figure.bbox.x0 - box.x0) + min(0.0, figure.bbox.x1 - box.x1)
         title.set_x(title.get_position()[0] + aside / ax.bbox.width)
 
 
-def _left_title(ax: Axes) -> Text:
-    """matplotlib has no public name for the title on the left."""
-    title: Text = cast("Any", ax)._left_title
+def _own_title(ax: Axes) -> Text:
+    """The title in the middle or, without one, that on the left, for which matplotlib has no public
+    name.
+    """
+    title: Text = ax.title if ax.get_title() else cast("Any", ax)._left_title
     return title
 
 
