@@ -17,6 +17,7 @@ from throughtime.planning.axes import Job
 from throughtime.planning.plan import Plan
 from throughtime.planning.project import Project
 from throughtime.planning.resources import weight_shapes
+from throughtime.results.load import Results
 
 pytestmark = pytest.mark.slow
 
@@ -63,6 +64,20 @@ def test_rates_are_chosen_on_seeds_that_are_not_reported() -> None:
         seeds[planned.sweep in analysis.RATES] |= set(planned.grid["seed"])
     assert seeds[True]
     assert not seeds[True] & seeds[False]
+
+
+def test_the_rates_in_the_file_are_those_that_the_kept_networks_chose() -> None:
+    """For every model of every task that the rates were tried for."""
+    chosen = analysis.chosen(Results.load(made.ROOT / "results" / "reference", "successors"))
+    trained: dict[tuple[str, str], set[float]] = {}
+    for planned in plan("evening").jobs:
+        if planned.sweep in analysis.FRONTIER:
+            grid = planned.grid.assign(cell=planned.job.cell.name)
+            for model, rows in analysis.with_model(grid).groupby("model"):
+                trained.setdefault((str(model), planned.job.task.name), set()).update(rows["lr"])
+    assert set(trained) == set(zip(chosen["model"], chosen["task"], strict=True))
+    for row in chosen.itertuples():
+        assert row.lr in trained[str(row.model), str(row.task)], row
 
 
 def test_laptop_leaves_it_out() -> None:
