@@ -345,7 +345,7 @@ def named_panels(results: Results) -> list[Panel]:
         Panel("window", over_window, "Final score on copy over K in sliding windows", window,
               BOOTSTRAP),
         Panel("plane", over_plane, "Final score on adding over gain and clip threshold", plane,
-              BOOTSTRAP, "In the orthogonal cell and in attention the gain does nothing."),
+              BOOTSTRAP, "In the orthogonal cell, the LRU and attention the gain does nothing."),
         Panel("text", text, "Bits per character of text, by model", of_text, BOOTSTRAP),
         Panel("text-context", context, "Effective context of text, by model", of_text,
               "bars: range over seeds"),
