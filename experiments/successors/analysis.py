@@ -66,7 +66,7 @@ def score(rows: pd.DataFrame) -> "pd.Series[float]":
     """
     final = rows["final"].fillna(rows["chance"]).astype(float)
     best = (rows["measure"] == "accuracy").astype(float)
-    return ((final - rows["chance"]) / (best - rows["chance"])).clip(lower=0.0)
+    return ((final - rows["chance"]) / (best - rows["chance"])).clip(lower=0.0) + 0.0  # no -0
 
 
 def chosen(results: Results) -> pd.DataFrame:

@@ -147,8 +147,8 @@ def gradient(moment: str, results: Results, ax: Axes) -> None:
         if own["run_key"].nunique() > 1
     }
     table = pd.DataFrame({m: {"low": e["min"], "high": e["max"]} for m, e in ends.items()}).T
-    words = [f"{much} gradient left at the longest lag" for much in ("more", "less")]
-    said = compared(table, *words, neutral="gradient by lag")
+    more, less = (f"{much} gradient left at the longest lag" for much in ("more", "less"))
+    said = compared(table, more, less, "gradient by lag")
     ax.set_title(f"Copy, {moment} training: {said}")
     low, high = ax.get_ylim()
     ax.set_ylim(max(low, FEWEST), high)
@@ -245,6 +245,15 @@ def labelled(rows: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def labels(rows: pd.DataFrame) -> list[str]:
+    """The labels that ``labelled`` gave, in the order of the models."""
+    return [
+        label
+        for model in ordered(rows["model"])
+        for label in sorted(set(rows["label"][rows["model"] == model]))
+    ]
+
+
 def text(results: Results, ax: Axes) -> None:
     """Final bits per character of every model."""
     ax.set_title("Text: bits per character")
@@ -252,13 +261,15 @@ def text(results: Results, ax: Axes) -> None:
     if rows.empty:
         panels.empty_panel(ax, "no networks")
         return
-    table = stats.summarize(rows, ["label"]).set_index("label")
+    table = stats.summarize(rows, ["label"]).set_index("label").loc[labels(rows)]
     said = compared(table, "more bits per character", "fewer bits", "bits per character")
     ax.set_title(f"Text: {said}")
+    finite = table[["value", "low", "high"]].replace(math.inf, math.nan).stack()
     for place, (_, row) in enumerate(table.iterrows()):
-        if math.isfinite(row["value"]):
-            bars(ax, place, row["value"], row["low"], row["high"], min(place, 6))
-    model_axis(ax, list(table.index))
+        if math.isfinite(row["value"]):  # a bound that diverged networks reach is drawn to the edge
+            bars(ax, place, row["value"], row["low"], min(row["high"], finite.max()), min(place, 6))
+    counts = [f" ({n}×)" if n else "" for n in table["n_diverged"]]
+    model_axis(ax, [f"{label}{n}" for label, n in zip(table.index, counts, strict=True)])
     ax.set_xlabel("bits per character (median)")
 
 
@@ -269,15 +280,10 @@ def context(results: Results, ax: Axes) -> None:
     if table.empty:
         panels.empty_panel(ax, "nothing probed")
         return
-    in_order = [
-        (model, label)
-        for model in ordered(table["model"])
-        for label in sorted(set(table["label"][table["model"] == model]))
-    ]
-    for place, (_, label) in enumerate(in_order):
+    for place, label in enumerate(labels(table)):
         own = table[table["label"] == label]["effective"]
         bars(ax, place, own.median(), own.min(), own.max(), min(place, 6))
-    model_axis(ax, [label for _, label in in_order])
+    model_axis(ax, labels(table))
     ax.set_xlabel("characters of context (median, range)")
 
 

@@ -8,11 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from matplotlib.figure import Figure
 
 from experiments.successors import analysis
 from experiments.successors.compute import scan
 from tests.support import made
 from throughtime.engine.sizes import size
+from throughtime.figures.draw import load_figure
 from throughtime.planning.axes import Job
 from throughtime.planning.plan import Plan
 from throughtime.planning.project import Project
@@ -179,6 +181,20 @@ def test_forget_bias_at_the_longest_lag_alone(better: float, verdict: str) -> No
     final = np.where(right == far, 0.02, 0.16) + noise  # the other way round at the short lag
     found = made.results(summary.assign(final=final))
     assert made.decide("successors", "forget_bias_helps", found).verdict == verdict
+
+
+def test_a_diverged_network_of_text_keeps_the_others_in_sight() -> None:
+    """Its interval has no upper end; it is drawn as far as the others go, and counted."""
+    figure = load_figure(made.ROOT / "experiments" / "successors" / "figure.py")
+    axes = {"task": "text", "window": 8, "limit": 50_000, "validation": 4000, "K": "full"}
+    rows = made.networks("text", **axes, cell=["tanh", "irnn"], init="gaussian", seeds=5)
+    final = 2.8 + 0.01 * rows["seed"].astype(float)
+    died = (rows["cell"] == "irnn") & (rows["seed"] == 4)
+    rows = rows.assign(final=final.mask(died), status=rows["status"].mask(died, "diverged"))
+    ax = Figure().subplots()
+    figure.text(made.results(rows), ax)
+    assert 2.7 < ax.get_xlim()[0] < 2.8 < 2.84 < ax.get_xlim()[1] < 2.9
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["tanh", "IRNN (1×)"]
 
 
 def measured(**powers: float) -> pd.DataFrame:

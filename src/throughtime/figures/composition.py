@@ -284,9 +284,8 @@ def fit(fig: Figure, axes: Sequence[Axes]) -> None:
     one of them is larger than its tile, and labels of ticks that would run into each other are
     thinned.
     """
-    for ax in axes:
-        if _own_title(ax).get_window_extent().width > fig.bbox.width:  # no layout has such room
-            _wrap_title(ax)
+    for ax in axes:  # a title in one line could take the room of all axes
+        _wrap_title(ax)
     _lay_out(fig)
     _place_words(axes)
     _lay_out(fig)
