@@ -95,6 +95,16 @@ def reported(results: Results, *sweeps: str) -> pd.DataFrame:
     return rows[keep].drop(columns="chosen").reset_index(drop=True)
 
 
+def absent(results: Results) -> list[str]:
+    """Models, with their tasks, that no figure or claim sees: FRONTIER has no network of them at
+    the chosen rate, because the YAML holds another.
+    """
+    rows = reported(results, *FRONTIER)
+    seen = set(zip(rows["model"], rows["task"], strict=True))
+    rates = chosen(results)
+    return [f"{r.model} on {r.task}" for r in rates.itertuples() if (r.model, r.task) not in seen]
+
+
 @lru_cache(maxsize=4)
 def frontiers(results: Results) -> pd.DataFrame:
     """task and model with the columns of stats.frontier; of brackets the distance that half the

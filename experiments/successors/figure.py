@@ -20,6 +20,7 @@ from throughtime.results.load import Results
 from .analysis import (
     FRONTIER,
     RATES,
+    absent,
     chosen,
     contexts,
     frontiers,
@@ -394,6 +395,8 @@ def caption(results: Results) -> str:
         for task, own in table.groupby("task")
     ]
     rates = chosen(results)
+    left_out = absent(results)
+    gone = f"Without a network at that rate: {composition.listed(left_out)}. " if left_out else ""
     told = "; ".join(
         f"{panels.title_case(task)} " + ", ".join(f"{r.model} {r.lr:g}" for r in own.itertuples())
         for task, own in rates.groupby("task")
@@ -404,7 +407,7 @@ def caption(results: Results) -> str:
         "Models of a task have as many parameters within 5 %, and the same updates, data and "
         "clipping; all read all steps (K = T). Each has the learning rate that was the better one "
         f"on other seeds ({told or 'none chosen'}); all other networks are left out of figure and "
-        "claims, and are counted below. Steps per second are of one thread, and differ from "
+        f"claims, and are counted below. {gone}Steps per second are of one thread, and differ from "
         "machine to machine. What K, gain, clipping and the forget bias change, and text, are "
         "panels of their own (`throughtime figure successors --list`). "
         f"Frontiers in steps: {'; '.join(said) or 'none'}. {describe_networks(results)}"

@@ -118,6 +118,16 @@ def test_of_equal_rates_the_smaller_and_a_diverged_network_is_at_chance() -> Non
     assert set(analysis.chosen(made.results(died))["lr"]) == {0.003}
 
 
+def test_a_model_whose_chosen_rate_was_not_trained_is_named() -> None:
+    summary = tables({0.003: 0.5, 0.01: 0.9}, {})
+    assert analysis.absent(made.results(summary)) == []
+    other = (summary["cell"] == "lstm") & (summary["sweep"] == "copy") & (summary["lr"] == 0.01)
+    found = made.results(summary[~other])
+    assert analysis.absent(found) == ["LSTM on copy"]
+    figure = load_figure(made.ROOT / "experiments" / "successors" / "figure.py")
+    assert "Without a network at that rate: LSTM on copy." in figure.caption(found)
+
+
 def test_without_a_choice_all_networks_are_reported() -> None:
     summary = tables({0.003: 0.5, 0.01: 0.9}, {})
     bare = made.results(summary[summary["sweep"] == "copy"])

@@ -12,6 +12,7 @@ from pathlib import Path
 # What Snakemake and the reading of a plan import. Nothing of throughtime: a copy of the project has
 # a package of its own.
 PRELOADED = ["snakemake.cli", "pandas", "pydantic", "yaml"]
+PATIENCE = 600  # seconds
 CONTEXT = multiprocessing.get_context("forkserver")
 
 
@@ -27,11 +28,12 @@ def run(
         target=_program, args=(module, arguments, str(folder), environment, said)
     )
     process.start()
-    process.join(600)
+    process.join(PATIENCE)
+    process.kill()  # if it hangs
+    process.join()
     texts = [path.read_text() for path in said]
     for path in said:
         path.unlink()
-    assert process.exitcode is not None, texts
     return subprocess.CompletedProcess(arguments, process.exitcode, *texts)
 
 

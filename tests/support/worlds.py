@@ -55,7 +55,7 @@ def world(experiment: str, rule: Rule, preset: str = "evening", **tables: pd.Dat
     """Results whose networks have what ``rule`` says of each: a row of the summary in, changed
     columns out.
     """
-    changed = pd.DataFrame([rule(row) for row in _rows(experiment, preset)])
+    changed = pd.DataFrame([rule({**row}) for row in _rows(experiment, preset)])
     return Results(
         summary=networks(experiment, preset).assign(**dict(changed.items())),
         **{t: getattr(Results.empty(), t) for t in ("curves", "breakdown", "references")},

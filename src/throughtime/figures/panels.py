@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
+from numpy.typing import NDArray
 
 UNITS = {
     "accuracy": "accuracy",
@@ -24,6 +25,7 @@ UNITS = {
 }
 LAG = "lag of the dependency, steps"
 TILE = "tile"  # marks the numbers of a heat map, which are hidden where they have no room
+DARK = 0.408  # luminance of a colour on which white is read better than dark grey (seaborn's bound)
 UNEQUAL = 0.98  # of the largest lag: a mean below it is told beside it
 BEYOND = 1.3  # how far past the tested lags an open bound is drawn
 PYTORCH_GAIN = 3**-0.5  # sigma_w of PyTorch's default U(+-1/sqrt N)
@@ -142,20 +144,14 @@ def heatmap(
         row, column = rows.index(getattr(point, y)), columns.index(getattr(point, x))
         crosses = f"\n{point.n_diverged}×" if point.n_diverged else ""
         labels.iloc[row, column] = text(point) + crosses
-    masked = (labels == "").to_numpy()
+    shown = np.ma.masked_array(grid.fillna(limits[0]), labels == "")
     mesh = ax.pcolormesh(
-        np.ma.masked_array(grid.fillna(limits[0]), masked),
-        cmap="cividis", vmin=limits[0], vmax=limits[1], linewidths=0.6, edgecolor="white",
-    )  # fmt: skip
+        shown, cmap="cividis", vmin=limits[0], vmax=limits[1], linewidths=0.6, edgecolor="white"
+    )
     ax.set(xlim=(0, len(columns)), ylim=(len(rows), 0), xlabel=x, ylabel=y)
     ax.spines[:].set_visible(False)
-    colours = mesh.to_rgba(grid.fillna(limits[0]).to_numpy())
-    for row, column in np.argwhere(~masked) if numbers else ():
-        dark = luminance(colours[row, column]) <= 0.408
-        ax.text(
-            column + 0.5, row + 0.5, labels.iloc[row, column], ha="center", va="center",
-            color="w" if dark else ".15", fontsize="small", linespacing=0.95, gid=TILE,
-        )  # fmt: skip
+    if numbers:
+        _write_tiles(ax, labels, mesh.to_rgba(shown))
     ax.set_facecolor("0.88")  # a grid point that was not run
     for point in table[table["n_diverged"] > 0].itertuples():
         corner = columns.index(getattr(point, x)), rows.index(getattr(point, y))
@@ -175,6 +171,16 @@ def heatmap(
         rotation=0,
         va="center",
     )
+
+
+def _write_tiles(ax: Axes, labels: pd.DataFrame, colours: NDArray[np.float64]) -> None:
+    """Write each tile's label in its middle, light on a dark colour and dark on a light one."""
+    for row, column in np.argwhere((labels != "").to_numpy()):
+        ax.text(
+            column + 0.5, row + 0.5, labels.iloc[row, column], ha="center", va="center",
+            color="w" if luminance(colours[row, column]) <= DARK else "0.15",
+            fontsize="small", linespacing=0.95, gid=TILE,
+        )  # fmt: skip
 
 
 def scale_handles(dark: str, light: str, missing: bool = False) -> list[Patch]:

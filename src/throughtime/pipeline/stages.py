@@ -112,6 +112,8 @@ def choose(search: Search, results: Path, number: int) -> pd.DataFrame:
     Raises:
         UserError: a round before it, or a table of it, is missing or damaged.
     """
+    from throughtime.analysis import adaptive  # it needs scipy: a fifth of a second at every start
+
     before = search.chosen(results, number)
     if len(before) < number - 1:
         raise UserError(
@@ -120,8 +122,6 @@ def choose(search: Search, results: Path, number: int) -> pd.DataFrame:
         )
     read = [_read(results, planned, "summary") for planned in search.plan(before).jobs]
     summary = pd.concat(read) if read else tables.empty("summary")
-    from throughtime.analysis import adaptive  # it needs scipy: a fifth of a second at every start
-
     chosen = adaptive.choose(search.grid, summary, search.width)
     content = {
         "round": number,
