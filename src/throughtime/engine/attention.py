@@ -45,10 +45,13 @@ class AttentionProgram(Program):
         """No state is carried: (G, B, 0)."""
         return torch.zeros(self.sizes.rows, self.sizes.batch, 0)
 
-    def _of_row(self, flat: Tensor, x: Tensor) -> Tensor:
-        """(Ts, B, O) of one network's weights (P)."""
-        named = {name: w[0] for name, w in views(flat[None], self.shapes).items()}
-        return self.model.outputs(named, x, self.window, self.sizes.scored)
+    def _weights(self, flat: Tensor) -> dict[str, Tensor]:
+        """One network's weights (P) by their names."""
+        return {name: w[0] for name, w in views(flat[None], self.shapes).items()}
+
+    def _of_row(self, weights: dict[str, Tensor], x: Tensor) -> Tensor:
+        """(Ts, B, O) of one network."""
+        return self.model.outputs(weights, x, self.window, self.sizes.scored)
 
     def outputs(
         self,
@@ -60,7 +63,10 @@ class AttentionProgram(Program):
         """See Program."""
         x = torch.from_numpy(examples.x)
         with torch.no_grad():
-            outputs = [self._of_row(w, x[s]) for w, s in zip(flat, examples.rows, strict=True)]
+            outputs = [
+                self._of_row(self._weights(w), x[s])
+                for w, s in zip(flat, examples.rows, strict=True)
+            ]
         return torch.stack(outputs, 1)
 
     def gradients(
@@ -80,10 +86,11 @@ class AttentionProgram(Program):
         for row, source in enumerate(examples.rows):
             if alive is not None and not alive[row]:
                 continue
-            own = flat[row].detach().requires_grad_()
+            own = {n: w.requires_grad_() for n, w in self._weights(flat[row].detach()).items()}
             y = self._of_row(own, x[source])
             targets = Targets(values[source][:, None], weight[source][:, None])
             losses, dy = loss_of(self.head)(y.detach()[:, None].contiguous(), targets)
-            (gradient[row],) = torch.autograd.grad(y, own, dy[:, 0])
+            parts = torch.autograd.grad(y, list(own.values()), dy[:, 0])
+            torch.cat([part.flatten() for part in parts], out=gradient[row])
             loss[row] = losses[0]
         return loss, gradient

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 # 40, 48, 50), on one of two busy threads (LOGBOOK.md, 2026-11-30).
 OVERHEAD = 2.3
 SMALL = 4e4
+# weights of which every layer has its own
+STACKED = ("g_attention", "W_qkv", "W_o", "g_up", "W_up", "b_up", "W_down", "b_down")
 
 
 class Attention(Model):
@@ -122,19 +124,20 @@ class Attention(Model):
         ago = torch.arange(steps)[:, None] - torch.arange(steps)
         seen = (ago >= 0) & (ago < window)
         turn = _turns(steps, hidden // self.heads, u.dtype)
-        for i in range(self.layers):
-            normed = functional.layer_norm(u, (hidden,), w["g_attention"][i])
+        # split at once: autograd would make a block of zeros for every layer that is taken alone
+        stacked = [w[name].unbind() for name in STACKED]
+        for g_attention, qkv, out, g_up, up, b_up, down, b_down in zip(*stacked, strict=True):
+            normed = functional.layer_norm(u, (hidden,), g_attention)
             q, k, v = (
                 part.unflatten(-1, (self.heads, -1)).transpose(1, 2)
-                for part in (normed @ w["W_qkv"][i]).chunk(3, -1)
+                for part in (normed @ qkv).chunk(3, -1)
             )
             mixed = functional.scaled_dot_product_attention(
                 _rotate(q, turn), _rotate(k, turn), v, attn_mask=seen
             )
-            u = u + mixed.transpose(1, 2).flatten(2) @ w["W_o"][i]
-            normed = functional.layer_norm(u, (hidden,), w["g_up"][i])
-            up = functional.gelu(normed @ w["W_up"][i] + w["b_up"][i])
-            u = u + up @ w["W_down"][i] + w["b_down"][i]
+            u = u + mixed.transpose(1, 2).flatten(2) @ out
+            normed = functional.layer_norm(u, (hidden,), g_up)
+            u = u + functional.gelu(normed @ up + b_up) @ down + b_down
         u = functional.layer_norm(u[:, steps - scored :], (hidden,), w["g_out"])
         return (u @ w["W_hy"] + w["b_y"]).transpose(0, 1)
 
