@@ -99,6 +99,19 @@ def test_outputs_and_gradients_are_those_of_the_torch_engine(name: str) -> None:
     property_()
 
 
+@pytest.mark.parametrize("name", CELLS)
+def test_a_step_that_is_larger_than_a_chunk_is_summed_alone(name: str) -> None:
+    rng, n = np.random.default_rng(6), units(name, 210)
+    s = Sizes(1, 5, 20, 3, n, 4, 5, True)
+    assert s.batch * n > kernels.CHUNK
+    layout = shapes(cell(name), s.inputs, n, s.outputs)
+    flat, examples = weights(rng, layout, 1, "float64") / 8, batch(rng, s, "softmax", "float64", 1)
+    compiled, reference = both(name, "softmax", s, layout, "float64")
+    for found in (windows(5, 5, 5), windows(5, 1, 3)):
+        _, gradient = compiled.gradients(flat, examples, found)
+        assert close(gradient, reference.gradients(flat, examples, found)[1], 1e-11)
+
+
 @pytest.mark.parametrize(("name", "head"), list(product(CELLS, HEADS)))
 def test_single_precision_rounds_about_as_torch(name: str, head: str) -> None:
     n, rng = units(name, 33), np.random.default_rng(0)

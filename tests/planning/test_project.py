@@ -713,7 +713,7 @@ def test_attention_costs_what_was_measured_within_a_factor_of_1_5(
     """Of an update of two layers, batch 20; LOGBOOK.md, 2026-11-30."""
     attention = {"cell": "attention", "layers": 2, "heads": 1, "hidden": hidden, "updates": 1000}
     (planned,) = expand("x", "s", {**axes, **attention}, "h").jobs
-    assert planned.job.cost / SPEED == pytest.approx(milliseconds, rel=0.5)
+    assert 1 / 1.5 < planned.job.cost / SPEED / milliseconds < 1.5
 
 
 @pytest.mark.parametrize(
@@ -723,10 +723,12 @@ def test_attention_costs_what_was_measured_within_a_factor_of_1_5(
 def test_omega_costs_what_was_measured_within_a_factor_of_1_5(
     hidden: int, steps: int, networks: int, milliseconds: float
 ) -> None:
-    """Of an update of temporal order, batch 20; LOGBOOK.md, 2026-11-30."""
+    """Of an update of temporal order, batch 20; LOGBOOK.md, 2026-11-30. 24.0 was measured on a
+    Xeon at 2.8 GHz, the others on an EPYC at 2.0 GHz.
+    """
     axes = {"task": "temporal_order", "length": steps, "K": "full", "engine": "torch"}
     axes |= {"hidden": hidden, "updates": 1000, "seeds": networks}
     (with_it,) = expand("x", "s", {**axes, "omega": 4}, "h").jobs
     (without,) = expand("x", "s", axes, "h").jobs
-    assert with_it.cost / SPEED == pytest.approx(milliseconds, rel=0.5)
+    assert 1 / 1.5 < with_it.cost / SPEED / milliseconds < 1.5
     assert with_it.cost > 1.4 * without.cost

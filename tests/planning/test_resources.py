@@ -13,10 +13,12 @@ import torch
 from throughtime.core.errors import UserError
 from throughtime.engine.bptt import Tape
 from throughtime.engine.omega import Omega
+from throughtime.engine.parameters import views
 from throughtime.engine.sizes import size
 from throughtime.engine.truncation import overlapping, windows
 from throughtime.planning import resources
-from throughtime.planning.plan import PlannedJob
+from throughtime.planning.axes import Job
+from throughtime.planning.plan import PlannedJob, costs
 from throughtime.planning.project import Project
 from throughtime.planning.resources import SPEED, START
 from throughtime.planning.sweep import expand
@@ -172,3 +174,33 @@ def test_rows_with_a_penalty_need_what_omega_keeps_of_every_step():
     need = resources.bytes_per_row(job)
     assert resources.rows_at_once(job, 10 * need) == 10
     assert resources.rows_at_once(job, 10 * need, penalized=True) < 10
+
+
+def test_weights_that_do_not_act_as_they_are_trained_are_counted():
+    """Of an LRU of N units 3 N / 2 numbers are trained, and a matrix of N x N acts."""
+    (planned,) = expand(
+        "x", "s", {"task": "copy", "length": 4, "cell": "lru", "hidden": 1024, "seeds": 64}, "here"
+    ).jobs
+    acting = acts_of(planned.job)
+    need = resources.bytes_per_row(planned.job)
+    assert 3 * acting < need < 5 * acting
+    assert resources.rows_at_once(planned.job, 10 * need) < 10  # a tape is shared
+
+
+def acts_of(job: Job) -> int:
+    """Bytes of one network's weights as they act."""
+    layout = resources.weight_shapes(job)
+    flat = views(torch.zeros(1, size(layout)), layout)
+    return sum(w.numel() * w.element_size() for w in job.cell.acting(flat).values())
+
+
+@pytest.mark.parametrize("omega", [0, 4, [0, 4]])
+def test_no_piece_of_a_job_with_omega_costs_more_than_asked(omega):
+    axes = {"task": "copy", "length": 4, "engine": "torch", "hidden": 64, "batch": 200}
+    (whole,) = expand("x", "s", {**axes, "omega": omega, "seeds": 40}, "here").jobs
+    one, calls = costs(whole.job, whole.grid)
+    bound = calls + 3 * one
+    assert calls < one
+    parts = expand("x", "s", {**axes, "omega": omega, "seeds": 40}, "here", max_cost=bound).jobs
+    assert sum(len(part.grid) for part in parts) == len(whole.grid)
+    assert max(part.cost for part in parts) <= bound + calls

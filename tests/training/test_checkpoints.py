@@ -119,7 +119,8 @@ def test_killed_at_every_second_update_it_ends_with_the_same_bits(
 ) -> None:
     job = planned(name)
     made, kills = train_with_kills(job, tmp_path, lives=2, late=True)
-    assert kills > 3 * len(job.grid) // 6  # three times or more in each of its blocks
+    blocks = len(job.grid) if job.job.adapt else -(-len(job.grid) // 6)
+    assert kills >= 3 * blocks
     assert hashes(made) == hashes(train(job, block=6, probe=probe))
 
 

@@ -68,8 +68,9 @@ class CompiledProgram(Program):
     def __init__(self, cell: Cell, head: str, sizes: Sizes, dtype: str, learned: bool) -> None:
         self.sizes, self.dtype = sizes, np.dtype(dtype)
         n, o = padded(sizes.hidden, dtype), padded(sizes.outputs, dtype)
+        kernel = cell.kernel or cell.name
         self.shape = kernels.Shape(
-            CELLS[cell.kernel or cell.name],
+            CELLS[kernel],
             HEADS[head],
             sizes.steps,
             sizes.batch,
@@ -78,7 +79,7 @@ class CompiledProgram(Program):
             sizes.outputs,
             sizes.scored,
             cell.gates,
-            MATRICES.get(cell.name, cell.gates),
+            MATRICES.get(kernel, cell.gates),
             cell.states,
             sizes.tokens,
             learned,
@@ -94,7 +95,8 @@ class CompiledProgram(Program):
 
     def _memory(self, cell: Cell, n: int, o: int) -> kernels.Memory:
         s, z = self.sizes, cell.gates * n
-        apart, gated, two = cell.separate, not cell.in_place, cell.states == 2
+        kind, two = self.shape.cell, cell.states == 2
+        apart, gated, matrix = kind == kernels.GRU, kind > kernels.SIGMOID, self.shape.matrices > 0
         dz = aligned(s.steps * s.batch * z, self.dtype)
         recent = aligned(max(1, kernels.CHUNK // (s.batch * n)) * s.batch * z, self.dtype)
 
@@ -104,8 +106,8 @@ class CompiledProgram(Program):
         return kernels.Memory(
             h=zeros(s.steps + 1, s.batch, n),
             c=zeros(s.steps + 1, s.batch, n, needed=two),
-            z=zeros(s.steps, s.batch, z, needed=gated),
-            e=zeros(s.steps, s.batch, n, needed=gated),
+            z=zeros(s.steps, s.batch, z, needed=gated and kind != kernels.LRU),
+            e=zeros(s.steps, s.batch, n, needed=kind in (kernels.LSTM, kernels.GRU)),
             zh=zeros(s.batch, z, needed=apart),
             dz=dz,
             dzh=zeros(s.steps, s.batch, z) if apart else dz,
@@ -116,15 +118,15 @@ class CompiledProgram(Program):
             y=zeros(s.scored, s.batch, o),
             dhs=zeros(s.scored, s.batch, n),
             wx=zeros(s.inputs, z),
-            wh=zeros(n, z),
-            wht=zeros(z, n),
+            wh=zeros(n, z, needed=matrix),
+            wht=zeros(z, n, needed=matrix),
             b=zeros(z),
             bh=zeros(z),
             wy=zeros(n, o),
             wyt=zeros(o, n),
             by=zeros(o),
             gwx=zeros(s.inputs, z),
-            gwh=zeros(n, z),
+            gwh=zeros(n, z, needed=matrix),
             gb=zeros(z),
             gbh=zeros(z),
             gwy=zeros(n, o),

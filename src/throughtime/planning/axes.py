@@ -318,9 +318,9 @@ class Job(BaseModel):
 
     @property
     def cost(self) -> float:
-        """Arithmetic of one network's training: mean steps x gates (N^2 + 20 N) x B of the
-        recurrence and Ts x N O x B of the readout, per update. What the planner balances, not a
-        time.
+        """Arithmetic of one network's training: mean steps x Model.work x B of the recurrence, for
+        most cells gates (N^2 + 20 N), and Ts x N O x B of the readout, per update. What the planner
+        balances, not a time.
         """
         steps, (k1, k2) = self.task.mean_steps, self.strides
         visits = (
@@ -328,7 +328,8 @@ class Job(BaseModel):
             if self.task.scored < self.steps
             else steps * k2 / k1
         )
-        per_step = self.batch * self.cell.work(self.hidden, k2)
+        work = self.cell.work(self.hidden, k2, compiled=self.kernel == "numba")
+        per_step = self.batch * work
         readout = self.batch * self.task.scored * self.hidden * self.task.outputs
         return self.updates * (per_step * (2 * steps + max(visits, 1)) / 3 + readout)
 

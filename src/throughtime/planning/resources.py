@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from throughtime.core.errors import UserError
+from throughtime.engine.cells import Cell
 from throughtime.engine.sizes import Shapes, Sizes, shapes, size
 from throughtime.engine.truncation import overlapping, windows
 from throughtime.planning.axes import Job
@@ -106,12 +107,16 @@ def weight_shapes(job: Job) -> Shapes:
 def bytes_per_row(job: Job, *, penalized: bool = False) -> int:
     """Memory that one row of ``job`` takes in training, in bytes: eight copies of the weights
     (optimizer, gradients) and what is read out; with the engine torch the whole tape, and where
-    rows are ``penalized`` (omega above 0) what Omega keeps of every step.
+    rows are ``penalized`` (omega above 0) what Omega keeps of every step; with the engine numba
+    what is made of weights that do not act as they are trained.
     """
     itemsize = _itemsize(job)
     weights = 8 * itemsize * size(weight_shapes(job))
     if job.kernel == "numba" or not job.cell.recurrent:
-        return weights + itemsize * job.batch * job.task.scored * 4 * job.task.outputs
+        acting = 0
+        if isinstance(job.cell, Cell) and job.cell.transformed:
+            acting = 4 * itemsize * job.cell.gates * job.hidden**2
+        return weights + acting + itemsize * job.batch * job.task.scored * 4 * job.task.outputs
     return weights + _tape_bytes(job, job.task, itemsize) + penalized * _omega_bytes(job)
 
 

@@ -16,7 +16,7 @@ from throughtime.engine.optimizers import optimizers
 from throughtime.engine.schedules import schedules
 from throughtime.engine.truncation import overlapping, windows
 from throughtime.planning.axes import JOB_AXES, OF_A_SWEEP, ROW_AXES, Job, grid
-from throughtime.planning.plan import Plan, PlannedJob, Skipped
+from throughtime.planning.plan import Plan, PlannedJob, Skipped, costs
 from throughtime.tasks import tasks
 
 # What is chosen by its name, and where it is found.
@@ -363,8 +363,9 @@ def pieces(rows: pd.DataFrame, job: Job, max_cost: float) -> Iterator[pd.DataFra
     does not. What costs the same however many they are is shared by as many as cost as much.
     """
     size = len(rows)
-    if job.cost and not math.isinf(max_cost):
-        size = max(1, int(max_cost / job.cost), math.ceil(job.calls / job.cost))
+    one, calls = costs(job, rows)
+    if one and not math.isinf(max_cost):
+        size = max(1, int(max_cost / one), math.ceil(calls / one))
     count = math.ceil(len(rows) / size)
     size = math.ceil(len(rows) / count)  # even pieces
     for start in range(0, len(rows), size):

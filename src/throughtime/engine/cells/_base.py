@@ -78,13 +78,14 @@ class Model(Component, ABC):
         """
 
     @abstractmethod
-    def work(self, hidden: int, depth: int) -> float:
+    def work(self, hidden: int, depth: int, *, compiled: bool = False) -> float:
         """Arithmetic of a step of one sequence, in units of N^2 of a cell: what costs are balanced
         with.
 
         Args:
             hidden: N.
             depth: steps that a step can see.
+            compiled: whether the engine numba computes it, which may do without a part.
         """
 
     @abstractmethod
@@ -182,7 +183,7 @@ class Cell(Model):
             weights[name][:] = deviation * normal
         self.set_initial(weights, hidden)
 
-    def work(self, hidden: int, depth: int) -> float:
+    def work(self, hidden: int, depth: int, *, compiled: bool = False) -> float:
         """See Model."""
         return self.gates * (hidden**2 + 20 * hidden)
 

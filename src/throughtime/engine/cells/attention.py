@@ -93,7 +93,7 @@ class Attention(Model):
             elif name.startswith("g_"):
                 weight[:] = 1
 
-    def work(self, hidden: int, depth: int) -> float:
+    def work(self, hidden: int, depth: int, *, compiled: bool = False) -> float:
         """See Model."""
         return self.layers * (OVERHEAD * (12 * hidden**2 + 2 * depth * hidden) + SMALL)
 

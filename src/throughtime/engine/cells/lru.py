@@ -66,9 +66,9 @@ class Lru(Cell):
         phase = self.max_phase * (1 - rng.random(hidden // 2))  # never 0
         return np.stack([np.log(-0.5 * np.log(square)), np.log(phase), 0.5 * np.log1p(-square)])
 
-    def work(self, hidden: int, depth: int) -> float:
-        """See Model: no product of matrices."""
-        return 25 * hidden
+    def work(self, hidden: int, depth: int, *, compiled: bool = False) -> float:
+        """See Model. Compiled there is no product of matrices."""
+        return 25 * hidden if compiled else super().work(hidden, depth)
 
     def acting(self, weights: Weights) -> Weights:
         """See Cell. W_hh is [[diag(a), diag(b)], [-diag(b), diag(a)]] of lambda = a + i b."""
