@@ -23,6 +23,12 @@ from throughtime.engine.truncation import MODES, strides, windows
 HEADS = ("softmax", "regression")
 
 
+def units(name: str, n: int) -> int:
+    """``n``, or one more where a unit has two parts."""
+    multiple = cell(name).multiple
+    return -(-n // multiple) * multiple
+
+
 def weights(rng: np.random.Generator, layout: Shapes, rows: int, dtype: str) -> torch.Tensor:
     return torch.from_numpy((rng.standard_normal((rows, size(layout))) * 0.4).astype(dtype))
 
@@ -63,7 +69,7 @@ def test_outputs_and_gradients_are_those_of_the_torch_engine(name: str) -> None:
         st.data(),
     )
     def property_(steps: int, b: int, i: int, n: int, o: int, data: st.DataObject) -> None:
-        draw = data.draw
+        draw, n = data.draw, units(name, n)
         head, mode, tokens = draw(st.sampled_from(HEADS)), draw(st.sampled_from(MODES)), draw(
             st.booleans()
         )  # fmt: skip
@@ -95,7 +101,8 @@ def test_outputs_and_gradients_are_those_of_the_torch_engine(name: str) -> None:
 
 @pytest.mark.parametrize(("name", "head"), list(product(CELLS, HEADS)))
 def test_single_precision_rounds_about_as_torch(name: str, head: str) -> None:
-    s, rng = Sizes(3, 40, 9, 5, 33, 7, 12, head == "softmax"), np.random.default_rng(0)
+    n, rng = units(name, 33), np.random.default_rng(0)
+    s = Sizes(3, 40, 9, 5, n, 7, 12, head == "softmax")
     layout = shapes(cell(name), s.inputs, s.hidden, s.outputs)
     flat, examples = weights(rng, layout, 3, "float32") / 3, batch(rng, s, head, "float32")
     exact = Examples(
@@ -120,7 +127,8 @@ def test_single_precision_rounds_about_as_torch(name: str, head: str) -> None:
 def test_a_networks_bits_are_its_own_alone_among_others_and_beside_what_is_not_finite(
     name: str,
 ) -> None:
-    rng, s = np.random.default_rng(1), Sizes(5, 8, 3, 4, 19, 6, 8, True)
+    rng, n = np.random.default_rng(1), units(name, 19)
+    s = Sizes(5, 8, 3, 4, n, 6, 8, True)
     layout = shapes(cell(name), s.inputs, s.hidden, s.outputs)
     flat, examples = weights(rng, layout, 5, "float32"), batch(rng, s, "softmax", "float32")
     found = windows(8, 3, 3)
@@ -136,7 +144,7 @@ def test_a_networks_bits_are_its_own_alone_among_others_and_beside_what_is_not_f
         assert torch.equal(beside[1][row], gradient[row])
     assert math.isnan(beside[0][0])
     assert (beside[1][2] == 0).all(), "of a network that is not alive nothing is written"
-    one = Sizes(1, 8, 3, 4, 19, 6, 8, True)
+    one = Sizes(1, 8, 3, 4, n, 6, 8, True)
     alone = program("numba", cell(name), "softmax", one, layout, torch.float32)
     for row in range(5):
         own = Examples(examples.x, examples.values, examples.weight, examples.rows[[row]])

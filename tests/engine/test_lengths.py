@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.engine.test_kernels import batch, close, weights
+from tests.engine.test_kernels import batch, close, units, weights
 from throughtime.engine.cells import cell
 from throughtime.engine.compiled import CELLS
 from throughtime.engine.program import Examples, Program, TorchProgram, program
@@ -22,7 +22,7 @@ each_engine = pytest.mark.parametrize("engine", ENGINES)
 
 def made(engine: str, name: str, steps: int, scored: int, **more: Any) -> tuple[Program, Any]:
     """A program of ``steps`` steps in float64, and random weights for it."""
-    s = Sizes(ROWS, steps, 5, 4, 9, 3, scored, more.get("tokens", True))
+    s = Sizes(ROWS, steps, 5, 4, units(name, 9), 3, scored, more.get("tokens", True))
     layout = shapes(cell(name), s.inputs, s.hidden, s.outputs, more.get("learned", False))
     built = program(engine, cell(name), "softmax", s, layout, torch.float64)
     return built, weights(np.random.default_rng(0), layout, ROWS, "float64")

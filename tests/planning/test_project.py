@@ -714,3 +714,19 @@ def test_attention_costs_what_was_measured_within_a_factor_of_1_5(
     attention = {"cell": "attention", "layers": 2, "heads": 1, "hidden": hidden, "updates": 1000}
     (planned,) = expand("x", "s", {**axes, **attention}, "h").jobs
     assert planned.job.cost / SPEED == pytest.approx(milliseconds, rel=0.5)
+
+
+@pytest.mark.parametrize(
+    ("hidden", "steps", "networks", "milliseconds"),
+    [(50, 100, 2, 17.3), (50, 100, 5, 24.0), (32, 40, 5, 9.1), (32, 100, 15, 42.4)],
+)
+def test_omega_costs_what_was_measured_within_a_factor_of_1_5(
+    hidden: int, steps: int, networks: int, milliseconds: float
+) -> None:
+    """Of an update of temporal order, batch 20; LOGBOOK.md, 2026-11-30."""
+    axes = {"task": "temporal_order", "length": steps, "K": "full", "engine": "torch"}
+    axes |= {"hidden": hidden, "updates": 1000, "seeds": networks}
+    (with_it,) = expand("x", "s", {**axes, "omega": 4}, "h").jobs
+    (without,) = expand("x", "s", axes, "h").jobs
+    assert with_it.cost / SPEED == pytest.approx(milliseconds, rel=0.5)
+    assert with_it.cost > 1.4 * without.cost

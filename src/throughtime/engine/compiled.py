@@ -22,7 +22,10 @@ CELLS = {
     "sigmoid": kernels.SIGMOID,
     "lstm": kernels.LSTM,
     "gru": kernels.GRU,
+    "minimal": kernels.MINIMAL,
+    "lru": kernels.LRU,
 }
+MATRICES = {"minimal": 1, "lru": 0}  # gates to which W_hh leads, where not all
 HEADS = {"softmax": kernels.SOFTMAX, "regression": kernels.REGRESSION}
 
 
@@ -75,6 +78,7 @@ class CompiledProgram(Program):
             sizes.outputs,
             sizes.scored,
             cell.gates,
+            MATRICES.get(cell.name, cell.gates),
             cell.states,
             sizes.tokens,
             learned,

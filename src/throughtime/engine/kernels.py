@@ -24,7 +24,7 @@ from numba import extending, njit, types
 from numba.core import cgutils
 from numpy.typing import NDArray
 
-TANH, RELU, IDENTITY, SIGMOID, LSTM, GRU = range(6)
+TANH, RELU, IDENTITY, SIGMOID, LSTM, GRU, MINIMAL, LRU = range(8)
 SOFTMAX, REGRESSION = range(2)
 BYTES = 64  # of a vector
 ROWS = 8  # of a tile, at most; with 2 vectors each
@@ -57,6 +57,7 @@ class Shape(NamedTuple):
     O: int  # noqa: E741  # the name of the mathematics
     Ts: int
     gates: int
+    matrices: int  # of the gates, the first ones: those to which W_hh leads as a matrix
     states: int
     tokens: bool
     learned: bool  # the initial state
@@ -68,8 +69,8 @@ class Memory(NamedTuple):
     """One network at work; all arrays flat, C order, on a border of 64 bytes."""
 
     h: Vector  # (T + 1, B, N'), h before step t
-    c: Vector  # (T + 1, B, N'), LSTM: the cell state
-    z: Vector  # (gates, T, B, N'), after the nonlinearity; LSTM and GRU
+    c: Vector  # (T + 1, B, N'), LSTM: the cell state; LRU: real parts, then imaginary ones
+    z: Vector  # (gates, T, B, N'), after the nonlinearity; LSTM, GRU and MINIMAL
     e: Vector  # (T, B, N'), LSTM: tanh(c); GRU: the h part of the new state
     zh: Vector  # (gates, B, N'), GRU: the h part of z
     dz: Vector  # (gates, T, B, N'), where windows overlap: the sum of dL/dz, its x part
@@ -84,7 +85,7 @@ class Memory(NamedTuple):
     wh: Vector  # (gates, N', N')
     wht: Vector  # (gates, N', N'), each transposed
     b: Vector  # (gates, N')
-    bh: Vector  # (gates, N')
+    bh: Vector  # (gates, N'); LRU: lambda, real parts, then imaginary ones
     wy: Vector  # (N', O')
     wyt: Vector  # (O', N')
     by: Vector  # (O')
@@ -445,12 +446,18 @@ def load(s: Shape, row: Vector, m: Memory) -> None:
         for gate in range(s.gates):
             copy(m.wx, (gate * s.I + i) * N, row, at, s.N)
             at += s.N
-    for i in range(s.N):
-        for gate in range(s.gates):
-            copy(m.wh, (gate * N + i) * N, row, at, s.N)
-            for j in range(s.N):
-                m.wht[(gate * N + j) * N + i] = row[at + j]
-            at += s.N
+    if s.cell == LRU:  # W_hh is [[diag a, diag b], [-diag b, diag a]]
+        for i in range(s.N // 2):
+            m.bh[i] = row[at + i * s.N + i]
+            m.bh[s.N // 2 + i] = row[at + i * s.N + s.N // 2 + i]
+        at += s.N * s.N
+    else:
+        for i in range(s.N):
+            for gate in range(s.gates):
+                copy(m.wh, (gate * N + i) * N, row, at, s.N)
+                for j in range(s.N):
+                    m.wht[(gate * N + j) * N + i] = row[at + j]
+                at += s.N
     for gate in range(s.gates):
         copy(m.b, gate * N, row, at, s.N)
         at += s.N
@@ -479,10 +486,17 @@ def unload(s: Shape, m: Memory, row: Vector) -> None:
         for gate in range(s.gates):
             copy(row, at, m.gwx, (gate * s.I + i) * N, s.N)
             at += s.N
-    for i in range(s.N):
-        for gate in range(s.gates):
-            copy(row, at, m.gwh, (gate * N + i) * N, s.N)
-            at += s.N
+    if s.cell == LRU:
+        fill(row, at, s.N * s.N, 0.0)
+        for i in range(s.N // 2):  # of a and of b, where they stand first
+            row[at + i * s.N + i] = m.gbh[i]
+            row[at + i * s.N + s.N // 2 + i] = m.gbh[s.N // 2 + i]
+        at += s.N * s.N
+    else:
+        for i in range(s.N):
+            for gate in range(s.gates):
+                copy(row, at, m.gwh, (gate * N + i) * N, s.N)
+                at += s.N
     for gate in range(s.gates):
         copy(row, at, m.gb, gate * N, s.N)
         at += s.N
@@ -539,12 +553,13 @@ def forward(s: Shape, m: Memory, tokens: Vector, features: Vector, resets: Vecto
         for gate in range(s.gates):
             for i in range(s.I):
                 add(m.wx, (gate * s.I + i) * N, m.b, gate * N, N)
-    z = m.h if s.cell <= SIGMOID else m.z
+    in_place = s.cell <= SIGMOID or s.cell == LRU
+    z = m.h if s.cell <= SIGMOID else (m.c if s.cell == LRU else m.z)
     for t in range(s.T):
         now, after = t * n, (t + 1) * n
         for gate in range(s.gates):
-            # in place: z_t is where h after step t will be
-            at = after if s.cell <= SIGMOID else gate * s.T * n + now
+            # in place: z_t is where the state after step t will be
+            at = after if in_place else gate * s.T * n + now
             if s.tokens:
                 for i in range(s.B):
                     copy(z, at + i * N, m.wx, (gate * s.I + tokens[t * s.B + i]) * N, N)
@@ -558,14 +573,21 @@ def forward(s: Shape, m: Memory, tokens: Vector, features: Vector, resets: Vecto
                 into, at = m.zh, gate * n
                 for i in range(s.B):
                     copy(m.zh, at + i * N, m.bh, gate * N, N)
-            if not resets[t]:
+            if not resets[t] and gate < s.matrices:
                 multiply(m.h, now, N, 1, m.wh, gate * N * N, N, into, at, N, s.B, N // lanes, s.N)
         h = part(m.h, after, n)
         if s.cell <= SIGMOID:
             _step_elman(s.cell, h)
             continue
+        if s.cell == LRU:
+            _step_lru(s, m, now, after, resets[t])
+            continue
         size = s.T * n
-        z0, z1, z2 = part(m.z, now, n), part(m.z, size + now, n), part(m.z, 2 * size + now, n)
+        z0, z1 = part(m.z, now, n), part(m.z, size + now, n)
+        if s.cell == MINIMAL:
+            _step_minimal(z0, z1, part(m.h, now, n), h, resets[t])
+            continue
+        z2 = part(m.z, 2 * size + now, n)
         if s.cell == LSTM:
             _step_lstm(z0, z1, z2, part(m.z, 3 * size + now, n), part(m.c, now, n),
                        part(m.c, after, n), part(m.e, now, n), h, resets[t])  # fmt: skip
@@ -637,6 +659,48 @@ def _step_gru(
     else:
         for k in range(len(h)):
             h[k] = _fma(u[k], before[k] - n[k], n[k])
+
+
+@inner
+def _step_minimal(u: Vector, n: Vector, before: Vector, h: Vector, reset: bool) -> None:
+    """h = n + u (h - n)."""
+    for k in range(len(u)):
+        u[k] = sigmoid(u[k])
+    for k in range(len(n)):
+        n[k] = tanh(n[k])
+    if reset:
+        for k in range(len(h)):
+            h[k] = n[k] - u[k] * n[k]
+    else:
+        for k in range(len(h)):
+            h[k] = _fma(u[k], before[k] - n[k], n[k])
+
+
+@inner
+def _step_lru(s: Shape, m: Memory, now: int, after: int, reset: bool) -> None:
+    """c += lambda c, h = tanh(c)."""
+    half = s.N // 2
+    a, b = part(m.bh, 0, half), part(m.bh, half, half)
+    if not reset:
+        for i in range(s.B):
+            at = now + i * s.Np
+            re, im = part(m.c, at, half), part(m.c, at + half, half)
+            to = after + i * s.Np
+            _add_turned(a, b, re, im, part(m.c, to, half), part(m.c, to + half, half))
+    h, c = part(m.h, after, s.B * s.Np), part(m.c, after, s.B * s.Np)
+    for k in range(len(h)):
+        h[k] = tanh(c[k])
+
+
+@inner
+def _add_turned(
+    a: Vector, b: Vector, re: Vector, im: Vector, into_re: Vector, into_im: Vector
+) -> None:
+    """into += (a + i b) (re + i im)."""
+    for k in range(len(a)):
+        into_re[k] += a[k] * re[k] - b[k] * im[k]
+    for k in range(len(a)):
+        into_im[k] += a[k] * im[k] + b[k] * re[k]
 
 
 @inner
@@ -728,6 +792,11 @@ def _run_back(
         at = 0 if overlap else (t - max(start, flushed - chunk)) * n
         if s.cell <= SIGMOID:
             _adjoint_elman(s.cell, part(m.h, after, n), dh, part(dz, at, n))
+        elif s.cell == LRU:
+            _adjoint_lru(part(m.h, after, n), dh, dc, part(dz, at, n))
+        elif s.cell == MINIMAL:
+            _adjoint_minimal(part(m.z, now, n), part(m.z, size + now, n), part(m.h, now, n), dh,
+                             part(dz, at, n), part(dz, apart + at, n), resets[t])  # fmt: skip
         else:
             z0, z1, z2 = part(m.z, now, n), part(m.z, size + now, n), part(m.z, 2 * size + now, n)
             d0, d1, d2 = part(dz, at, n), part(dz, apart + at, n), part(dz, 2 * apart + at, n)
@@ -753,14 +822,16 @@ def _run_back(
         if resets[t]:  # nothing before the reset has any influence
             fill(dh, 0, n, 0.0)
             fill(dc, 0, len(dc), 0.0)
-        elif s.cell != GRU:
+        elif s.cell != GRU and s.cell != MINIMAL:
             fill(dh, 0, n, 0.0)
         if t > start and t - 1 >= injected:
             add(dh, 0, m.dhs, (t - 1 - first) * n, n)
         if not resets[t]:
-            for gate in range(s.gates):
+            for gate in range(s.matrices):
                 multiply(dzh, gate * apart + at, N, 1, m.wht, gate * N * N, N, dh, 0, N, s.B,
                          N // lanes, s.N)  # fmt: skip
+            if s.cell == LRU:
+                _turn_back(s, m, dz, at)
     if start == 0 and s.learned:
         for i in range(s.B):
             add(m.gh0, 0, dh, i * N, N)
@@ -789,8 +860,11 @@ def _sum_chunks(
         begun = t + 1 if resets[t] else t  # before step t the state was zero
         for gate in range(s.gates):
             at = (gate * steps + t - base) * n
-            multiply(m.h, begun * n, 1, N, dzh, at + (begun - t) * n, N, m.gwh, gate * N * N, N,
-                     s.N, N // lanes, (after - begun) * s.B)  # fmt: skip
+            if gate < s.matrices:
+                multiply(m.h, begun * n, 1, N, dzh, at + (begun - t) * n, N, m.gwh, gate * N * N,
+                         N, s.N, N // lanes, (after - begun) * s.B)  # fmt: skip
+            elif s.cell == LRU:
+                _sum_lambda(s, m, dz, begun * n, at + (begun - t) * n, (after - begun) * s.B)
             if s.tokens:
                 for i in range(k):
                     add(m.gwx, (gate * s.I + tokens[t * s.B + i]) * N, dz, at + i * N, N)
@@ -871,6 +945,59 @@ def _adjoint_gru(
         hn[k] = dn[k] * r[k]
     for k in range(len(dh)):
         dh[k] *= u[k]
+
+
+@inner
+def _adjoint_minimal(
+    u: Vector, n: Vector, before: Vector, dh: Vector, du: Vector, dn: Vector, reset: bool
+) -> None:
+    """See cells/minimal.py; ``dh`` becomes the part that passes u alone."""
+    one = _like(1.0, dh[0])
+    for k in range(len(dn)):
+        dn[k] = dh[k] * (one - u[k]) * (one - n[k] * n[k])
+    if reset:
+        for k in range(len(du)):
+            du[k] = -dh[k] * n[k] * (u[k] * (one - u[k]))
+    else:
+        for k in range(len(du)):
+            du[k] = dh[k] * (before[k] - n[k]) * (u[k] * (one - u[k]))
+    for k in range(len(dh)):
+        dh[k] *= u[k]
+
+
+@inner
+def _adjoint_lru(h: Vector, dh: Vector, dc: Vector, dz: Vector) -> None:
+    """dz = dc + dh (1 - h^2)."""
+    one = _like(1.0, dh[0])
+    for k in range(len(dz)):
+        dz[k] = _fma(dh[k], one - h[k] * h[k], dc[k])
+
+
+@inner
+def _turn_back(s: Shape, m: Memory, dz: Vector, at: int) -> None:
+    """dc of the state before: dz, turned by the conjugate of lambda."""
+    half = s.N // 2
+    a, b = part(m.bh, 0, half), part(m.bh, half, half)
+    fill(m.dc, 0, s.B * s.Np, 0.0)
+    for i in range(s.B):
+        to = i * s.Np
+        _add_turned(a, b, part(dz, at + to + half, half), part(dz, at + to, half),
+                    part(m.dc, to + half, half), part(m.dc, to, half))  # fmt: skip
+
+
+@inner
+def _sum_lambda(s: Shape, m: Memory, dz: Vector, before: int, at: int, rows: int) -> None:
+    """The gradient of lambda: of a, re dre + im dim; of b, re dim - im dre."""
+    half = s.N // 2
+    da, db = part(m.gbh, 0, half), part(m.gbh, half, half)
+    for i in range(rows):
+        one, other = before + i * s.Np, at + i * s.Np
+        re, im = part(m.c, one, half), part(m.c, one + half, half)
+        dre, dim = part(dz, other, half), part(dz, other + half, half)
+        for k in range(half):
+            da[k] += re[k] * dre[k] + im[k] * dim[k]
+        for k in range(half):
+            db[k] += re[k] * dim[k] - im[k] * dre[k]
 
 
 # Many networks ------------------------------------------------------------------------------------

@@ -40,6 +40,7 @@ class Lru(Cell):
     states: ClassVar[int] = 2
     carrier: ClassVar[int] = 1
     transformed: ClassVar[bool] = True
+    compiled: ClassVar[bool] = True
     source: ClassVar[str] = (
         "Orvieto et al. 2023, Resurrecting recurrent neural networks for long sequences"
     )
@@ -64,6 +65,10 @@ class Lru(Cell):
         square = low + (high - low) * rng.random(hidden // 2)
         phase = self.max_phase * (1 - rng.random(hidden // 2))  # never 0
         return np.stack([np.log(-0.5 * np.log(square)), np.log(phase), 0.5 * np.log1p(-square)])
+
+    def work(self, hidden: int, depth: int) -> float:
+        """See Model: no product of matrices."""
+        return 25 * hidden
 
     def acting(self, weights: Weights) -> Weights:
         """See Cell. W_hh is [[diag(a), diag(b)], [-diag(b), diag(a)]] of lambda = a + i b."""
