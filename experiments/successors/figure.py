@@ -184,31 +184,49 @@ def over_bias(results: Results, ax: Axes) -> None:
 
 def windowed(results: Results) -> pd.DataFrame:
     """The networks of sweep window, and those of copy at full depth beside them, with ``place``: of
-    their K among all, full depth the last.
+    their K among all, full depth the last. Where K holds the whole sequence no network is trained
+    for it: those at full depth are the same, and stand there too.
     """
     short = reported(results, "window")
     full = reported(results, "copy", "copy_attention")
     full = full[full["lag_max"].isin(short["lag_max"]) & full["model"].isin(short["model"])]
     depths = sorted(short["K"].unique())
-    places = [depths.index(k) for k in short["K"]] + [len(depths)] * len(full)
-    return pd.concat([short, full], ignore_index=True).assign(place=places)
+    places = [depths.index(k) for k in short["K"]]
+    parts = [short.assign(place=places), full.assign(place=len(depths))]
+    parts += [full[full["steps"] <= k].assign(place=i, K=k) for i, k in enumerate(depths)]
+    return pd.concat(parts, ignore_index=True)
 
 
-def middle(rows: pd.DataFrame) -> int:
-    """The middle one of the lags."""
+def all_windowed(results: Results) -> pd.DataFrame:
+    """What ``frontier_over_window`` draws, each network once."""
+    return windowed(results).drop_duplicates("run_key")
+
+
+def at_middle(rows: pd.DataFrame) -> pd.DataFrame:
+    """Those at the middle one of the lags."""
     lags = sorted(rows["lag_max"].unique())
-    return int(lags[len(lags) // 2])
+    return rows[rows["lag_max"] == lags[len(lags) // 2]] if lags else rows
+
+
+def windowed_at_middle(results: Results) -> pd.DataFrame:
+    """What ``over_window`` draws."""
+    return at_middle(windowed(results))
+
+
+def plane_at_middle(results: Results) -> pd.DataFrame:
+    """What ``over_plane`` draws."""
+    return at_middle(plane(results))
 
 
 def over_window(results: Results, ax: Axes) -> None:
     """Score on copy at one lag, over K, of every model that has a short K."""
     ax.set_title("Copy: final score over the truncation length K")
-    rows = windowed(results)
+    rows = windowed_at_middle(results)
     if rows.empty:
         panels.empty_panel(ax, "no networks")
         return
-    lag = middle(rows)
-    rows = rows[rows["lag_max"] == lag]
+    lag = int(rows["lag_max"].iloc[0])
+    ax.set_title(f"Copy, lag {lag}: final score over the truncation length K")
     rows = rows.assign(score=score(rows))
     needy: list[str] = []
     for series, model in enumerate(ordered(rows["model"])):
@@ -247,7 +265,8 @@ def frontier_over_window(results: Results, ax: Axes) -> None:
         return
     names = [f"{k:g}" for k in sorted(rows["K"][rows["mode"] != "full"].unique())]
     tables = frontier_over(ax, rows, [*names, "full"])
-    found = {model: composition.ends(table) for model, table in tables.items()}
+    every = {m: t for m, t in tables.items() if len(t) == len(names) + 1}
+    found = {model: composition.ends(table) for model, table in every.items()}
     needy = [model for model, both in found.items() if both and composition.apart(both[1], both[0])]
     if needy:
         ax.set_title(
@@ -279,12 +298,12 @@ def name_places(rows: pd.DataFrame) -> list[str]:
 def over_plane(results: Results, ax: Axes) -> None:
     """Score on adding at one lag, over clip threshold and gain, of every model."""
     ax.set_title("Adding: final score over clip threshold and gain")
-    rows = plane(results)
+    rows = plane_at_middle(results)
     if rows.empty:
         panels.empty_panel(ax, "no networks")
         return
-    lag = middle(rows)
-    rows = rows[rows["lag_max"] == lag]
+    lag = int(rows["lag_max"].iloc[0])
+    ax.set_title(f"Adding, lag {lag}: final score over clip threshold and gain")
     rows = rows.assign(score=score(rows))
     every = stats.summarize(rows, ["model", "gain", "clip"], "score", "mean")
     if found := composition.extremes(every):
@@ -432,12 +451,12 @@ def named_panels(results: Results) -> list[Panel]:
         ),
         Panel("forget-bias", over_bias, "Final score of LSTMs on adding over their first forget "
               "bias", forget, BOOTSTRAP),
-        Panel("window", over_window, "Final score on copy over K in sliding windows", windowed,
-              BOOTSTRAP),
+        Panel("window", over_window, "Final score on copy over K in sliding windows, at the middle "
+              "lag", windowed_at_middle, BOOTSTRAP),
         Panel("window-frontier", frontier_over_window, "The longest lag of copy that half the "
-              "seeds solve, over K in sliding windows", windowed, PROFILE, BEYOND),
-        Panel("plane", over_plane, "Final score on adding over gain and clip threshold", plane,
-              BOOTSTRAP, NO_GAIN),
+              "seeds solve, over K in sliding windows", all_windowed, PROFILE, BEYOND),
+        Panel("plane", over_plane, "Final score on adding over gain and clip threshold, at the "
+              "middle lag", plane_at_middle, BOOTSTRAP, NO_GAIN),
         Panel("plane-frontier", frontier_over_plane, "The longest lag of adding that half the "
               "seeds solve, over gain and clip threshold", plane, PROFILE, f"{NO_GAIN} {BEYOND}"),
         Panel("text", text, "Bits per character of text, by model", of_text, BOOTSTRAP),

@@ -261,7 +261,7 @@ def test_the_frontier_over_k_names_the_models_that_need_full_depth() -> None:
     copy = {"task": "copy", "payload": 3, "length": [7, 37], "optimizer": "adam"}
     tanh = {**copy, "cell": "tanh", "init": "gaussian"}
     lru = {**copy, "cell": "lru", "hidden": 8}
-    short = {"mode": "sliding", "K": 8}
+    short = {"mode": "sliding", "K": [8, 15]}  # 15 holds all of the shorter sequence
     found = grid(
         ("copy", {**tanh, "K": "full"}, True), ("copy", {**lru, "K": "full"}, True),
         ("window", {**tanh, **short}, False), ("window", {**lru, **short}, True),
@@ -269,8 +269,11 @@ def test_the_frontier_over_k_names_the_models_that_need_full_depth() -> None:
     ax = Figure().subplots()
     figure.frontier_over_window(found, ax)
     assert ax.get_title() == "Copy: K = 8 reaches shorter lags than full depth with tanh"
-    assert [label.get_text() for label in ax.get_xticklabels()] == ["8", "full"]
-    assert sorted(t.get_text() for t in ax.texts) == ["<", "≥", "≥", "≥"]
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["8", "15", "full"]
+    assert sorted(t.get_text() for t in ax.texts) == ["<", "≥", "≥", "≥", "≥"]
+    rows = figure.windowed(found)
+    lags = rows[rows["model"] == "tanh"].groupby("place")["lag_max"].unique()
+    assert [sorted(own) for own in lags] == [[10, 40]] * 3
 
 
 def test_the_frontier_over_gain_and_clip_has_the_usual_ones_beside_it() -> None:
