@@ -25,7 +25,8 @@ MODELS = {
     "attention": "attention",
 }
 FRONTIER = ("copy", "copy_attention", "adding", "temporal_order", "brackets")  # sweeps
-RATES = tuple(f"rates_{sweep}" for sweep in FRONTIER)
+TEXT = ("text", "text_attention")
+RATES = tuple(f"rates_{sweep}" for sweep in FRONTIER + TEXT)
 GUESSED = 0.97  # brackets: accuracy from which a distance counts as matched, as in the atlas
 FEW = 100  # cases below which a distance is not judged
 TOLERANCE = 0.05  # bits per character, as in the experiment context
@@ -85,7 +86,7 @@ def chosen(results: Results) -> pd.DataFrame:
 
 def reported(results: Results, *sweeps: str) -> pd.DataFrame:
     """The networks of some sweeps with ``model``, of each model and task those at the chosen rate;
-    all of them where no rate was chosen for it (text, a partial run).
+    all of them where no rate was chosen for it (a partial run).
     """
     rows = with_model(results.select(sweep=list(sweeps)).summary)
     rates = chosen(results).rename(columns={"lr": "chosen"})
@@ -96,10 +97,10 @@ def reported(results: Results, *sweeps: str) -> pd.DataFrame:
 
 
 def absent(results: Results) -> list[str]:
-    """Models, with their tasks, that no figure or claim sees: FRONTIER has no network of them at
-    the chosen rate, because the YAML holds another.
+    """Models, with their tasks, that no figure or claim sees: FRONTIER and TEXT have no network of
+    them at the chosen rate, because the YAML holds another.
     """
-    rows = reported(results, *FRONTIER)
+    rows = reported(results, *FRONTIER, *TEXT)
     seen = set(zip(rows["model"], rows["task"], strict=True))
     rates = chosen(results)
     return [f"{r.model} on {r.task}" for r in rates.itertuples() if (r.model, r.task) not in seen]
@@ -149,9 +150,9 @@ def times(results: Results) -> pd.DataFrame:
 
 
 def contexts(results: Results) -> pd.DataFrame:
-    """The effective context of every probed network of text, with ``model``: the smallest n of the
-    probe's ladder from which on the loss stays within TOLERANCE bits of that with all context. The
-    experiment context interpolates between the n; here a step of the ladder is fine enough.
+    """The effective context of every reported network of text, with ``model``: the smallest n of
+    the probe's ladder from which on the loss stays within TOLERANCE bits of that with all context.
+    The experiment context interpolates between the n; here a step of the ladder is fine enough.
     """
     rows = results.probe("context", "loss_reset", "last").sort_values("index")
     found = []
@@ -161,4 +162,4 @@ def contexts(results: Results) -> pd.DataFrame:
         place = 0 if not outside.size else outside[-1] + 1
         found.append((key, float(own["index"].iloc[place])))
     table = pd.DataFrame(found, columns=["run_key", "effective"])
-    return with_model(results.summary).merge(table, on="run_key")
+    return reported(results, *TEXT).merge(table, on="run_key")

@@ -20,6 +20,7 @@ from throughtime.results.load import Results
 from .analysis import (
     FRONTIER,
     RATES,
+    TEXT,
     absent,
     chosen,
     contexts,
@@ -43,6 +44,9 @@ WAYS = {
 SCORE = "score (0: chance, 1: perfect)"
 NEUTRAL = "the longest lag that half the seeds solve"
 BOOTSTRAP = "bars: 95 % bootstrap intervals over seeds"
+PROFILE = "bars: 95 % profile-likelihood intervals"
+BEYOND = "≥ and < mark frontiers beyond the tested lags."
+NO_GAIN = "In the orthogonal cell, the LRU and attention the gain does nothing."
 
 
 def of_task(task: str, results: Results) -> pd.DataFrame:
@@ -178,16 +182,51 @@ def over_bias(results: Results, ax: Axes) -> None:
     composition.legend(ax)
 
 
+def windowed(results: Results) -> pd.DataFrame:
+    """The networks of sweep window, and those of copy at full depth beside them, with ``place``: of
+    their K among all, full depth the last. Where K holds the whole sequence no network is trained
+    for it: those at full depth are the same, and stand there too.
+    """
+    short = reported(results, "window")
+    full = reported(results, "copy", "copy_attention")
+    full = full[full["lag_max"].isin(short["lag_max"]) & full["model"].isin(short["model"])]
+    depths = sorted(short["K"].unique())
+    places = [depths.index(k) for k in short["K"]]
+    parts = [short.assign(place=places), full.assign(place=len(depths))]
+    parts += [full[full["steps"] <= k].assign(place=i, K=k) for i, k in enumerate(depths)]
+    return pd.concat(parts, ignore_index=True)
+
+
+def all_windowed(results: Results) -> pd.DataFrame:
+    """What ``frontier_over_window`` draws, each network once."""
+    return windowed(results).drop_duplicates("run_key")
+
+
+def at_middle(rows: pd.DataFrame) -> pd.DataFrame:
+    """Those at the middle one of the lags."""
+    lags = sorted(rows["lag_max"].unique())
+    return rows[rows["lag_max"] == lags[len(lags) // 2]] if lags else rows
+
+
+def windowed_at_middle(results: Results) -> pd.DataFrame:
+    """What ``over_window`` draws."""
+    return at_middle(windowed(results))
+
+
+def plane_at_middle(results: Results) -> pd.DataFrame:
+    """What ``over_plane`` draws."""
+    return at_middle(plane(results))
+
+
 def over_window(results: Results, ax: Axes) -> None:
     """Score on copy at one lag, over K, of every model that has a short K."""
-    short = reported(results, "window")
     ax.set_title("Copy: final score over the truncation length K")
-    if short.empty:
+    rows = windowed_at_middle(results)
+    if rows.empty:
         panels.empty_panel(ax, "no networks")
         return
-    full = reported(results, "copy")
-    full = full[full["lag_max"].isin(short["lag_max"]) & full["model"].isin(short["model"])]
-    rows = pd.concat([short, full], ignore_index=True)
+    lag = int(rows["lag_max"].iloc[0])
+    ax.set_title(f"Copy, lag {lag}: final score over the truncation length K")
     rows = rows.assign(score=score(rows))
     needy: list[str] = []
     for series, model in enumerate(ordered(rows["model"])):
@@ -196,7 +235,6 @@ def over_window(results: Results, ax: Axes) -> None:
         panels.points(ax, table, "K", "value", series, model, shift, line=True)
         found = composition.ends(table)
         needy += [model] if found and composition.apart(found[1], found[0]) else []
-    lag = int(short["lag_max"].iloc[0])
     ax.axvline(lag + 1, color="#D55E00", linewidth=1, linestyle=":", label=f"lag {lag} in reach")
     if needy:
         models = composition.listed(needy)
@@ -205,15 +243,68 @@ def over_window(results: Results, ax: Axes) -> None:
     composition.legend(ax)
 
 
-def over_plane(results: Results, ax: Axes) -> None:
-    """Score on adding, over clip threshold and gain, of every model."""
-    rows = reported(results, "plane")
-    ax.set_title("Adding: final score over clip threshold and gain")
+def frontier_over(ax: Axes, rows: pd.DataFrame, names: list[str]) -> dict[str, pd.DataFrame]:
+    """The frontier of every model at each ``place`` of ``names``; what is drawn, by model."""
+    tables = {}
+    panels.lag_axis(ax, rows["lag_max"], panels.lag_label(rows))
+    for series, model in enumerate(ordered(rows["model"])):
+        own = stats.frontier(rows[rows["model"] == model], ["place"])
+        panels.frontiers(ax, own, "place", series, model, 0.09 * (series - 3), line=False)
+        tables[model] = own
+    ax.set_xticks(range(len(names)), names)
+    composition.legend(ax)
+    return tables
+
+
+def frontier_over_window(results: Results, ax: Axes) -> None:
+    """The lag of copy that half the seeds solve, over K, of every model."""
+    ax.set_title(f"Copy: {NEUTRAL}, over K")
+    rows = windowed(results)
     if rows.empty:
         panels.empty_panel(ax, "no networks")
         return
+    names = [f"{k:g}" for k in sorted(rows["K"][rows["mode"] != "full"].unique())]
+    tables = frontier_over(ax, rows, [*names, "full"])
+    every = {m: t for m, t in tables.items() if len(t) == len(names) + 1}
+    found = {model: composition.ends(table) for model, table in every.items()}
+    needy = [model for model, both in found.items() if both and composition.apart(both[1], both[0])]
+    if needy:
+        ax.set_title(
+            f"Copy: K = {names[0]} reaches shorter lags than full depth with "
+            f"{composition.listed(needy)}"
+        )
+    ax.set_xlabel("K, steps")
+
+
+def plane(results: Results) -> pd.DataFrame:
+    """The networks of sweep plane, and those of adding at the gain and the threshold that all else
+    has, with ``place``: of their gain and clip threshold among all.
+    """
+    rows = reported(results, "plane")
+    usual = reported(results, "adding")
+    usual = usual[usual["lag_max"].isin(rows["lag_max"]) & usual["model"].isin(rows["model"])]
+    rows = pd.concat([rows, usual], ignore_index=True)
+    pairs = list(zip(rows["gain"], rows["clip"], strict=True))
+    every = sorted(set(pairs))
+    return rows.assign(place=[every.index(pair) for pair in pairs])
+
+
+def name_places(rows: pd.DataFrame) -> list[str]:
+    """What ``plane`` calls its places."""
+    each = rows.drop_duplicates("place").sort_values("place")
+    return [f"g {row.gain:g},\nclip {panels.format_number(row.clip)}" for row in each.itertuples()]
+
+
+def over_plane(results: Results, ax: Axes) -> None:
+    """Score on adding at one lag, over clip threshold and gain, of every model."""
+    ax.set_title("Adding: final score over clip threshold and gain")
+    rows = plane_at_middle(results)
+    if rows.empty:
+        panels.empty_panel(ax, "no networks")
+        return
+    lag = int(rows["lag_max"].iloc[0])
+    ax.set_title(f"Adding, lag {lag}: final score over clip threshold and gain")
     rows = rows.assign(score=score(rows))
-    pairs = sorted(set(zip(rows["gain"], rows["clip"], strict=True)))
     every = stats.summarize(rows, ["model", "gain", "clip"], "score", "mean")
     if found := composition.extremes(every):
         said = [
@@ -221,21 +312,34 @@ def over_plane(results: Results, ax: Axes) -> None:
             f"{panels.format_number(r['clip'])}"
             for r in found
         ]
-        ax.set_title(f"Adding: {said[0]}; {said[1]}")
+        ax.set_title(f"Adding, lag {lag}: {said[0]}; {said[1]}")
     for series, model in enumerate(ordered(rows["model"])):
-        table = stats.summarize(rows[rows["model"] == model], ["gain", "clip"], "score", "mean")
-        places = [pairs.index(p) for p in zip(table["gain"], table["clip"], strict=True)]
-        panels.points(ax, table.assign(place=places), "place", "value", series, model,
-                      0.09 * (series - 3))  # fmt: skip
-    names = [f"g {gain:g},\nclip {panels.format_number(clip)}" for gain, clip in pairs]
-    ax.set_xticks(range(len(pairs)), names)
+        table = stats.summarize(rows[rows["model"] == model], ["place"], "score", "mean")
+        panels.points(ax, table, "place", "value", series, model, 0.09 * (series - 3))
+    names = name_places(rows)
+    ax.set_xticks(range(len(names)), names)
     ax.set(xlabel="initial gain and clip threshold", ylabel=SCORE, ylim=(-0.05, 1.05))
     composition.legend(ax)
 
 
+def frontier_over_plane(results: Results, ax: Axes) -> None:
+    """The lag of adding that half the seeds solve, over clip threshold and gain, of every model."""
+    ax.set_title(f"Adding: {NEUTRAL}, over clip threshold and gain")
+    rows = plane(results)
+    if rows.empty:
+        panels.empty_panel(ax, "no networks")
+        return
+    tables = frontier_over(ax, rows, name_places(rows))
+    moved = [model for model, own in tables.items() if composition.extremes(own, "frontier")]
+    if moved:
+        models = composition.listed(moved)
+        ax.set_title(f"Adding: gain or clip threshold moves the frontier of {models}")
+    ax.set_xlabel("initial gain and clip threshold")
+
+
 def text_rows(results: Results) -> pd.DataFrame:
     """The networks of text, with ``label``: model, and the window where it is not all."""
-    return labelled(reported(results, "text", "text_attention"))
+    return labelled(reported(results, *TEXT))
 
 
 def labelled(rows: pd.DataFrame) -> pd.DataFrame:
@@ -323,15 +427,13 @@ def named_panels(results: Results) -> list[Panel]:
             partial(frontier, task),
             f"The longest lag of {panels.title_case(task)} that half the seeds solve, by model",
             partial(of_task, task),
-            "bars: 95 % bootstrap intervals over seeds"
-            if task == "brackets"
-            else "bars: 95 % profile-likelihood intervals",
-            "≥ and < mark frontiers beyond the tested lags.",
+            BOOTSTRAP if task == "brackets" else PROFILE,
+            BEYOND,
         )
         for task in tasks
     ]
-    copy, forget, window = (partial(of_sweeps, s) for s in (("copy",), ("forget",), ("window",)))
-    plane, of_text = partial(of_sweeps, ("plane",)), partial(of_sweeps, ("text", "text_attention"))
+    copy, forget = partial(of_sweeps, ("copy",)), partial(of_sweeps, ("forget",))
+    of_text = partial(of_sweeps, TEXT)
     told = "No networks are trained for it; the sizes are those of copy."
     return [
         *made,
@@ -349,10 +451,14 @@ def named_panels(results: Results) -> list[Panel]:
         ),
         Panel("forget-bias", over_bias, "Final score of LSTMs on adding over their first forget "
               "bias", forget, BOOTSTRAP),
-        Panel("window", over_window, "Final score on copy over K in sliding windows", window,
-              BOOTSTRAP),
-        Panel("plane", over_plane, "Final score on adding over gain and clip threshold", plane,
-              BOOTSTRAP, "In the orthogonal cell, the LRU and attention the gain does nothing."),
+        Panel("window", over_window, "Final score on copy over K in sliding windows, at the middle "
+              "lag", windowed_at_middle, BOOTSTRAP),
+        Panel("window-frontier", frontier_over_window, "The longest lag of copy that half the "
+              "seeds solve, over K in sliding windows", all_windowed, PROFILE, BEYOND),
+        Panel("plane", over_plane, "Final score on adding over gain and clip threshold, at the "
+              "middle lag", plane_at_middle, BOOTSTRAP, NO_GAIN),
+        Panel("plane-frontier", frontier_over_plane, "The longest lag of adding that half the "
+              "seeds solve, over gain and clip threshold", plane, PROFILE, f"{NO_GAIN} {BEYOND}"),
         Panel("text", text, "Bits per character of text, by model", of_text, BOOTSTRAP),
         Panel("text-context", context, "Effective context of text, by model", of_text,
               "bars: range over seeds"),

@@ -73,7 +73,7 @@ def test_the_rates_in_the_file_are_those_that_the_kept_networks_chose() -> None:
     chosen = analysis.chosen(Results.load(made.ROOT / "results" / "reference", "successors"))
     trained: dict[tuple[str, str], set[float]] = {}
     for planned in plan("evening").jobs:
-        if planned.sweep in analysis.FRONTIER:
+        if planned.sweep in analysis.FRONTIER + analysis.TEXT:
             grid = planned.grid.assign(cell=planned.job.cell.name)
             for model, rows in analysis.with_model(grid).groupby("model"):
                 trained.setdefault((str(model), planned.job.task.name), set()).update(rows["lr"])
@@ -244,3 +244,61 @@ def test_the_scan_is_the_loop_forward_and_backward(steps: int) -> None:
     torch.testing.assert_close(grads[1][0], grads[0][0])
     if steps > 1:
         torch.testing.assert_close(grads[1][1], grads[0][1])
+
+
+def grid(*parts: tuple[str, dict[str, object], bool]) -> Results:
+    """Networks of some sweeps, of ten seeds, with whether they are solved."""
+    made_up = [
+        made.networks(sweep, **axes, seeds=10).assign(status="solved" if yes else "unsolved")
+        for sweep, axes, yes in parts
+    ]
+    return made.results(pd.concat(made_up, ignore_index=True))
+
+
+def test_the_frontier_over_k_names_the_models_that_need_full_depth() -> None:
+    """tanh solves both lags at full depth and none with K = 8; the LRU needs no depth."""
+    figure = load_figure(made.ROOT / "experiments" / "successors" / "figure.py")
+    copy = {"task": "copy", "payload": 3, "length": [7, 37], "optimizer": "adam"}
+    tanh = {**copy, "cell": "tanh", "init": "gaussian"}
+    lru = {**copy, "cell": "lru", "hidden": 8}
+    short = {"mode": "sliding", "K": [8, 15]}  # 15 holds all of the shorter sequence
+    found = grid(
+        ("copy", {**tanh, "K": "full"}, True), ("copy", {**lru, "K": "full"}, True),
+        ("window", {**tanh, **short}, False), ("window", {**lru, **short}, True),
+    )  # fmt: skip
+    ax = Figure().subplots()
+    figure.frontier_over_window(found, ax)
+    assert ax.get_title() == "Copy: K = 8 reaches shorter lags than full depth with tanh"
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["8", "15", "full"]
+    assert sorted(t.get_text() for t in ax.texts) == ["<", "≥", "≥", "≥", "≥"]
+    rows = figure.windowed(found)
+    lags = rows[rows["model"] == "tanh"].groupby("place")["lag_max"].unique()
+    assert [sorted(own) for own in lags] == [[10, 40]] * 3
+
+
+def test_the_frontier_over_gain_and_clip_has_the_usual_ones_beside_it() -> None:
+    """Solved at gain 1 and threshold 1, where sweep adding trains, and nowhere else."""
+    figure = load_figure(made.ROOT / "experiments" / "successors" / "figure.py")
+    axes = {"task": "adding", "length": [20, 80], "K": "full", "cell": "tanh", "init": "gaussian"}
+    corners = {**axes, "gain": [0.5, 2], "clip": [0.1, "none"]}
+    found = grid(("adding", axes, True), ("plane", corners, False))
+    ax = Figure().subplots()
+    figure.frontier_over_plane(found, ax)
+    assert ax.get_title() == "Adding: gain or clip threshold moves the frontier of tanh"
+    names = [label.get_text().replace("\n", " ") for label in ax.get_xticklabels()]
+    assert names == [
+        "g 0.5, clip 0.1", "g 0.5, clip none", "g 1, clip 1", "g 2, clip 0.1", "g 2, clip none",
+    ]  # fmt: skip
+    assert sorted(t.get_text() for t in ax.texts) == ["<"] * 4 + ["≥"]
+
+
+def test_the_rates_of_text_are_chosen_too_and_no_other_is_reported() -> None:
+    axes = {"task": "text", "window": 8, "limit": 50_000, "validation": 4000, "K": "full"}
+    rates = made.networks("rates_text", **axes, cell="tanh", lr=[0.001, 0.01], seed=[100, 101])
+    rates = rates.assign(final=rates["lr"].map({0.001: 3.0, 0.01: 2.5}))
+    rows = made.networks("text", **axes, cell="tanh", lr=[0.001, 0.01], seeds=5)
+    found = made.results(pd.concat([rates, rows], ignore_index=True))
+    assert set(analysis.reported(found, *analysis.TEXT)["lr"]) == {0.01}
+    assert analysis.absent(made.results(pd.concat([rates, rows[rows["lr"] < 0.01]]))) == [
+        "orthogonal start on text"
+    ]
