@@ -308,7 +308,7 @@ def over_plane(results: Results, ax: Axes) -> None:
     every = stats.summarize(rows, ["model", "gain", "clip"], "score", "mean")
     if found := composition.extremes(every):
         said = [
-            f"{r['model']} scores {r['value']:.2f} at gain {r['gain']:g}, clip "
+            f"{r['model']} scores {abs(r['value']):.2f} at gain {r['gain']:g}, clip "
             f"{panels.format_number(r['clip'])}"
             for r in found
         ]

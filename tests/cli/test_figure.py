@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.test_cli import output_of, refused
+from throughtime.planning.project import Project
 
 pytestmark = pytest.mark.slow
 
@@ -45,6 +46,16 @@ def test_panels_are_drawn_from_another_folder_of_tables(
 ) -> None:
     (at / "results").rename(at / "kept")
     assert output_of(capsys, *WRITE, "--from", "kept").splitlines()[0] == "clipping-norms.pdf"
+
+
+def test_another_folder_may_hold_what_this_preset_leaves_out(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = Path(__file__).parents[2]
+    monkeypatch.chdir(root)
+    assert "successors" not in Project.open(root, "laptop").experiments
+    said = output_of(capsys, "figure", "successors", "--list", "--from", "results/reference")
+    assert "successors: panels for --panel\n  copy-frontier" in said
 
 
 @pytest.mark.parametrize(

@@ -56,8 +56,13 @@ def worker_count() -> int:
     return int(os.environ.get("THROUGHTIME_WORKERS") or os.cpu_count() or 1)
 
 
-def chosen_experiments(project: Any, names: list[str]) -> list[str]:
+def chosen_experiments(project: Any, names: list[str], *, of_any_preset: bool = False) -> list[str]:
     """The experiments that ``names`` stand for, each its own or a series'; all where none is named.
+
+    Args:
+        project: with its preset.
+        names: as the user wrote them.
+        of_any_preset: whether an experiment may be named of which nothing is in the preset.
 
     Raises:
         UserError: an unknown name, or one of which nothing is in the preset.
@@ -66,7 +71,8 @@ def chosen_experiments(project: Any, names: list[str]) -> list[str]:
     for name in names:
         if name not in project.groups:
             raise UserError(f"unknown experiment {name!r}; {nearest(name, list(project.groups))}")
-        planned = [own for own in project.groups[name] if own in project.experiments]
+        members = project.groups[name]
+        planned = [own for own in members if of_any_preset or own in project.experiments]
         if not planned:
             raise UserError(
                 f"{name}: nothing of it is in preset {project.config.preset}; choose another"

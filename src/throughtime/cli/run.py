@@ -140,7 +140,8 @@ def figure(args: argparse.Namespace) -> None:
     if args.source and not Path(args.source).is_dir():
         raise UserError(f"--from {args.source}: no such folder")
     project = open_project(args)
-    names = chosen_experiments(project, args.experiments)
+    # tables of another folder may be those of another preset
+    names = chosen_experiments(project, args.experiments, of_any_preset=bool(args.source))
     results = Path(args.source) if args.source else results_folder(project)
     if args.list:
         _list_panels(project, names, results)
