@@ -85,14 +85,16 @@ def chosen(results: Results) -> pd.DataFrame:
 
 
 def reported(results: Results, *sweeps: str) -> pd.DataFrame:
-    """The networks of some sweeps with ``model``, of each model and task those at the chosen rate;
-    all of them where no rate was chosen for it (a partial run).
+    """The networks of some sweeps with ``model``, of each model and task those at the chosen rate.
+    Where none was chosen for it (a partial run), all of them if they have one rate, and else none:
+    which of them are meant is not known yet.
     """
     rows = with_model(results.select(sweep=list(sweeps)).summary)
     rates = chosen(results).rename(columns={"lr": "chosen"})
     rows = rows.merge(rates, on=["model", "task"], how="left")
     rows["chosen"] = rows["chosen"].astype(float)
-    keep = rows["chosen"].isna() | np.isclose(rows["lr"], rows["chosen"])
+    alone = rows.groupby(["model", "task"])["lr"].transform("nunique") == 1
+    keep = np.where(rows["chosen"].isna(), alone, np.isclose(rows["lr"], rows["chosen"]))
     return rows[keep].drop(columns="chosen").reset_index(drop=True)
 
 

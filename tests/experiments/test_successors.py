@@ -128,10 +128,14 @@ def test_a_model_whose_chosen_rate_was_not_trained_is_named() -> None:
     assert "Without a network at that rate: LSTM on copy." in figure.caption(found)
 
 
-def test_without_a_choice_all_networks_are_reported() -> None:
+def test_without_a_choice_networks_of_one_rate_are_reported_and_of_several_none() -> None:
+    """Else a pair would stand there twice, and a claim could not be decided."""
     summary = tables({0.003: 0.5, 0.01: 0.9}, {})
-    bare = made.results(summary[summary["sweep"] == "copy"])
-    assert len(analysis.reported(bare, "copy")) == 2 * 3 * 2 * 10
+    bare = summary[summary["sweep"] == "copy"]
+    one = made.results(bare[(bare["lr"] == 0.01) | (bare["cell"] == "tanh")])
+    rows = analysis.reported(one, "copy")
+    assert (set(rows["model"]), len(rows)) == ({"LSTM"}, 2 * 10)
+    assert made.decide("successors", "lstm_reaches_farther", one).verdict == "undecided"
 
 
 @pytest.mark.parametrize(
