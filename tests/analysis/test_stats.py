@@ -300,6 +300,13 @@ def finals(values: list[float], measure: str = "mse") -> pd.DataFrame:
     return pd.DataFrame({"gain": 1.0, "measure": measure, "final": values, "status": status})
 
 
+@pytest.mark.parametrize("statistic", ["median", "mean"])
+def test_zero_has_no_sign(statistic):
+    """Where smaller is better numbers are turned round, and -0 would be printed as "-0.00"."""
+    one = stats.summarize(finals([0.0, 0.0, 0.0]), ["gain"], statistic=statistic).iloc[0]
+    assert [math.copysign(1, one[name]) for name in ("value", "low", "high")] == [1, 1, 1]
+
+
 @pytest.mark.parametrize(("measure", "expected"), [("mse", 0.3), ("accuracy", 0.2)])
 def test_a_diverged_network_ranks_worst_in_a_median(measure, expected):
     one = stats.summarize(finals([0.1, 0.2, 0.3, math.nan, math.nan], measure), ["gain"]).iloc[0]

@@ -233,7 +233,8 @@ def summarize(
             seeds, numbers = seeds[np.isfinite(numbers)], numbers[np.isfinite(numbers)]
         point, low, high = _bootstrap(numbers, seeds, statistic, level, draws)
         low, high = (low, high) if sign > 0 else (-high, -low)
-        rows.append({**key, **_tally(group), "value": sign * point, "low": low, "high": high})
+        point, low, high = (number + 0.0 for number in (sign * point, low, high))  # no -0
+        rows.append({**key, **_tally(group), "value": point, "low": low, "high": high})
     return pd.DataFrame(rows, columns=[*by, "n", "n_solved", "n_diverged", "value", "low", "high"])
 
 
