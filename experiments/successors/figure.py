@@ -46,6 +46,7 @@ NEUTRAL = "the longest lag that half the seeds solve"
 BOOTSTRAP = "bars: 95 % bootstrap intervals over seeds"
 PROFILE = "bars: 95 % profile-likelihood intervals"
 BEYOND = "≥ and < mark frontiers beyond the tested lags."
+GAIN_AND_CLIP = "initial gain, and below it the clip threshold"
 NO_GAIN = "In the orthogonal cell, the LRU and attention the gain does nothing."
 
 
@@ -290,9 +291,9 @@ def plane(results: Results) -> pd.DataFrame:
 
 
 def name_places(rows: pd.DataFrame) -> list[str]:
-    """What ``plane`` calls its places."""
+    """What ``plane`` calls its places: the gain, and the threshold below it."""
     each = rows.drop_duplicates("place").sort_values("place")
-    return [f"g {row.gain:g},\nclip {panels.format_number(row.clip)}" for row in each.itertuples()]
+    return [f"{row.gain:g}\n{panels.format_number(row.clip)}" for row in each.itertuples()]
 
 
 def over_plane(results: Results, ax: Axes) -> None:
@@ -308,7 +309,7 @@ def over_plane(results: Results, ax: Axes) -> None:
     every = stats.summarize(rows, ["model", "gain", "clip"], "score", "mean")
     if found := composition.extremes(every):
         said = [
-            f"{r['model']} scores {abs(r['value']):.2f} at gain {r['gain']:g}, clip "
+            f"{r['model']} scores {r['value']:.2f} at gain {r['gain']:g}, clip "
             f"{panels.format_number(r['clip'])}"
             for r in found
         ]
@@ -318,7 +319,7 @@ def over_plane(results: Results, ax: Axes) -> None:
         panels.points(ax, table, "place", "value", series, model, 0.09 * (series - 3))
     names = name_places(rows)
     ax.set_xticks(range(len(names)), names)
-    ax.set(xlabel="initial gain and clip threshold", ylabel=SCORE, ylim=(-0.05, 1.05))
+    ax.set(xlabel=GAIN_AND_CLIP, ylabel=SCORE, ylim=(-0.05, 1.05))
     composition.legend(ax)
 
 
@@ -334,7 +335,7 @@ def frontier_over_plane(results: Results, ax: Axes) -> None:
     if moved:
         models = composition.listed(moved)
         ax.set_title(f"Adding: gain or clip threshold moves the frontier of {models}")
-    ax.set_xlabel("initial gain and clip threshold")
+    ax.set_xlabel(GAIN_AND_CLIP)
 
 
 def text_rows(results: Results) -> pd.DataFrame:
